@@ -1,0 +1,7 @@
+"""`python -m affectstore` is the command line."""
+
+import sys
+
+from affectstore.cli.main import main
+
+sys.exit(main())

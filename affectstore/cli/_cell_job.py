@@ -1,0 +1,85 @@
+"""What a training job does first: find its cell, and say what data it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from affectstore.config.experiment import Experiment
+from affectstore.config.resolve import load_resolved
+from affectstore.corpora.base import CORPORA
+from affectstore.errors import StaleError, UnknownNameError
+from affectstore.evaluation.classes import classes_of
+from affectstore.lock import lock_job
+from affectstore.preflight.cells import CellPlan, data_digests, plan_cells
+from affectstore.preflight.experiments import SPLITS
+from affectstore.preflight.judge import STORE
+from affectstore.store.catalog import Catalog
+from affectstore.store.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class CellJob:
+    """A cell and fold, and the data it is trained on.
+
+    Attributes:
+        experiment, plan: what is trained.
+        classes: class labels in the order of the tables.
+        store, split: where the data lie.
+        digests: settings, split, labels and the features' contents.
+        keys: digest of the features' clip keys.
+    """
+
+    experiment: Experiment
+    plan: CellPlan
+    classes: tuple[str, ...]
+    store: Path
+    split: Path
+    digests: Mapping[str, str]
+    keys: str
+
+
+def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: str) -> CellJob:
+    """Read the run's configuration and the ledgers of the published features.
+
+    Raises:
+        UnknownNameError: the experiment or the cell is not known.
+        StaleError: this installation gives another digest of the settings than was planned.
+    """
+    lock_job()
+    experiment = load_resolved(config).experiment(experiment_name)
+    plans = {plan.cell.id: plan for plan in plan_cells(experiment_name, experiment, (fold,))}
+    if cell not in plans:
+        raise UnknownNameError(f"cell of experiment {experiment_name}", cell, plans)
+    plan = plans[cell]
+    if plan.config != planned:
+        raise StaleError(
+            f"{experiment_name}/{cell}: planned with settings {planned[:12]}, this installation gives "
+            f"{plan.config[:12]}; is another version of affectstore installed where the job runs?"
+        )
+    store = STORE / experiment.corpus
+    split = SPLITS / experiment.corpus / f"{experiment.protocol}.parquet"
+    keys: dict[str, dict[str, str]] = {}
+    contents: dict[str, dict[str, str]] = {}
+    for feature in set(plan.features.values()):
+        entries = [
+            entry
+            for shard in Catalog.read(store / feature).shards
+            for entry in Ledger.read(store / feature / "shards" / f"{shard.shard}.json").clips
+        ]
+        keys[feature] = {entry.clip_id: entry.key for entry in entries}
+        contents[feature] = {entry.clip_id: f"{entry.status} {entry.digest}" for entry in entries}
+    clips, table = pd.read_parquet(store / "clips.parquet"), pd.read_parquet(split)
+    seen = data_digests(experiment, clips, table, fold, plan.features, contents)
+    return CellJob(
+        experiment=experiment,
+        plan=plan,
+        classes=classes_of(experiment, CORPORA.load(experiment.corpus).CARD.labels),
+        store=store,
+        split=split,
+        digests={"config": plan.config, **seen},
+        keys=data_digests(experiment, clips, table, fold, plan.features, keys)["features"],
+    )

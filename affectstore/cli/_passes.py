@@ -1,0 +1,98 @@
+"""Drive Snakemake in passes: the store first, then the results.
+
+Snakemake has no early cutoff inside one run. Settling again between the passes gives it: cells whose
+features came out the same are not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from affectstore.cli._progress import Progress
+from affectstore.cli._snakemake import run_snakemake
+from affectstore.cli._targets import Targets, parse_targets
+from affectstore.config.resolve import project_root, read_config
+from affectstore.preflight import current
+from affectstore.preflight.state import State, settle
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        state: as settled after the last pass.
+        targets: what was asked for.
+        succeeded: whether every job did.
+        dry: whether nothing was run on purpose.
+        jobs: jobs run, by rule.
+        failed: jobs that failed.
+    """
+
+    state: State
+    targets: Targets
+    succeeded: bool = True
+    dry: bool = False
+    jobs: dict[str, int] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+
+def run_passes(args: argparse.Namespace) -> Outcome:
+    """Settle and build the targets of the command line.
+
+    Raises:
+        AffectstoreError: the configuration, a target or a corpus is wrong; nothing was run.
+    """
+    targets = parse_targets(args.targets, read_config())
+    outcome = Outcome(_settle(targets, args.paranoid), targets, dry=args.dry_run)
+    wanted = _store_targets(outcome.state, targets)
+    if any(_pending(outcome.state, path) for path in wanted):
+        _run_pass("store", wanted, outcome, args)
+        if not args.dry_run:
+            outcome.state = _settle(targets, False)
+    if outcome.succeeded and (targets.experiments or targets.files):
+        results = [*(outcome.state.targets(targets.experiments) if targets.experiments else []), *targets.files]
+        _run_pass("results", results, outcome, args)
+    return outcome
+
+
+def _settle(targets: Targets, paranoid: bool) -> State:
+    corpora = targets.corpora(read_config())
+    state = settle(corpora, experiments=targets.experiments, paranoid=paranoid)
+    current.use(state)
+    return state
+
+
+def _store_targets(state: State, targets: Targets) -> list[str]:
+    """Catalogs that the targets need, each once."""
+    paths: list[str] = []
+    for corpus, feature in targets.features:
+        paths += state.catalogs([corpus], None if feature is None else [feature])
+    for name in targets.experiments:
+        experiment = state.resolved.experiment(name)
+        judged = state.experiments[name]
+        needed = sorted({feature for cell in judged.cells for feature in cell.features.values()})
+        paths += state.catalogs([experiment.corpus], needed)
+    return list(dict.fromkeys(paths))
+
+
+def _pending(state: State, catalog: str) -> bool:
+    corpus, feature = Path(catalog).parts[-3:-1]
+    return state.stores[corpus][feature].pending
+
+
+def _run_pass(title: str, targets: list[str], outcome: Outcome, args: argparse.Namespace) -> None:
+    root = project_root()
+    profile = args.profile or root / "workflow" / "profiles" / "default"
+    progress = Progress(title)
+    arguments = ["--dry-run"] if args.dry_run else []
+    outcome.succeeded = run_snakemake(
+        targets, root=root, profile=profile, cores=args.cores, arguments=arguments, progress=progress
+    )
+    for rule, jobs in progress.by_rule.items():
+        outcome.jobs[rule] = outcome.jobs.get(rule, 0) + jobs
+    outcome.failed += progress.failed
+    sys.stderr.flush()

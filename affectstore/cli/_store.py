@@ -1,0 +1,49 @@
+"""What the verbs that look at a store have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from affectstore.store.feature import Feature
+
+
+def size_text(count: float) -> str:
+    """Bytes in a unit that a person reads: 1.4 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def rate_text(rates: Sequence[str]) -> str:
+    """Rows per second: "29.97/s", "12-30/s" or "times" where every row has its own."""
+    if not rates:
+        return "times"
+    return "-".join(f"{float(Fraction(rate)):.6g}" for rate in rates) + "/s"
+
+
+def open_feature(address: str) -> Feature:
+    """The feature at `results/store/crema-d/mel`, `crema-d/mel` or an fsspec address.
+
+    Raises:
+        StoreError: there is none.
+    """
+    from affectstore.errors import StoreError
+    from affectstore.store.client import Store, folder_at
+    from affectstore.store.feature import Feature
+    from affectstore.store.locate import feature_folders, kind_of, resolve
+
+    if "://" in address or "::" in address:
+        # zip://crema-d/mel::store.zip: the feature is the last part of the first link
+        first, *chained = address.split("::")
+        corpus, _, name = first.rstrip("/").rpartition("/")
+        return Store(folder_at("::".join([corpus, *chained])))[name]
+    path = resolve(address)
+    if kind_of(folder_at(path)) == "feature":
+        return Feature(folder_at(path), path.absolute().name)
+    known = ", ".join(map(str, feature_folders(path)))
+    raise StoreError(f"{address} is no feature; name one of: {known}")

@@ -1,0 +1,66 @@
+"""What a TARGET of `affectstore run` names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from affectstore.config.resolve import Resolved
+from affectstore.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of a run, sorted by kind.
+
+    Attributes:
+        features: (corpus, feature) pairs to publish; the feature is None for all of the corpus.
+        experiments: experiments to tabulate.
+        files: other files below results/, left to Snakemake.
+    """
+
+    features: tuple[tuple[str, str | None], ...] = ()
+    experiments: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    def corpora(self, resolved: Resolved) -> list[str] | None:
+        """The corpora that matter, or None where a bare file leaves that open."""
+        if self.files:
+            return None
+        named = [corpus for corpus, _ in self.features]
+        named += [resolved.experiment(experiment).corpus for experiment in self.experiments]
+        return sorted(set(named))
+
+
+def parse_targets(names: Sequence[str], resolved: Resolved) -> Targets:
+    """Read the targets of the command line; none means the default experiments.
+
+    Raises:
+        UnknownNameError: a name that is no corpus, feature, experiment or file below results/.
+    """
+    if not names:
+        return Targets(experiments=resolved.config.experiments)
+    corpora, features = resolved.config.corpora, resolved.config.features
+    found: list[tuple[str, str | None]] = []
+    experiments: list[str] = []
+    files: list[str] = []
+    for name in names:
+        corpus, _, feature = name.partition("/")
+        table = PurePosixPath(name)
+        if name in resolved.experiments:
+            experiments.append(name)
+        elif name in corpora:
+            found.append((name, None))
+        elif corpus in corpora and feature in features:
+            found.append((corpus, feature))
+        elif corpus in corpora and feature:
+            raise UnknownNameError(f"feature (of corpus {corpus})", feature, features)
+        elif table.parent == PurePosixPath("results/tables") and table.stem in resolved.experiments:
+            experiments.append(table.stem)
+        elif name.startswith("results/"):
+            files.append(name)
+        else:
+            known = [*resolved.experiments, *corpora, *(f"{c}/{f}" for c in corpora for f in features)]
+            raise UnknownNameError("target", name, known)
+    return Targets(tuple(found), tuple(dict.fromkeys(experiments)), tuple(files))

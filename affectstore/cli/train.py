@@ -1,0 +1,40 @@
+"""Train a cell of an experiment on one fold, all its seeds; a job of the DAG."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "train a cell on one fold, all its seeds (a job of the DAG)"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `affectstore train`."""
+    parser.add_argument("--config", type=Path, required=True, help="resolved configuration of the run")
+    parser.add_argument("--experiment", required=True)
+    parser.add_argument("--cell", required=True, help="id of the cell, as in results/runs/")
+    parser.add_argument("--fold", type=int, required=True)
+    parser.add_argument("--digest", required=True, help="digest of the cell's settings that was planned")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: as the environment says)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Check the plan, compute the digests of the data, and train."""
+    from affectstore.cli._cell_job import cell_job
+    from affectstore.models.train import train_fold
+
+    job = cell_job(args.config, args.experiment, args.cell, args.fold, args.digest)
+    train_fold(
+        experiment=job.experiment,
+        experiment_name=args.experiment,
+        cell=job.plan.cell,
+        fold=args.fold,
+        classes=job.classes,
+        store_root=job.store,
+        split_path=job.split,
+        out=job.plan.marker.parent,
+        digests=job.digests,
+        keys=job.keys,
+        threads=args.threads,
+    )
+    return 0

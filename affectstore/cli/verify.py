@@ -1,0 +1,40 @@
+"""Read everything that is stored and compare it with its digests; exit status 1 where something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "read the whole store and check every digest"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `affectstore verify`."""
+    parser.add_argument(
+        "path", nargs="?", default="results/store", help="stores, a corpus or a feature (results/store)"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Verify, one line a feature."""
+    from affectstore.store.locate import feature_folders, resolve
+    from affectstore.store.verify import verify_feature, verify_tables
+
+    path = resolve(args.path)
+    features = feature_folders(path)
+    wrong = 0
+    for store in sorted({feature.path.absolute().parent for feature in features}):
+        for problem in verify_tables(store):
+            wrong += 1
+            print(f"{store.name}: {problem}")
+    for feature in features:
+        report = verify_feature(feature.path)
+        wrong += len(report.problems)
+        verdict = "sound" if not report.problems else f"{len(report.problems)} problems"
+        print(f"{feature}: {report.summary}: {verdict}", flush=True)
+        for line in report.problems:
+            print(f"  problem: {line}")
+        for line in report.notes:
+            print(f"  note: {line}")
+    if wrong:
+        print(f"{wrong} problems in {len(features)} features; delete the data named above and extract them again")
+    return 1 if wrong else 0

@@ -1,0 +1,1 @@
+"""config.yaml and the experiment files, validated before any job starts."""

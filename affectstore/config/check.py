@@ -1,0 +1,55 @@
+"""Names across the configuration: every one must be declared somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from affectstore.config.experiment import Experiment
+from affectstore.config.messages import validated
+from affectstore.config.resolve import Resolved
+from affectstore.corpora.base import CORPORA
+from affectstore.errors import ConfigError, UnknownNameError
+from affectstore.features.keys import Feature
+from affectstore.models.check import check_cell
+from affectstore.models.needs import inputs_of
+from affectstore.splits.base import PROTOCOLS
+
+
+def check_names(resolved: Resolved, features: Mapping[str, Feature]) -> None:
+    """Check what the models alone cannot see: corpora, protocols, features, labels, encoders and fusions.
+
+    Raises:
+        ConfigError: the first name that is unknown or combination that is impossible.
+    """
+    for corpus, settings in resolved.config.corpora.items():
+        module = CORPORA.load(corpus)
+        if hasattr(module, "Options"):
+            validated(module.Options, settings.options, f"corpora.{corpus}.options")
+        elif settings.options:
+            raise ConfigError(f"corpora.{corpus}.options: {corpus} has no options, found {sorted(settings.options)}")
+    for name, experiment in resolved.experiments.items():
+        _check_experiment(resolved, features, name, experiment)
+
+
+def _check_experiment(resolved: Resolved, features: Mapping[str, Feature], name: str, experiment: Experiment) -> None:
+    where = f"workflow/experiments/{name}.yaml"
+    if experiment.corpus not in resolved.config.corpora:
+        raise UnknownNameError(
+            f"corpus of {where} (corpora of config.yaml)", experiment.corpus, resolved.config.corpora
+        )
+    if experiment.protocol not in PROTOCOLS.names():
+        raise UnknownNameError(f"protocol of {where}", experiment.protocol, PROTOCOLS.names())
+    labels = CORPORA.load(experiment.corpus).CARD.labels
+    for label in experiment.merge:
+        if label not in labels:
+            raise UnknownNameError(f"label in `merge` of {where}", label, labels)
+    for label in experiment.classes:
+        if label not in {*labels, *experiment.merge.values()}:
+            raise UnknownNameError(f"label in `classes` of {where}", label, {*labels, *experiment.merge.values()})
+    for cell in experiment.cells:
+        reason = check_cell(experiment, cell)
+        if reason:
+            raise ConfigError(f"{where}, cell {cell.id!r}: {reason}")
+        for modality, feature in inputs_of(experiment, cell).items():
+            if feature not in features:
+                raise UnknownNameError(f"feature for {modality} of {where}, cell {cell.id!r}", feature, features)

@@ -1,0 +1,164 @@
+"""An experiment file of `workflow/experiments/`: one table of results."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from affectstore.config.base import Settings
+
+Modality = Literal["audio", "vision"]
+Sharing = Literal["separate", "shared"]
+
+
+class Pictures(Settings):
+    """How stored pictures become network inputs."""
+
+    size_px: int = Field(default=224, ge=8, le=1024, description="Height and width of each picture, in pixels.")
+    colour: Literal["grey", "rgb"] = Field(default="rgb", description="One channel or three.")
+    frames: int = Field(
+        default=135,
+        ge=1,
+        description="Pictures of a video per clip: evenly spread when it has more, zero-padded when less.",
+    )
+    normalise: Literal["none", "train"] = Field(
+        default="train",
+        description="`train`: subtract the mean and divide by the deviation of the training side, per modality and "
+        "channel; `none`: only scaled to [0, 1].",
+    )
+
+
+class Training(Settings):
+    """The engine's settings for one cell."""
+
+    optimiser: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="Optimiser.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="Step size.")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of `sgd`; the others have their own.")
+    weight_decay: float = Field(default=0.0, ge=0, description="Weight decay.")
+    batch_size: int = Field(default=32, ge=1, description="Clips per step.")
+    epochs: int = Field(default=50, ge=1, description="Most passes over the training side.")
+    patience: int | None = Field(
+        default=None, ge=1, description="Stop after so many epochs without a better `monitor`; none: never."
+    )
+    clip_gradient: float | None = Field(default=None, gt=0, description="Largest gradient norm; none: no limit.")
+    precision: Literal["32-true", "bf16-mixed"] = Field(
+        default="32-true", description="Arithmetic of the forward pass."
+    )
+    monitor: Literal["loss", "uar", "accuracy"] = Field(
+        default="loss", description="What the epoch is chosen by, on the validation side."
+    )
+
+
+class Cell(Settings):
+    """One row of the table: modalities, an encoder and a fusion."""
+
+    modalities: tuple[Modality, ...] = Field(description="`[audio]`, `[vision]` or `[audio, vision]`.")
+    encoder: str | dict[Modality, str] = Field(description="Name of a file in `models/encoders/`, or one per modality.")
+    fusion: str | None = Field(default=None, description="Name of a file in `models/fusions/`; none for one modality.")
+    sharing: Sharing | None = Field(
+        default=None,
+        description="`separate`: an encoder per modality; `shared`: one set of weights. For fusions of encoded vectors "
+        "only; an input fusion always feeds one encoder.",
+    )
+    encoder_options: dict[str, Any] = Field(default={}, description="Options of the encoder.")
+    fusion_options: dict[str, Any] = Field(default={}, description="Options of the fusion.")
+    pictures: dict[str, Any] = Field(default={}, description="Departures from the experiment's `pictures`.")
+    train: dict[str, Any] = Field(default={}, description="Departures from the experiment's `train`.")
+    name: str = Field(
+        default="", pattern=r"^[A-Za-z0-9_.-]*$", description="Name in paths and tables; made up when empty."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Cell:
+        if not self.modalities or len(set(self.modalities)) != len(self.modalities):
+            raise ValueError(f"modalities must be named once each, got {list(self.modalities)}")
+        if len(self.modalities) > 1 and self.fusion is None:
+            raise ValueError(f"{len(self.modalities)} modalities need a fusion")
+        if len(self.modalities) == 1 and self.fusion is not None:
+            raise ValueError(f"one modality ({self.modalities[0]}) has nothing to fuse; drop `fusion: {self.fusion}`")
+        if isinstance(self.encoder, dict):
+            if set(self.encoder) != set(self.modalities):
+                raise ValueError(
+                    f"`encoder` names {sorted(self.encoder)}, the modalities are {sorted(self.modalities)}"
+                )
+            if self.sharing == "shared":
+                raise ValueError("`sharing: shared` means one encoder; name one, not one per modality")
+        return self
+
+    @property
+    def modality(self) -> str:
+        """The table's word: audio, vision or multimodal."""
+        return self.modalities[0] if len(self.modalities) == 1 else "multimodal"
+
+    @property
+    def encoder_label(self) -> str:
+        """The table's word for the encoder or encoders."""
+        if isinstance(self.encoder, str):
+            return self.encoder
+        return "+".join(self.encoder[m] for m in self.modalities)
+
+    @property
+    def id(self) -> str:
+        """The name, or one made of what the cell is."""
+        if self.name:
+            return self.name
+        parts = [self.encoder_label.replace("+", "_"), self.modality, self.fusion, self.sharing]
+        return "-".join(part for part in parts if part)
+
+
+class Experiment(Settings):
+    """One table: a corpus, a protocol, and the cells that are compared on it."""
+
+    title: str = Field(description="One sentence above the table.")
+    corpus: str = Field(description="Name of a corpus in config.yaml.")
+    label_target: Literal["intended", "audio", "visual", "audiovisual"] = Field(
+        default="intended", description="Intended emotion, or the crowd's consensus on sound, picture or both."
+    )
+    classes: tuple[str, ...] = Field(
+        default=(), description="Labels that take part, in order; empty: all of the corpus."
+    )
+    merge: dict[str, str] = Field(default={}, description="Labels that count as another one (`{exc: hap}`).")
+    select: dict[str, tuple[str, ...]] = Field(
+        default={}, description="Columns of the clips table and the values kept (`{level: [HI]}`)."
+    )
+    protocol: str = Field(default="sound", description="Name of a file in `affectstore/splits/`.")
+    folds: tuple[int, ...] = Field(default=(), description="Folds that are run; empty: all of the protocol.")
+    seeds: int = Field(default=5, ge=1, description="Training runs per cell and fold, seeds 0, 1, ...")
+    inputs: dict[Modality, dict[str, str]] = Field(
+        default={"audio": {"image": "mel_image", "clip": "mel_chunks"}, "vision": {"image": "faces", "clip": "frames"}},
+        description="Which feature feeds each modality, by what the encoder takes.",
+    )
+    pictures: Pictures = Field(default=Pictures(), description="How stored pictures become network inputs.")
+    train: Training = Field(default=Training(), description="The engine's settings.")
+    encoder_settings: dict[str, dict[str, Any]] = Field(
+        default={},
+        description="Departures per encoder: `{simple3d: {train: {...}, pictures: {...}, encoder_options: {...}}}`.",
+    )
+    cells: tuple[Cell, ...] = Field(min_length=1, description="The rows of the table.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Experiment:
+        ids = [cell.id for cell in self.cells]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise ValueError(f"cells of the same name: {', '.join(twice)}; give them a `name`")
+        for cell in self.cells:
+            self.pictures_of(cell)
+            self.training_of(cell)
+        return self
+
+    def pictures_of(self, cell: Cell) -> Pictures:
+        """Picture settings of a cell: the experiment's, then its encoder's, then its own."""
+        return Pictures(**(self.pictures.model_dump() | self._of_encoder(cell, "pictures") | cell.pictures))
+
+    def training_of(self, cell: Cell) -> Training:
+        """Engine settings of a cell: the experiment's, then its encoder's, then its own."""
+        return Training(**(self.train.model_dump() | self._of_encoder(cell, "train") | cell.train))
+
+    def encoder_options_of(self, cell: Cell) -> dict[str, Any]:
+        """Encoder options of a cell: those for its encoder, then its own."""
+        return self._of_encoder(cell, "encoder_options") | cell.encoder_options
+
+    def _of_encoder(self, cell: Cell, part: str) -> dict[str, Any]:
+        return self.encoder_settings.get(cell.encoder_label, {}).get(part, {})

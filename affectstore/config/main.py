@@ -1,0 +1,26 @@
+"""config.yaml as a whole."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from affectstore.config.base import Settings
+from affectstore.config.corpus import CorpusSettings
+from affectstore.config.feature import FeatureSettings
+
+
+class StoreSettings(Settings):
+    """How features are written."""
+
+    format: Literal["zarr", "hdf5"] = Field(default="zarr", description="Container of the arrays: Zarr v3, or HDF5.")
+
+
+class Config(Settings):
+    """All that can change a number, but for the experiment files it names."""
+
+    corpora: dict[str, CorpusSettings] = Field(description="Corpora by name (files in `affectstore/corpora/`).")
+    features: dict[str, FeatureSettings] = Field(description="Feature instances by name.")
+    store: StoreSettings = Field(default=StoreSettings(), description="How features are written.")
+    experiments: tuple[str, ...] = Field(description="Experiment files that the default target builds.")

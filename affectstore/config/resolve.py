@@ -1,0 +1,137 @@
+"""One resolved configuration: what every job of a run reads, whatever happens to config.yaml meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from affectstore.config.experiment import Experiment
+from affectstore.config.main import Config
+from affectstore.config.messages import validated
+from affectstore.config.yaml_file import read_yaml
+from affectstore.digest import canonical_json, digest
+from affectstore.errors import ConfigError, CorpusError, UnknownNameError
+
+EXPERIMENTS = Path("workflow/experiments")
+RESOLVED = Path("results/config")
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """config.yaml with its experiment files read and its environment variables filled in.
+
+    Attributes:
+        config: config.yaml.
+        experiments: every experiment file, by name.
+        roots: corpus -> its folder, for those whose environment variables are set.
+        unset: corpus -> what is missing before its folder is known.
+    """
+
+    config: Config
+    experiments: Mapping[str, Experiment]
+    roots: Mapping[str, str]
+    unset: Mapping[str, str]
+
+    def root(self, corpus: str) -> Path:
+        """Folder of a corpus.
+
+        Raises:
+            UnknownNameError: config.yaml has no such corpus.
+            CorpusError: an environment variable of its path is not set.
+        """
+        if corpus not in self.config.corpora:
+            raise UnknownNameError("corpus in config.yaml", corpus, self.config.corpora)
+        if corpus in self.unset:
+            raise CorpusError(self.unset[corpus])
+        return Path(self.roots[corpus])
+
+    def experiment(self, name: str) -> Experiment:
+        """An experiment by its file's name.
+
+        Raises:
+            UnknownNameError: there is no such file.
+        """
+        if name not in self.experiments:
+            raise UnknownNameError(f"experiment in {EXPERIMENTS}", name, self.experiments)
+        return self.experiments[name]
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical JSON of the whole."""
+        return canonical_json(
+            {
+                "config": self.config.model_dump(mode="json"),
+                "experiments": {name: e.model_dump(mode="json") for name, e in self.experiments.items()},
+                "roots": dict(self.roots),
+                "unset": dict(self.unset),
+            }
+        )
+
+    @property
+    def path(self) -> Path:
+        """Where it is written: the name follows from the content."""
+        return RESOLVED / f"{digest(json.loads(self.text))[:12]}.json"
+
+
+def project_root() -> Path:
+    """The folder that holds workflow/: the working folder, or the checkout that is installed.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for folder in (Path(), Path(__file__).parents[2]):
+        if (folder / "workflow" / "Snakefile").exists():
+            return folder.resolve()
+    raise ConfigError(f"no workflow/Snakefile in {Path.cwd()}; run this in a checkout of affectstore")
+
+
+def read_config() -> Resolved:
+    """Read and check config.yaml and every experiment file, of the working folder or else of the checkout.
+
+    Raises:
+        ConfigError: naming file, key, value and what is known.
+    """
+    config_path = Path("config.yaml") if Path("config.yaml").exists() else project_root() / "config.yaml"
+    experiments = EXPERIMENTS if EXPERIMENTS.is_dir() else project_root() / EXPERIMENTS
+    config = validated(Config, read_yaml(config_path), str(config_path))
+    found = {
+        path.stem: validated(Experiment, read_yaml(path), str(path)) for path in sorted(experiments.glob("*.yaml"))
+    }
+    for name in config.experiments:
+        if name not in found:
+            raise UnknownNameError(f"experiment in {config_path} (files of {experiments})", name, found)
+    roots, unset = {}, {}
+    for name, settings in config.corpora.items():
+        missing = [variable for variable in _VARIABLE.findall(settings.root) if not os.environ.get(variable)]
+        if missing:
+            unset[name] = (
+                f"corpus {name!r}: its folder {settings.root!r} (corpora.{name}.root in {config_path}) needs the "
+                f"environment variable {missing[0]}, which is not set; `export {missing[0]}=/folder/of/corpora`"
+            )
+        else:
+            roots[name] = _VARIABLE.sub(lambda match: os.environ[match[1]], settings.root)
+    return Resolved(config, found, roots, unset)
+
+
+def load_resolved(path: Path) -> Resolved:
+    """The resolved configuration that a run wrote for its jobs.
+
+    Raises:
+        ConfigError: the file is missing or not one of ours.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        return Resolved(
+            Config(**value["config"]),
+            {name: Experiment(**experiment) for name, experiment in value["experiments"].items()},
+            value["roots"],
+            value["unset"],
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"{path} is not a resolved configuration: {error}") from None

@@ -1,0 +1,82 @@
+"""Which clips lie in a folder now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from affectstore.corpora._crema_d_names import SENTENCES, Name, parse
+from affectstore.corpora._listing import printable
+from affectstore.corpora.base import Found, Skipped, clips_table
+from affectstore.corpora.synthetic._layout import VIDEO
+from affectstore.errors import CorpusError
+
+#: In order of preference, when a clip lies there twice.
+SUFFIXES = (".mp4", ".flv", ".mkv", ".mov", ".webm", ".avi")
+
+
+def find_clips(root: Path, corpus: str) -> Found:
+    """The media files of `root/video`, whoever put them there; hidden files are no media.
+
+    Raises:
+        CorpusError: the folder is missing, cannot be read or holds no file.
+    """
+    folder = root / VIDEO
+    try:
+        files = sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=_preference)
+    except OSError as error:
+        raise _nothing(corpus, root, error.strerror or str(error)) from None
+    if not files:
+        raise _nothing(corpus, root, "the folder is empty")
+    names: dict[str, Name] = {}
+    paths: dict[str, str] = {}
+    skipped: list[Skipped] = []
+    for path in files:
+        shown = f"{VIDEO}/{printable(path.name)}"
+        try:
+            name = _name_of(path)
+            if path.stem in paths:
+                raise ValueError(f"a second file for the same clip; {paths[path.stem]} is used")
+        except ValueError as reason:
+            skipped.append(Skipped(printable(path.stem), shown, str(reason)))
+        else:
+            names[path.stem], paths[path.stem] = name, shown
+    columns = {
+        "clip_id": list(paths),
+        "speaker": [name.actor for name in names.values()],
+        "level": [name.level for name in names.values()],
+        "sentence": [name.sentence for name in names.values()],
+        "text": [SENTENCES[name.sentence] for name in names.values()],
+        "label_intended": [name.emotion for name in names.values()],
+        "audio_path": list(paths.values()),
+        "video_path": list(paths.values()),
+    }
+    return Found(clips_table(corpus, columns), tuple(skipped), 0, root)
+
+
+def _nothing(corpus: str, root: Path, problem: str) -> CorpusError:
+    return CorpusError(
+        f"corpus {corpus!r}: looked for media files named like 1001_DFA_ANG_XX.mp4 in {root / VIDEO}: {problem}; "
+        f"delete {root} where it exists, and `affectstore run` or `affectstore synthesize --out {root}` makes it again"
+    )
+
+
+def _preference(path: Path) -> tuple[str, int, str]:
+    suffix = path.suffix.lower()
+    return path.stem, SUFFIXES.index(suffix) if suffix in SUFFIXES else len(SUFFIXES), path.name
+
+
+def _name_of(path: Path) -> Name:
+    """The fields of a media file's name.
+
+    Raises:
+        ValueError: why it is not one.
+    """
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the name is not UTF-8") from None
+    if path.is_dir():
+        raise ValueError("a folder, not a media file")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"not a media file by its suffix {path.suffix!r}; known: {', '.join(SUFFIXES)}")
+    return parse(path.stem)

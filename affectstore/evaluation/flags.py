@@ -1,0 +1,102 @@
+"""Flags: what a row was, so that nobody takes a quick look for a result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from affectstore.config.experiment import Cell, Experiment
+from affectstore.evaluation.runs import Run
+
+#: Fewer seeds than this are flagged: their deviation says little.
+ENOUGH_SEEDS = 5
+#: Intervals that resample fewer speakers than this are too narrow.
+ENOUGH_SPEAKERS = 10
+
+#: Patterns of flags and what they mean, for the notes and the report.
+MEANINGS = {
+    r"epochs<=\d+": "trained for at most so many passes over the training side; the epoch is chosen on validation",
+    r"\d+px": "pictures scaled to so many pixels a side",
+    r"\d+ frames?": "pictures of a video per clip, evenly spread",
+    r"grey": "pictures in one channel",
+    r"bf16-mixed": "forward pass in bfloat16",
+    r"seeds<\d+": "fewer training runs per fold than a deviation needs",
+    r"folds \d+/\d+": "folds that were run, of the folds of the protocol: not every clip was tested",
+    r"speakers<\d+": "so few speakers were tested that an interval that resamples them is too narrow",
+    r"random weights": "the networks started from random numbers, nothing was pretrained",
+    r".* weights": "what the networks started from",
+}
+
+
+def meaning_of(flag: str, devices: Collection[str]) -> str:
+    """What a flag means; a flag of a run's own (a badge) stands for itself.
+
+    Args:
+        flag: one of `flags_of`.
+        devices: those that the runs were trained on.
+    """
+    if flag in devices:
+        return "device the runs were trained on"
+    for pattern, meaning in MEANINGS.items():
+        if re.fullmatch(pattern, flag):
+            return meaning
+    return "departure from the protocol that the runs declare"
+
+
+def flags_of(
+    experiment: Experiment, cell: Cell, runs: Sequence[Run], protocol_folds: int | None, n_speakers: int
+) -> tuple[str, ...]:
+    """Flags of one row, in a fixed order: settings, device, weights, extent, then the runs' badges.
+
+    Args:
+        experiment: what was asked for.
+        cell: the row.
+        runs: runs of the cell.
+        protocol_folds: how many folds the protocol has; none where that is not known.
+        n_speakers: how many speakers were tested.
+    """
+    pictures, training = experiment.pictures_of(cell), experiment.training_of(cell)
+    flags = [f"epochs<={training.epochs}", f"{pictures.size_px}px"]
+    if pictures.colour == "grey":
+        flags.append("grey")
+    if any("clip" in str(takes or "clip") for takes in _reported(runs, "takes")):
+        flags.append(f"{pictures.frames} frame" + ("s" if pictures.frames > 1 else ""))
+    flags += devices_of(runs)
+    if training.precision != "32-true":
+        flags.append(training.precision)
+    flags += _weights(runs)
+    seeds, folds = len({run.seed for run in runs}), len({run.fold for run in runs})
+    if seeds < ENOUGH_SEEDS:
+        flags.append(f"seeds<{ENOUGH_SEEDS}")
+    if protocol_folds is not None and folds < protocol_folds:
+        flags.append(f"folds {folds}/{protocol_folds}")
+    if n_speakers < ENOUGH_SPEAKERS:
+        flags.append(f"speakers<{ENOUGH_SPEAKERS}")
+    flags += [str(badge) for run in runs for badge in run.facts.get("badges") or ()]
+    return tuple(dict.fromkeys(flags))
+
+
+def _reported(runs: Sequence[Run], key: str) -> list[Any]:
+    """Different values of a fact, in the order of the runs."""
+    found: list[Any] = []
+    for run in runs:
+        value = run.facts.get(key)
+        if value not in found:
+            found.append(value)
+    return found
+
+
+def devices_of(runs: Sequence[Run]) -> list[str]:
+    """Kinds of devices that runs were trained on: `cuda:0` and `cuda:1` are one."""
+    names = [re.sub(r":\d+$", "", str(device)) for device in _reported(runs, "device") if device]
+    return list(dict.fromkeys(names))
+
+
+def _weights(runs: Sequence[Run]) -> list[str]:
+    """What the networks started from: a name, or one per part."""
+    names: list[str] = []
+    for value in _reported(runs, "weights"):
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        names += [f"{str(part).partition(' (')[0]} weights" for part in parts if part]
+    return list(dict.fromkeys(names))

@@ -1,0 +1,119 @@
+"""What stands under a table: what was asked, what was counted, what was skipped, and where the numbers are from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from affectstore.evaluation.bootstrap import DRAWS
+from affectstore.evaluation.flags import ENOUGH_SPEAKERS
+from affectstore.evaluation.table import Row, Table
+
+#: The most frequent reasons are named, the others counted together.
+REASONS_SHOWN = 8
+
+
+def notes(table: Table) -> tuple[str, ...]:
+    """Plain sentences, one a note."""
+    return (_asked(table), *_counted(table), *_left_out(table), _numbers(table), _guessing(table), _traced(table))
+
+
+def _asked(table: Table) -> str:
+    experiment = table.experiment
+    parts = [
+        f"Corpus {experiment.corpus}",
+        f"label target {experiment.label_target}",
+        f"protocol {experiment.protocol}",
+        f"classes {' '.join(table.classes)}",
+    ]
+    parts += [f"{column} only {', '.join(values)}" for column, values in experiment.select.items()]
+    parts += [f"{merged} counted as {into}" for merged, into in experiment.merge.items()]
+    return "; ".join(parts) + "."
+
+
+def _counted(table: Table) -> list[str]:
+    """Who was tested, once if all rows agree, else per group of rows."""
+    groups: dict[tuple[int, int, int, int, tuple[int, ...]], list[Row]] = {}
+    for row in table.rows:
+        key = (row.n_test, row.n_clips, row.n_speakers, row.n_seeds, row.folds)
+        groups.setdefault(key, []).append(row)
+    lines = []
+    for (n_test, n_clips, n_speakers, n_seeds, folds), rows in groups.items():
+        again = "" if n_test == n_clips else f" ({n_test} predictions per seed: clips are in several folds' tests)"
+        line = (
+            f"Tested: {_many(n_clips, 'clip')} of {_many(n_speakers, 'speaker')}{again}, "
+            f"{_many(len(folds), 'fold')} ({', '.join(map(str, folds))}), {_many(n_seeds, 'seed')} per fold"
+        )
+        lines.append(line + ("." if len(groups) == 1 else f": {_cells(rows)}."))
+    if len(groups) > 1:
+        lines.append("Rows above were not all tested on the same clips: compare them with care.")
+    return lines
+
+
+def _left_out(table: Table) -> list[str]:
+    """How many clips were left out and why; what was skipped stands here also when it is nothing."""
+    lines = [_by_cells(table, "Skipped", "clip", [row.skipped for row in table.rows])]
+    total = sum(table.unreadable.values())
+    lines.append(f"Skipped when the corpus was scanned: {_many(total, 'file')}{_why(table.unreadable)}.")
+    if any(row.excluded for row in table.rows):
+        lines.append(_by_cells(table, "Not asked for", "clip", [row.excluded for row in table.rows]))
+    return lines
+
+
+def _by_cells(table: Table, what: str, noun: str, counts: Sequence[Mapping[str, int]]) -> str:
+    """One count with its reasons, or one per group of rows where they differ."""
+    groups: dict[tuple[tuple[str, int], ...], list[Row]] = {}
+    for row, reasons in zip(table.rows, counts, strict=True):
+        groups.setdefault(tuple(reasons.items()), []).append(row)
+    parts = [
+        f"{_many(sum(dict(reasons).values()), noun)}{_why(dict(reasons))}"
+        + ("" if len(groups) == 1 else f" in {_cells(rows)}")
+        for reasons, rows in groups.items()
+    ]
+    return f"{what}: {'; '.join(parts)}."
+
+
+def _why(reasons: Mapping[str, int]) -> str:
+    parts = [f"{reason}: {count}" for reason, count in list(reasons.items())[:REASONS_SHOWN]]
+    rest = sum(list(reasons.values())[REASONS_SHOWN:])
+    parts += [f"other reasons: {rest}"] if rest else []
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _numbers(table: Table) -> str:
+    seeds = max(row.n_seeds for row in table.rows)
+    fewest = min(row.n_speakers for row in table.rows)
+    spread = "mean ± standard deviation over seeds of" if seeds > 1 else "for one seed (so without a deviation)"
+    narrow = f" With {_many(fewest, 'speaker')} it is too narrow." if fewest < ENOUGH_SPEAKERS else ""
+    return (
+        f"WAR (accuracy), UAR (mean recall of the classes that were tested) and macro F1 in %, loss in nats: {spread} "
+        "the score of a seed with the test predictions of all its folds pooled. In brackets its 95 % confidence "
+        f"interval: percentiles of {DRAWS:,} bootstrap draws of speakers and seeds, with replacement.{narrow} "
+        "Bold: best of its modality."
+    )
+
+
+def _guessing(table: Table) -> str:
+    line = (
+        f"Chance: UAR 1/{round(1 / table.chance['uar'])}; WAR by always naming the largest class of the test clips, "
+        f"{100 * table.chance['accuracy']:.1f} %."
+    )
+    if table.human:
+        people = ", ".join(f"{modality} {100 * value:.1f} %" for modality, value in table.human.items())
+        line += f" Human accuracy against the intended label, on the whole corpus: {people}."
+    return line
+
+
+def _traced(table: Table) -> str:
+    return (
+        f"Every number: results/metrics/{table.name}.parquet, scored from "
+        f"results/runs/{table.name}/{{cell}}/{{fold}}/{{seed}}/predictions.parquet; cells in the order of the rows: "
+        f"{_cells(table.rows)}."
+    )
+
+
+def _cells(rows: Sequence[Row]) -> str:
+    return ", ".join(row.cell.id for row in rows)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")

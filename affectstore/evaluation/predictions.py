@@ -1,0 +1,117 @@
+"""Predictions as a run wrote them, checked before anything is counted.
+
+Columns: unit_id clip_id audio_clip_id speaker fold seed side condition y, and one `p_<label>` per class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affectstore.errors import IntegrityError, StoreError
+
+COLUMNS = ("unit_id", "clip_id", "audio_clip_id", "speaker", "fold", "seed", "side", "condition", "y")
+SIDES = ("train", "val", "test")
+_TOLERANCE = 1e-3  # a sum over classes of half-precision probabilities is off by no more
+
+
+def read_predictions(path: Path, classes: Sequence[str], fold: int, seed: int) -> pd.DataFrame:
+    """Read and check one run's predictions.
+
+    Args:
+        path: predictions.parquet of one cell, fold and seed.
+        classes: class labels, in order.
+        fold, seed: what the file's folder says.
+
+    Returns:
+        The file's rows, as they are.
+
+    Raises:
+        StoreError: the file is missing or not readable.
+        IntegrityError: columns are missing, the classes are others, a label, side, fold or seed is not what was
+            asked for, a unit comes twice, or a row of probabilities is not one.
+    """
+    try:
+        frame = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise StoreError(f"{path} is missing: train this cell on fold {fold} with seed {seed} first") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); delete it and train again") from error
+    check_predictions(frame, classes, fold, seed, str(path))
+    return frame
+
+
+def check_predictions(frame: pd.DataFrame, classes: Sequence[str], fold: int, seed: int, source: str) -> None:
+    """Refuse predictions that cannot be scored; see `read_predictions`.
+
+    Args:
+        source: what messages call the frame.
+    """
+    missing = [column for column in COLUMNS if column not in frame.columns]
+    if missing:
+        raise IntegrityError(f"{source}: no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}")
+    found = [str(column)[2:] for column in frame.columns if str(column).startswith("p_")]
+    if found != list(classes):
+        raise IntegrityError(
+            f"{source}: probabilities of the classes {', '.join(found)}, in this order; "
+            f"the experiment's are {', '.join(classes)}"
+        )
+    for column, expected in (("fold", {fold}), ("seed", {seed}), ("y", set(classes)), ("side", set(SIDES))):
+        strange = sorted({str(value) for value in frame[column].unique() if value not in expected})
+        if strange:
+            known = ", ".join(sorted(map(str, expected)))
+            raise IntegrityError(f"{source}: unknown {column} {', '.join(strange)}; expected {known}")
+    _check_once(frame, source)
+    _check_probabilities(frame, classes, source)
+
+
+def _check_once(frame: pd.DataFrame, source: str) -> None:
+    """No unit twice under one side and condition, by its own name or by the media it is made of, nor on two sides."""
+    for keys in (["unit_id"], ["clip_id", "audio_clip_id"]):
+        where = [*keys, "side", "condition"]
+        twice = frame.duplicated(where, keep=False)
+        if twice.any():
+            row = frame.loc[twice].iloc[0]
+            raise IntegrityError(
+                f"{source}: clip {row['clip_id']!r} (unit {row['unit_id']!r}) is there more than once on side "
+                f"{row['side']!r} under condition {row['condition']!r} ({int(twice.sum())} such rows)"
+            )
+    sides = frame[["unit_id", "side"]].drop_duplicates()
+    both = sides[sides.duplicated("unit_id", keep=False)]
+    if len(both):
+        unit = both["unit_id"].iloc[0]
+        on = ", ".join(sorted(both.loc[both["unit_id"] == unit, "side"]))
+        raise IntegrityError(f"{source}: unit {unit!r} is on several sides ({on}) of one fold")
+
+
+def _check_probabilities(frame: pd.DataFrame, classes: Sequence[str], source: str) -> None:
+    p = probabilities(frame, classes)
+    wrong = ~np.isfinite(p).all(axis=1)
+    problem = "are not finite"
+    if not wrong.any():
+        wrong = (p < -_TOLERANCE).any(axis=1) | (np.abs(p.sum(axis=1, dtype=np.float64) - 1.0) > _TOLERANCE)
+        problem = "are negative or do not sum to 1"
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise IntegrityError(
+            f"{source}: probabilities of {int(wrong.sum())} of {len(frame)} rows {problem}; "
+            f"the first is unit {frame['unit_id'].iloc[at]!r}: {p[at].tolist()}"
+        )
+
+
+def probabilities(frame: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """Probabilities (unit, class), in the type they were written in."""
+    return frame[[f"p_{label}" for label in classes]].to_numpy()
+
+
+def true_indices(frame: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """Index of each unit's true class (unit,)."""
+    return pd.Categorical(frame["y"], categories=list(classes)).codes.astype(np.int64)
+
+
+def speakers_of(frame: pd.DataFrame) -> pd.Series:
+    """Speaker of each unit; a unit without one stands for itself."""
+    return frame["speaker"].astype("string").fillna("clip " + frame["clip_id"].astype("string"))

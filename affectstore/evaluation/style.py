@@ -1,0 +1,82 @@
+"""How figures look: one palette, colour-blind safe (Okabe & Ito 2008), and files that depend on content alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from affectstore.files import write_if_changed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Modality -> colour.
+MODALITY_COLOURS = {"audio": "#0072b2", "vision": "#e69f00", "multimodal": "#009e73"}
+#: Side -> colour of learning curves.
+SIDE_COLOURS = {"train": "#56b4e9", "val": "#d55e00"}
+#: Text and lines; the report exchanges these, and no other colours, for those of its theme.
+INK, QUIET, GRID, PAPER = "#1d2127", "#6a727c", "#d9dde2", "#ffffff"
+
+_SETTINGS: dict[str, Any] = {
+    "svg.hashsalt": "affectstore",
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": QUIET,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.dpi": 100,
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Figures made inside look like ours, whatever the user's matplotlib settings say."""
+    import matplotlib
+    from matplotlib import rc_context, rcParamsDefault
+
+    matplotlib.use("Agg")
+    defaults = {key: value for key, value in rcParamsDefault.items() if not key.startswith(("backend", "webagg"))}
+    with rc_context(defaults):
+        matplotlib.rcParams.update(cast("Any", _SETTINGS))
+        yield
+
+
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Write `{name}.svg` and `{name}.png`: the same figure gives the same bytes.
+
+    Returns:
+        The two paths.
+    """
+    paths = folder / f"{name}.svg", folder / f"{name}.png"
+    for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):
+        content = io.BytesIO()
+        figure.savefig(
+            content,
+            format=path.suffix[1:],
+            dpi=160,
+            metadata=metadata,
+            facecolor="white",
+            bbox_inches="tight",
+            pad_inches=0.08,
+        )
+        write_if_changed(path, content.getvalue())
+    return paths

@@ -1,0 +1,103 @@
+"""What a training job follows from, as digests: known before anything is extracted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from affectstore.config.experiment import Cell, Experiment
+from affectstore.digest import digest
+from affectstore.models.base import ENCODERS, FUSIONS
+from affectstore.models.needs import inputs_of
+from affectstore.models.select import participants
+from affectstore.models.version import ENGINE_VERSION
+
+RUNS = Path("results/runs")
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """A cell of an experiment, on one fold.
+
+    Attributes:
+        experiment, cell, fold: which.
+        features: the feature instances it reads, by modality.
+        config: digest of all settings that its numbers follow from.
+    """
+
+    experiment: str
+    cell: Cell
+    fold: int
+    features: Mapping[str, str]
+    config: str
+
+    @property
+    def marker(self) -> Path:
+        """The file that says that all seeds are trained."""
+        return RUNS / self.experiment / self.cell.id / str(self.fold) / "fold.json"
+
+
+def plan_cells(name: str, experiment: Experiment, folds: tuple[int, ...]) -> list[CellPlan]:
+    """Every cell and fold of an experiment."""
+    return [
+        CellPlan(name, cell, fold, inputs_of(experiment, cell), digest(_settings(experiment, cell)))
+        for cell in experiment.cells
+        for fold in folds
+    ]
+
+
+def _settings(experiment: Experiment, cell: Cell) -> dict[str, Any]:
+    """All settings that a cell's weights and predictions follow from, but the number of seeds."""
+    names = cell.encoder.values() if isinstance(cell.encoder, dict) else [cell.encoder]
+    return {
+        "engine": ENGINE_VERSION,
+        "encoders": {name: ENCODERS.load(name).SPEC.version for name in names},
+        "fusion": [cell.fusion, FUSIONS.load(cell.fusion).SPEC.version] if cell.fusion else None,
+        "cell": cell.model_dump(mode="json", exclude={"name", "pictures", "train", "encoder_options"}),
+        "pictures": experiment.pictures_of(cell).model_dump(mode="json"),
+        "train": experiment.training_of(cell).model_dump(mode="json"),
+        "encoder_options": experiment.encoder_options_of(cell),
+        **experiment.model_dump(mode="json", include={"label_target", "classes", "merge", "select"}),
+    }
+
+
+def data_digests(
+    experiment: Experiment,
+    clips: pd.DataFrame,
+    split: pd.DataFrame,
+    fold: int,
+    features: Mapping[str, str],
+    by_clip: Mapping[str, Mapping[str, str]],
+) -> dict[str, str]:
+    """Digests of the data that a cell sees: its split, its labels and its features.
+
+    Args:
+        experiment: the experiment.
+        clips: the clips table.
+        split: the protocol's split of the corpus.
+        fold: which fold.
+        features: modality -> feature instance.
+        by_clip: feature -> clip id -> what stands for its values: its key, or their digest.
+    """
+    taking_part = participants(clips, experiment)
+    sides = split.loc[(split["fold"] == fold) & split["clip_id"].isin(taking_part["clip_id"]), ["clip_id", "side"]]
+    sides = sides.sort_values("clip_id")
+    ids = sides["clip_id"].tolist()
+    table = taking_part.set_index("clip_id").loc[ids]
+    return {
+        "split": _lines(ids, sides["side"]),
+        "labels": _lines(ids, table["label"], table["speaker"]),
+        "features": _lines(*([by_clip[feature].get(i, "") for i in ids] for feature in features.values())),
+    }
+
+
+def _lines(*columns: Any) -> str:
+    sha256 = hashlib.sha256()
+    for row in zip(*columns, strict=True):
+        sha256.update(("\t".join(map(str, row)) + "\n").encode())
+    return sha256.hexdigest()

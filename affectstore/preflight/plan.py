@@ -1,0 +1,55 @@
+"""Write the plans: for every shard its clips, rewritten only where their content changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from affectstore.features.plan import PLAN_COLUMNS, shard_names, shard_of
+from affectstore.files import write_if_changed
+
+PLANS = Path("results/plans")
+
+
+def plan_columns(clips: pd.DataFrame) -> pd.DataFrame:
+    """The clips table as a plan: text columns, sorted by clip id, absent values empty.
+
+    A media digest is empty where the corpus has no such file; times are written so that they read
+    back exactly.
+    """
+    plan = pd.DataFrame(index=clips.index)
+    for column in PLAN_COLUMNS:
+        values = clips[column]
+        if column.endswith("_s"):
+            plan[column] = ["" if pd.isna(value) else repr(float(value)) for value in values]
+        else:
+            plan[column] = values.astype("string").fillna("").astype(str)
+    return plan.sort_values("clip_id", ignore_index=True)
+
+
+def write_plans(corpus: str, plan: pd.DataFrame, shards: int) -> dict[str, pd.DataFrame]:
+    """Deal the clips to shards and write one plan a shard; plans of shards that are no more are removed.
+
+    Returns:
+        The plan of each shard, in the shards' order.
+    """
+    folder = PLANS / corpus
+    folder.mkdir(parents=True, exist_ok=True)
+    assigned = pd.Series([shard_of(clip_id, shards) for clip_id in plan["clip_id"]], index=plan.index, dtype=object)
+    groups = dict(tuple(plan.groupby(assigned, sort=False)))
+    plans = {}
+    for shard in shard_names(shards):
+        part = groups.get(shard, plan.iloc[:0]).reset_index(drop=True)
+        write_if_changed(folder / f"{shard}.tsv", _tsv(part))
+        plans[shard] = part
+    for path in folder.glob("*.tsv"):
+        if path.stem not in plans:
+            path.unlink()
+    return plans
+
+
+def _tsv(plan: pd.DataFrame) -> bytes:
+    columns = [plan[column].tolist() for column in PLAN_COLUMNS]
+    lines = ["\t".join(PLAN_COLUMNS), *("\t".join(row) for row in zip(*columns, strict=True))]
+    return ("\n".join(lines) + "\n").encode()

@@ -1,0 +1,180 @@
+"""The contract of a protocol: one file of this folder says which clips a fold trains on, chooses on and tests on.
+
+A protocol module declares
+
+- `VERSION`, an int, bumped when the same clips are dealt differently;
+- `SPEAKER_DISJOINT`, whether no speaker is on two sides of a fold;
+- `split(clips) -> DataFrame`: columns SPLIT_COLUMNS, one row a fold and clip of the clips table, by
+  way of `split_table`. A pure function of the clips table, whatever the order of its rows.
+
+Every clip is in every fold: a clip that takes no part is on the side `excluded`, with the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from affectstore.digest import canonical_json
+from affectstore.errors import CorpusError, IntegrityError
+from affectstore.files import write_if_changed
+from affectstore.registry import Registry
+
+PROTOCOLS = Registry("protocol", ("affectstore.splits",))
+
+#: Sides of a fold: `unlabelled` clips may be trained on without their labels.
+SIDES = ("train", "val", "test", "unlabelled", "excluded")
+SPLIT_COLUMNS: Mapping[str, str] = {"fold": "int64", "clip_id": "string", "side": "string", "reason": "string"}
+_ARROW = {"int64": pa.int64(), "string": pa.string()}
+
+
+def split_table(folds: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Join the folds, numbered from 0, in the order of fold and clip id.
+
+    Args:
+        folds: columns clip_id, side and reason ('' for a clip that takes part).
+    """
+    table = pd.concat(
+        [fold.sort_values("clip_id").assign(fold=number) for number, fold in enumerate(folds)], ignore_index=True
+    )
+    return table[list(SPLIT_COLUMNS)].astype(dict(SPLIT_COLUMNS))
+
+
+def split_digest(split: pd.DataFrame) -> str:
+    """sha256 over the rows of a split, in the order of fold and clip id."""
+    sha256 = hashlib.sha256()
+    for fold in sorted(split["fold"].unique()):
+        rows = split.loc[split["fold"] == fold, ["clip_id", "side", "reason"]].sort_values("clip_id")
+        columns = [pa.array(rows[column], type=pa.string()) for column in rows]
+        lines = pc.binary_join_element_wise(f"{fold}", *columns, "\t")
+        sha256.update("".join(f"{line}\n" for line in lines.to_pylist()).encode())
+    return sha256.hexdigest()
+
+
+def check_split(split: pd.DataFrame, clips: pd.DataFrame, *, speaker_disjoint: bool) -> None:
+    """Check that a split deals every clip of the table once per fold and keeps speakers apart.
+
+    Raises:
+        IntegrityError: naming the fold and the clip or speaker that is wrong.
+    """
+    unknown = sorted(set(split["side"]) - set(SIDES))
+    if unknown:
+        raise IntegrityError(f"unknown side {unknown[0]!r}; known: {', '.join(SIDES)}")
+    unexplained = split[(split["side"] == "excluded") & (split["reason"] == "")]
+    if len(unexplained):
+        raise IntegrityError(f"clip {unexplained['clip_id'].iloc[0]} is excluded without a reason")
+    ids = set(clips["clip_id"])
+    speakers = clips.set_index("clip_id")["speaker"]
+    for fold, rows in split.groupby("fold"):
+        if len(rows) != len(ids) or set(rows["clip_id"]) != ids:
+            odd = sorted(ids.symmetric_difference(rows["clip_id"])) or ["one twice"]
+            raise IntegrityError(f"fold {fold} has {len(rows)} rows for {len(ids)} clips: {odd[0]}")
+        sides = rows["side"].replace("unlabelled", "train")
+        for side in ("train", "val", "test"):
+            if not (rows["side"] == side).any():
+                raise IntegrityError(f"fold {fold} has no clip on the side {side!r}")
+        if speaker_disjoint:
+            pairs = pd.DataFrame({"speaker": speakers.loc[rows["clip_id"]].to_numpy(), "side": sides.to_numpy()})
+            pairs = pairs[pairs["side"] != "excluded"].drop_duplicates()
+            twice = pairs[pairs["speaker"].duplicated()]
+            if len(twice):
+                raise IntegrityError(f"fold {fold} has speaker {twice['speaker'].iloc[0]} on more than one side")
+
+
+def exclusions(clips: pd.DataFrame) -> pd.Series:
+    """Why each clip takes no part in any fold; '' for those that do.
+
+    Out are clips known to be bad, clips without a speaker, and clips whose media are another clip's under
+    another label or speaker: one of the two labels is wrong. Repeats are known from the corpus' card, or show
+    in the media's digests; of the latter the first by clip id stays.
+    """
+    ids = clips["clip_id"].astype("string")
+    label, speaker = clips["label_intended"].fillna(""), clips["speaker"].fillna("")
+    reason = pd.Series("", index=clips.index, dtype="string")
+    reason = reason.mask(speaker == "", "the speaker is not known")
+    same = pd.Series(label.to_numpy() + "\t" + speaker.to_numpy(), index=ids)
+    original = clips["duplicate_of"]
+    repeats = original.notna() & (same.reindex(original.fillna("")).to_numpy() != same.to_numpy())
+    reason = reason.mask(repeats, "repeats the media of " + original.fillna("") + " under another label")
+    for kind in ("audio", "video"):
+        first = _first_with_media(clips, kind)
+        repeats = first.notna() & (same.reindex(first.fillna("")).to_numpy() != same.to_numpy())
+        word = f"has the {kind} of "
+        reason = reason.mask(repeats & (reason == ""), word + first.fillna("") + " under another label")
+    return reason.mask(clips["known_bad"].notna(), "known bad: " + clips["known_bad"].fillna(""))
+
+
+def _first_with_media(clips: pd.DataFrame, kind: str) -> pd.Series:
+    """The first clip, by id, with the same file content and segment; NA for that one and where there is none."""
+    key = [f"{kind}_sha256", "start_s", "end_s"]
+    rows = clips.loc[clips[f"{kind}_sha256"].notna() & clips[f"has_{kind}"].astype(bool), ["clip_id", *key]]
+    rows = rows[rows.duplicated(key, keep=False)].sort_values("clip_id")
+    first = rows.groupby(key, dropna=False)["clip_id"].transform("first")
+    return first.mask(first == rows["clip_id"]).reindex(clips.index).astype("string")
+
+
+def unlabelled(clips: pd.DataFrame) -> np.ndarray:
+    """Which clips have no label of any target, bool (clip,)."""
+    return clips.filter(regex="^label_").isna().all(axis=1).to_numpy()
+
+
+def write_split(
+    split: pd.DataFrame, corpus: str, protocol: str, clips: pd.DataFrame, folders: Sequence[Path]
+) -> dict[str, Any]:
+    """Check a split and write it as `{protocol}.parquet` with its digest and counts as `{protocol}.json`.
+
+    Args:
+        split: as given by the protocol.
+        corpus, protocol: names.
+        clips: the clips table that was split.
+        folders: where to write; the same bytes for the same split, and nothing where they stand already.
+
+    Returns:
+        What the JSON file holds.
+
+    Raises:
+        IntegrityError: see `check_split`.
+    """
+    module = PROTOCOLS.load(protocol)
+    check_split(split, clips, speaker_disjoint=module.SPEAKER_DISJOINT)
+    record: dict[str, Any] = {
+        "corpus": corpus,
+        "protocol": protocol,
+        "version": module.VERSION,
+        "speaker_disjoint": module.SPEAKER_DISJOINT,
+        "digest": split_digest(split),
+        "folds": {
+            str(fold): {side: int((rows["side"] == side).sum()) for side in SIDES}
+            for fold, rows in split.groupby("fold")
+        },
+    }
+    schema = pa.schema([(name, _ARROW[dtype]) for name, dtype in SPLIT_COLUMNS.items()])
+    buffer = BytesIO()
+    table = pa.Table.from_pandas(split, schema=schema, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(table, buffer, compression="zstd")
+    for folder in folders:
+        write_if_changed(folder / f"{protocol}.parquet", buffer.getvalue())
+        write_if_changed(folder / f"{protocol}.json", (canonical_json(record) + "\n").encode())
+    return record
+
+
+def need(count: int, least: int, what: str, protocol: str) -> None:
+    """Stop where a corpus is too small for a protocol.
+
+    Raises:
+        CorpusError: fewer than `least`.
+    """
+    if count < least:
+        raise CorpusError(
+            f"protocol {protocol!r} needs at least {least} {what}, so that training, validation and test side "
+            f"each have one; the clips have {count}"
+        )

@@ -1,0 +1,122 @@
+"""A corpus' store, opened: its clips, its splits, its features."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from affectstore.errors import StoreError
+from affectstore.store.absent import AbsentError, near
+from affectstore.store.feature import Feature
+from affectstore.store.folders import Folder, LocalFolder, RemoteFolder
+from affectstore.store.layout import is_feature_name
+from affectstore.store.locate import CLIPS, SPLITS, is_published, kind_of
+
+
+class Store:
+    """The features of one corpus: `store["mel"]["1001_DFA_ANG_XX"]`.
+
+    Attributes:
+        address: where it lies.
+    """
+
+    def __init__(self, folder: Folder):
+        self._folder, self.address = folder, str(folder)
+        self._opened: dict[str, Feature] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Store, (self._folder,)
+
+    def __repr__(self) -> str:
+        return f"<Store {self.address}: {', '.join(self.features) or 'no features'}>"
+
+    @cached_property
+    def clips(self) -> pd.DataFrame:
+        """One row a clip: labels, speaker, durations, media.
+
+        Raises:
+            StoreError: the table was not published with the store.
+        """
+        return self._table(CLIPS, "the table of clips")
+
+    def split(self, protocol: str) -> pd.DataFrame:
+        """Fold, clip_id, side and reason of one protocol.
+
+        Raises:
+            AbsentError: the store has no such split.
+        """
+        files = self._folder.child(SPLITS).names()
+        known = [name.removesuffix(".parquet") for name in files if name.endswith(".parquet")]
+        if not is_feature_name(protocol) or (known and protocol not in known):
+            raise AbsentError(f"{self.address} has no split {protocol!r}: {near(protocol, sorted(known))}")
+        return self._table(f"{SPLITS}/{protocol}.parquet", f"split {protocol!r}")
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the published features."""
+        return tuple(name for name in self._folder.folders() if is_published(self._folder.child(name)))
+
+    def __getitem__(self, name: str) -> Feature:
+        """A feature, on the snapshot published now; the same object when asked again.
+
+        Raises:
+            AbsentError: the store has no such feature.
+        """
+        if name not in self._opened:
+            folder = self._folder.child(name)
+            if not is_feature_name(name) or not is_published(folder):
+                raise AbsentError(f"{self.address} has no feature {name!r}: {near(name, self.features)}")
+            self._opened[name] = Feature(folder, name)
+        return self._opened[name]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and is_feature_name(name) and is_published(self._folder.child(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.features)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def _table(self, name: str, what: str) -> pd.DataFrame:
+        try:
+            data = self._folder.read(name)
+        except FileNotFoundError:
+            raise AbsentError(f"{self._folder}/{name} is missing: {what} was not published with this store") from None
+        return pd.read_parquet(io.BytesIO(data))
+
+
+def open_store(address: str | os.PathLike[str]) -> Store:
+    """Open the store of one corpus.
+
+    Args:
+        address: a folder (`results/store/crema-d`), or an fsspec address (`zip://crema-d::store.zip`,
+            `https://...`, `s3://...`).
+
+    Raises:
+        StoreError: there is no store there, or the address is that of several stores or of one feature.
+    """
+    folder = folder_at(address)
+    kind = kind_of(folder)
+    if kind == "store":
+        return Store(folder)
+    if kind == "stores":
+        corpora = [name for name in folder.folders() if kind_of(folder.child(name)) == "store"]
+        raise StoreError(f"{folder} holds the stores of several corpora; open one of them: {', '.join(corpora)}")
+    if kind == "feature":
+        raise StoreError(f"{folder} is one feature; open the folder above it, then store[{Path(str(address)).name!r}]")
+    if isinstance(folder, LocalFolder) and not folder.root.is_dir():
+        raise StoreError(f"there is no folder {folder.root.absolute()}")
+    raise StoreError(f"{folder} is not a store: it has neither {CLIPS} nor a folder with a catalog.json")
+
+
+def folder_at(address: str | os.PathLike[str]) -> Folder:
+    """The folder at a path or an fsspec address."""
+    text = os.fspath(address)
+    return RemoteFolder.from_url(text) if "://" in text or "::" in text else LocalFolder(Path(text))

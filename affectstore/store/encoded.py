@@ -1,0 +1,109 @@
+"""A clip's arrays as they are stored, and their digest.
+
+Plain arrays are stored as they are. Pictures under the codec `jpeg` are one JPEG a row, joined: quality
+95, 4:2:0 (video is 4:2:0 to begin with), grey where there is one channel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from affectstore.digest import canonical_json
+from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.spec import ArraySpec
+from affectstore.timeline import Grid
+
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One array of one clip in stored form.
+
+    Attributes:
+        data: stored dtype, C order; for pictures their bytes, (byte,) uint8.
+        lengths: int64 (row,), bytes of each picture; None for plain arrays.
+    """
+
+    data: np.ndarray
+    lengths: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows as readers see them."""
+        return len(self.data) if self.lengths is None else len(self.lengths)
+
+
+def encode(spec: ArraySpec, array: np.ndarray) -> Encoded:
+    """Bring an array of the spec's dtype and shape into stored form."""
+    if spec.codec != "jpeg":
+        return Encoded(np.ascontiguousarray(array, dtype=spec.stored_dtype))
+    pictures = [_encode_jpeg(picture) for picture in array]
+    return Encoded(
+        np.frombuffer(b"".join(pictures), dtype=np.uint8),
+        np.array([len(picture) for picture in pictures], dtype="<i8"),
+    )
+
+
+def decode_pictures(spec: ArraySpec, data: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Decode joined JPEGs.
+
+    Args:
+        data: (byte,) uint8.
+        edges: (row + 1,) where each picture begins in `data`, and where the last ends.
+
+    Returns:
+        uint8 (row, *spec.shape).
+    """
+    from PIL import Image
+
+    out = np.empty((len(edges) - 1, *spec.shape), dtype=np.uint8)
+    for row, (first, last) in enumerate(pairwise(edges.tolist())):
+        with Image.open(io.BytesIO(data[first:last]), formats=("JPEG",)) as picture:
+            out[row] = np.asarray(picture).reshape(spec.shape)
+    return out
+
+
+def _encode_jpeg(picture: np.ndarray) -> bytes:
+    from PIL import Image
+
+    if picture.ndim == 3 and picture.shape[2] == 1:
+        picture = picture[:, :, 0]
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
+    return buffer.getvalue()
+
+
+def clip_digest(specs: Sequence[ArraySpec], parts: Sequence[Encoded], grid: Grid | None) -> str:
+    """sha256 of what is stored of a clip: the same in every container and under every lossless codec."""
+    head = {
+        "grid": None if grid is None else [str(grid.start), str(grid.rate)],
+        "arrays": [
+            [spec.name, spec.dtype, list(spec.shape), "jpeg" if spec.codec == "jpeg" else "", part.rows]
+            for spec, part in zip(specs, parts, strict=True)
+        ],
+    }
+    digest = hashlib.sha256(canonical_json(head).encode())
+    for part in parts:
+        if part.lengths is not None:
+            digest.update(np.ascontiguousarray(part.lengths, dtype="<i8"))
+        if part.data.size:
+            digest.update(np.ascontiguousarray(part.data).reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
+def decode_clip(specs: Sequence[ArraySpec], parts: Sequence[Encoded], grid: Grid | None) -> ClipArrays:
+    """A clip's arrays as readers see them."""
+    arrays = {}
+    for spec, part in zip(specs, parts, strict=True):
+        if part.lengths is None:
+            arrays[spec.name] = part.data
+        else:
+            arrays[spec.name] = decode_pictures(spec, part.data, np.concatenate([[0], np.cumsum(part.lengths)]))
+    return ClipArrays(arrays, grid)

@@ -1,0 +1,272 @@
+"""One published feature, read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from affectstore.errors import IntegrityError
+from affectstore.store.absent import AbsentError, near
+from affectstore.store.catalog import Catalog
+from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.folders import Folder
+from affectstore.store.layout import LEDGER
+from affectstore.store.ledger import ClipEntry, Ledger
+from affectstore.store.reading import Rows
+from affectstore.store.shard import ShardReader
+from affectstore.store.spec import ArraySpec
+from affectstore.timeline import Grid, rows_overlapping
+
+
+class Feature:
+    """The clips of one feature, by clip id: `feature["1001_DFA_ANG_XX"]` is an array (row, ...).
+
+    What is read belongs to the snapshot that was published when the feature was opened, also while a
+    newer one is written and published.
+
+    Attributes:
+        name: the feature instance's name.
+        catalog: the snapshot.
+    """
+
+    def __init__(self, folder: Folder, name: str, catalog: Catalog | None = None):
+        self._folder, self.name = folder, name
+        self.catalog = catalog or Catalog.read(folder)
+        self._readers: dict[int, ShardReader] = {}
+        self._values: dict[int, Rows] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # workers of a data loader open their own maps, on the same snapshot
+        return Feature, (self._folder, self.name, self.catalog)
+
+    def __repr__(self) -> str:
+        dims = ", ".join([self.spec.dims[0], *map(str, self.spec.shape)])
+        return f"<Feature {self.name!r}: {len(self)} clips of ({dims}) {self.spec.dtype}, {self.spec.unit}>"
+
+    @property
+    def specs(self) -> Mapping[str, ArraySpec]:
+        """The arrays of each clip, by name."""
+        return {spec.name: spec for spec in self.catalog.arrays}
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array `values`: dtype, axis names, unit, column names."""
+        return self.catalog.arrays[0]
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """Provenance: extractor, options, digests."""
+        return self.catalog.attributes
+
+    @property
+    def clip_ids(self) -> tuple[str, ...]:
+        """Clips that have arrays, in stored order."""
+        return tuple(self._where)
+
+    @cached_property
+    def status(self) -> pd.DataFrame:
+        """One row a clip: clip_id, status, reason, rows; failed clips among them."""
+        entries = [entry for shard in range(len(self.catalog.shards)) for entry in self._ledger(shard).clips]
+        return pd.DataFrame(
+            {name: [getattr(entry, name) for entry in entries] for name in ("clip_id", "status", "reason", "rows")}
+        ).astype({"clip_id": "string", "status": "string", "reason": "string", "rows": "int64"})
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def __contains__(self, clip_id: object) -> bool:
+        return clip_id in self._where
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._where)
+
+    def __getitem__(self, clip_id: str) -> np.ndarray:
+        """`values` of a clip, read only: mapped memory where the feature is stored uncompressed.
+
+        Raises:
+            AbsentError: the clip is not known, or has no arrays; the message says why.
+        """
+        place = self._where.get(clip_id)
+        if place is None:
+            raise self._absent(clip_id)
+        shard, first, last = place
+        values = self._values.get(shard)
+        if values is None:
+            values = self._values[shard] = self._reader(shard).array("values")
+        return values[first:last]
+
+    def take(self, clip_id: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Some rows of `values` of a clip; of JPEG pictures only these are decoded.
+
+        Args:
+            rows: row numbers of the clip, from 0, in any order.
+
+        Raises:
+            AbsentError: the clip is not known, or has no arrays.
+            IndexError: the clip has no such row.
+        """
+        shard, first, last = self._place(clip_id)
+        if self.spec.codec != "jpeg":
+            return self[clip_id][np.asarray(rows, dtype=np.int64)]
+        beyond = [int(row) for row in rows if not 0 <= row < last - first]
+        if beyond:
+            raise IndexError(f"clip {clip_id!r} has {last - first} rows of {self.name!r}, asked for row {beyond[0]}")
+        values = self._reader(shard).array("values")
+        pictures = np.empty((len(rows), *self.spec.shape), dtype=self.spec.dtype)
+        for index, row in enumerate(rows):
+            pictures[index] = values[first + int(row) : first + int(row) + 1][0]
+        return pictures
+
+    def rows(self, clip_id: str) -> int:
+        """Length of a clip."""
+        _, first, last = self._place(clip_id)
+        return last - first
+
+    def array(self, clip_id: str, name: str) -> np.ndarray:
+        """One array of a clip, read only.
+
+        Raises:
+            AbsentError: no such clip or array.
+        """
+        shard, first, last = self._place(clip_id)
+        if name not in self.specs:
+            raise AbsentError(f"feature {self.name!r} has no array {name!r}: {near(name, self.specs)}")
+        return self._reader(shard).array(name)[first:last]
+
+    def arrays(self, clip_id: str) -> ClipArrays:
+        """All arrays of a clip, and its grid."""
+        shard, _, _ = self._place(clip_id)
+        return self._reader(shard).arrays(clip_id)
+
+    def grid(self, clip_id: str) -> Grid | None:
+        """Start and rate of a clip's rows; None where each row has its time in the array `times`."""
+        shard, _, _ = self._place(clip_id)
+        return self._reader(shard).grid(clip_id)
+
+    def at(self, clip_id: str, start_s: float | Fraction, end_s: float | Fraction) -> np.ndarray:
+        """`values` of the rows whose spans overlap [start_s, end_s).
+
+        Args:
+            start_s, end_s: seconds; a float within a nanosecond of a row's border means the border, which
+                most floats (0.7, 1 / 24) cannot say exactly.
+
+        Raises:
+            AbsentError: the clip is not known, or has no arrays.
+            ValueError: the span ends before it begins.
+        """
+        shard, first, last = self._place(clip_id)
+        if end_s < start_s:
+            raise ValueError(f"the span [{start_s}, {end_s}) s ends before it begins")
+        grid = self.grid(clip_id)
+        if grid is not None:
+            rows = grid.rows_between(_at_border(start_s, grid), _at_border(end_s, grid), last - first)
+        else:
+            rows = rows_overlapping(self.array(clip_id, "times"), start_s, end_s)
+        return self._reader(shard).array("values")[first + rows.start : first + rows.stop]
+
+    def batch(self, clip_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Clips side by side, padded with zeros behind their ends.
+
+        Returns:
+            values (clip, row, ...) of the feature's dtype, and mask (clip, row) bool, True on real rows.
+
+        Raises:
+            AbsentError: one of the clips is not known, or has no arrays.
+        """
+        most = max((self.rows(clip_id) for clip_id in clip_ids), default=0)
+        values = np.zeros((len(clip_ids), most, *self.spec.shape), dtype=self.spec.dtype)
+        mask = np.zeros((len(clip_ids), most), dtype=bool)
+        for index, clip_id in enumerate(clip_ids):
+            clip = self[clip_id]
+            values[index, : len(clip)] = clip
+            mask[index, : len(clip)] = True
+        return values, mask
+
+    def entry(self, clip_id: str) -> ClipEntry:
+        """What the ledger says of a clip, failed or not: key, status, reason, rows, digest.
+
+        Raises:
+            AbsentError: the feature does not know the clip.
+        """
+        for shard in range(len(self.catalog.shards)):
+            for entry in self._ledger(shard).clips:
+                if entry.clip_id == clip_id:
+                    return entry
+        raise self._absent(clip_id)
+
+    @cached_property
+    def _where(self) -> dict[str, tuple[int, int, int]]:
+        """Shard, first and last row of every clip that has arrays."""
+        where: dict[str, tuple[int, int, int]] = {}
+        for shard in range(len(self.catalog.shards)):
+            first = 0
+            for entry in self._ledger(shard).clips:
+                if entry.status == "ok":
+                    where[entry.clip_id] = (shard, first, first + entry.rows)
+                    first += entry.rows
+        return where
+
+    def _place(self, clip_id: str) -> tuple[int, int, int]:
+        place = self._where.get(clip_id)
+        if place is None:
+            raise self._absent(clip_id)
+        return place
+
+    def _absent(self, clip_id: str) -> AbsentError:
+        row = self.status.loc[self.status["clip_id"] == clip_id]
+        if len(row):
+            status, reason = row["status"].iloc[0].replace("_", " "), row["reason"].iloc[0]
+            return AbsentError(f"clip {clip_id!r} has no {self.name!r}: {status}: {reason}")
+        return AbsentError(f"feature {self.name!r} has no clip {clip_id!r}: {near(clip_id, self.status['clip_id'])}")
+
+    def _ledger(self, shard: int) -> Ledger:
+        """The ledger that the snapshot names: the copy beside the data, which nothing replaces."""
+        named = self.catalog.shards[shard]
+        folder = self._folder.child(named.data)
+        try:
+            data = folder.read(LEDGER)
+        except FileNotFoundError:
+            raise IntegrityError(
+                f"{folder} is gone, and this snapshot of {self.name!r} names it; open the store again, "
+                "or extract the feature again if that does not help"
+            ) from None
+        ledger = Ledger.decode(data, f"{folder}/{LEDGER}")
+        if ledger.digest != named.ledger:
+            raise IntegrityError(f"{folder}/{LEDGER} is not the ledger that the catalog names")
+        return ledger
+
+    def _reader(self, shard: int) -> ShardReader:
+        reader = self._readers.get(shard)
+        if reader is None:
+            while len(self._readers) >= _MOST_OPEN:
+                oldest = next(iter(self._readers))
+                del self._readers[oldest]
+                self._values.pop(oldest, None)
+            folder = self._folder.child(self.catalog.shards[shard].data)
+            reader = self._readers[shard] = ShardReader(folder, self._ledger(shard))
+        return reader
+
+
+def _most_open() -> int:
+    """How many shards stay open: before Python 3.13 each map holds a file handle, of which there are few."""
+    if sys.version_info >= (3, 13):
+        return sys.maxsize
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 4096 if soft == resource.RLIM_INFINITY else max(32, min(soft // 8, 4096))
+
+
+_MOST_OPEN = _most_open()
+
+
+def _at_border(time_s: float | Fraction, grid: Grid) -> Fraction:
+    exact = Fraction(float(time_s)) if not isinstance(time_s, Fraction) else time_s
+    border = grid.edge(round((exact - grid.start) * grid.rate))
+    return border if not isinstance(time_s, Fraction) and abs(border - exact) * 10**9 < 1 else exact

@@ -1,0 +1,45 @@
+"""One HDF5 file over the shards' files, for readers that want a feature as one dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from affectstore.files import sync_folder
+from affectstore.store.catalog import Catalog
+from affectstore.store.ledger import HDF5_FILE
+from affectstore.store.shard import ShardReader
+
+VIRTUAL_FILE = "virtual.h5"
+
+
+def write_virtual(feature_dir: Path, catalog: Catalog) -> None:
+    """Join the plain arrays of all shards in `virtual.h5`, in the order of the catalog.
+
+    The file holds no data, only where they lie; `data` lists the shards' folders, and each folder's own
+    `offsets` and `clip_id` say whose rows are whose.
+    """
+    import h5py
+
+    rows = {shard.data: shard.rows for shard in catalog.shards}
+    specs = ShardReader(feature_dir / catalog.shards[0].data).specs
+    temporary = feature_dir / f".{VIRTUAL_FILE}.tmp"
+    temporary.unlink(missing_ok=True)
+    with h5py.File(temporary, "x", libver=("v110", "v110")) as file:
+        for spec in specs.values():
+            if spec.codec == "jpeg":
+                continue
+            layout = h5py.VirtualLayout((sum(rows.values()), *spec.stored_shape), spec.stored_dtype)
+            first = 0
+            for data, count in rows.items():
+                if count:
+                    source = h5py.VirtualSource(
+                        f"{data}/{HDF5_FILE}", spec.name, (count, *spec.stored_shape), spec.stored_dtype
+                    )
+                    layout[first : first + count] = source
+                first += count
+            dataset = file.create_virtual_dataset(spec.name, layout)
+            for axis, label in enumerate(spec.stored_dims):
+                dataset.dims[axis].label = label
+        file.create_dataset("data", data=list(rows), dtype=h5py.string_dtype())
+    temporary.replace(feature_dir / VIRTUAL_FILE)
+    sync_folder(feature_dir)

@@ -1,0 +1,88 @@
+"""Streaming one shard into one HDF5 file of contiguous datasets.
+
+HDF5 wants to know a contiguous dataset's length when it is made, so rows go to plain files first and are
+copied block by block at the end: twice the writing, in memory that one clip bounds.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from affectstore.errors import StoreError
+from affectstore.store.ledger import HDF5_FILE
+from affectstore.store.spec import ArraySpec
+
+#: Datasets begin at multiples of this, so that they can be mapped with their elements aligned.
+ALIGNMENT = 64
+_BLOCK_BYTES = 1 << 22
+
+
+class Hdf5File:
+    """A shard as one HDF5 file: `append` per clip and array, then `finish`."""
+
+    def __init__(self, folder: Path, specs: Sequence[ArraySpec]):
+        for spec in specs:
+            if spec.codec == "zstd":
+                raise StoreError(
+                    f"array {spec.name!r}: codec 'zstd' needs the zarr container, HDF5 stores arrays as they are; "
+                    "set the feature's codec to none or store.format to zarr"
+                )
+        self._folder = folder
+        self._spool = folder / "spool"
+        self._spool.mkdir()
+        self._specs = {spec.name: spec for spec in specs}
+        self._rows = dict.fromkeys(self._specs, 0)
+        self._files: dict[str, BinaryIO] = {name: (self._spool / name).open("xb") for name in self._specs}
+
+    def append(self, name: str, data: np.ndarray) -> None:
+        """Add one clip's rows, in stored form, to an array."""
+        self._rows[name] += len(data)
+        if data.size:
+            self._files[name].write(data.reshape(-1).view(np.uint8).data)
+
+    def finish(self, index: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
+        """Write the file.
+
+        Args:
+            index: the small arrays, by name.
+            attributes: of the shard; with the arrays' own they are kept as JSON in the dataset `metadata`,
+                because HDF5 attributes end at 64 KB.
+        """
+        import h5py
+
+        self.close()
+        described = {"attributes": dict(attributes), "arrays": [spec.to_json() for spec in self._specs.values()]}
+        with h5py.File(
+            self._folder / HDF5_FILE, "x", libver=("v110", "v110"), alignment_threshold=1, alignment_interval=ALIGNMENT
+        ) as file:
+            for name, spec in self._specs.items():
+                shape = (self._rows[name], *spec.stored_shape)
+                dataset = file.create_dataset(name, shape, dtype=spec.stored_dtype)
+                dataset.attrs["unit"] = spec.unit
+                for axis, label in enumerate(spec.stored_dims):
+                    dataset.dims[axis].label = label
+                self._copy(name, spec, dataset)
+            for name, array in index.items():
+                file.create_dataset(name, data=array)
+            text = json.dumps(described, allow_nan=False).encode()
+            file.create_dataset("metadata", data=np.frombuffer(text, dtype=np.uint8))
+        shutil.rmtree(self._spool)
+
+    def close(self) -> None:
+        """Let go of all files, finished or not."""
+        for file in self._files.values():
+            file.close()
+
+    def _copy(self, name: str, spec: ArraySpec, dataset: Any) -> None:
+        step = max(1, _BLOCK_BYTES // spec.row_bytes)
+        with open(self._spool / name, "rb") as spool:
+            for first in range(0, self._rows[name], step):
+                rows = min(step, self._rows[name] - first)
+                block = np.frombuffer(spool.read(rows * spec.row_bytes), dtype=spec.stored_dtype)
+                dataset[first : first + rows] = block.reshape(rows, *spec.stored_shape)

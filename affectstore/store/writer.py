@@ -1,0 +1,262 @@
+"""Writing one shard: clip by clip, in memory that one clip bounds, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+
+from affectstore.digest import canonical_json
+from affectstore.errors import ClipError, IntegrityError, StoreError
+from affectstore.files import sync_folder, write_if_changed
+from affectstore.store.atomic import sync_tree, temporary_folder
+from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.content import content_digest, problems, sizes
+from affectstore.store.encoded import Encoded, clip_digest, encode
+from affectstore.store.folders import LocalFolder
+from affectstore.store.hdf5_writing import Hdf5File
+from affectstore.store.index_arrays import check_grid, index_arrays
+from affectstore.store.layout import FORMAT, LEDGER, SHARDS, check_shard, data_path, ledger_path, shard_of_temporary
+from affectstore.store.ledger import ClipEntry, Ledger, Status
+from affectstore.store.lock import ShardLock
+from affectstore.store.shard import ShardReader, read_ledger_copy
+from affectstore.store.spec import ArraySpec
+from affectstore.store.zarr_format import group_document
+from affectstore.store.zarr_writing import ZarrFolder
+from affectstore.timeline import Grid
+
+#: The store's own entry among a group's attributes.
+OWN = "affectstore"
+
+
+class ShardWriter:
+    """The one writer of a shard; a context manager. What `finish` did not see is not kept.
+
+    Args:
+        feature_dir: the feature's folder; made if need be.
+        shard: name of the shard.
+        feature_digest: digest of the feature's definition.
+        arrays: what every clip has; the first is `values`.
+        attributes: provenance, JSON-like; the key "affectstore" is the store's own.
+        container: "zarr" or "hdf5".
+
+    Raises:
+        StoreError: another writer holds the shard, or the arguments contradict each other.
+    """
+
+    def __init__(
+        self,
+        feature_dir: Path,
+        shard: str,
+        feature_digest: str,
+        arrays: tuple[ArraySpec, ...],
+        attributes: Mapping[str, Any],
+        container: Literal["zarr", "hdf5"] = "zarr",
+    ):
+        names = [spec.name for spec in arrays]
+        if not names or names[0] != "values" or len(set(names)) != len(names):
+            raise StoreError(f"the arrays of a feature begin with 'values' and have names of their own, got {names}")
+        if container not in ("zarr", "hdf5"):
+            raise StoreError(f"container {container!r} is neither zarr nor hdf5")
+        if OWN in attributes:
+            raise StoreError(f"attribute {OWN!r} is the store's own")
+        self.feature_dir, self.shard, self.feature_digest = Path(feature_dir), check_shard(shard), feature_digest
+        self.specs = {spec.name: spec for spec in arrays}
+        own = {"format": FORMAT, "feature_digest": feature_digest, "shard": shard, "arrays": names}
+        # by way of canonical JSON, so that the order in which options were written changes no byte
+        self._attributes = json.loads(canonical_json({**attributes, OWN: own}))
+        self._container_name = container
+        self._lock = ShardLock(self.feature_dir, shard)
+        self._clips: dict[str, ClipEntry] = {}
+        self._grids: list[Grid | None] = []
+        self._lengths: dict[str, list[np.ndarray]] = {spec.name: [] for spec in arrays if spec.codec == "jpeg"}
+        self._folder: Path | None = None
+        self._container: ZarrFolder | Hdf5File | None = None
+
+    def __enter__(self) -> ShardWriter:
+        shards = self.feature_dir / SHARDS
+        shards.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        try:
+            write_if_changed(shards / "zarr.json", group_document({}))
+            remove_temporaries(self.feature_dir, self.shard)
+            self._folder = temporary_folder(shards, self.shard)
+            make = ZarrFolder if self._container_name == "zarr" else Hdf5File
+            self._container = make(self._folder, tuple(self.specs.values()))
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._discard()
+
+    def append(self, clip_id: str, key: str, arrays: ClipArrays) -> None:
+        """Add a clip's arrays. Where this raises, nothing was added.
+
+        Raises:
+            ClipError: the clip has no rows or numbers that are not finite; `fail` may record that.
+            StoreError: the arrays are not as declared, or the clip is there already.
+        """
+        self._check_new(clip_id)
+        self._check(clip_id, arrays)
+        parts = [encode(spec, arrays.arrays[name]) for name, spec in self.specs.items()]
+        self._add(clip_id, key, parts, arrays.grid)
+
+    def fail(self, clip_id: str, key: str, status: Status, reason: str) -> None:
+        """Add a clip that has no arrays, and why.
+
+        Raises:
+            StoreError: no reason is given, or the clip is there already.
+        """
+        self._check_new(clip_id)
+        if status not in ("failed", "not_applicable") or not reason.strip():
+            raise StoreError(f"clip {clip_id!r}: {status!r} with reason {reason!r}: say failed or not_applicable, why")
+        self._clips[clip_id] = ClipEntry(clip_id, key, status, reason.strip(), 0, "")
+        self._grids.append(None)
+
+    def copy(self, source: ShardReader, source_clip_id: str, clip_id: str, key: str) -> None:
+        """Add a clip as another shard holds it, bytes as they are, failures included.
+
+        Where this raises, nothing was added.
+
+        Raises:
+            IntegrityError: the stored bytes do not fit their digest any more; compute the clip again.
+            StoreError: the other shard has other arrays, or not this clip.
+        """
+        self._check_new(clip_id)
+        entry = source.entry(source_clip_id)
+        if entry.status != "ok":
+            self.fail(clip_id, key, entry.status, entry.reason)
+            return
+        theirs, ours = ([_form(spec) for spec in specs] for specs in (source.specs.values(), self.specs.values()))
+        if theirs != ours:
+            raise StoreError(f"clip {source_clip_id!r}: {source.folder} holds {theirs}, this shard takes {ours}")
+        parts, grid = source.encoded(source_clip_id), source.grid(source_clip_id)
+        if clip_digest(tuple(self.specs.values()), parts, grid) != entry.digest:
+            raise IntegrityError(f"clip {source_clip_id!r} in {source.folder} does not fit its digest any more")
+        self._add(clip_id, key, parts, grid)
+
+    def finish(self) -> Ledger:
+        """Put the shard in its place: data first, the ledger last.
+
+        Raises:
+            IntegrityError: what was written cannot be read back as it was given.
+        """
+        folder, container = self._opened()
+        clips, specs = tuple(self._clips.values()), tuple(self.specs.values())
+        container.finish(index_arrays(clips, self._grids, specs, self._lengths), self._attributes)
+        content = content_digest(self._container_name, specs, self._attributes, clips)
+        data = data_path(self.shard, content)
+        ledger = Ledger(FORMAT, self.feature_digest, self.shard, data, sizes(folder), clips)
+        (folder / LEDGER).write_bytes(ledger.encoded)
+        if found := problems(folder):
+            raise IntegrityError(f"shard {self.shard!r} could not be read back as it was written: {'; '.join(found)}")
+        sync_tree(folder)
+        ledger = self._place(folder, ledger)
+        self._folder = None
+        ledger.write(ledger_path(self.feature_dir, self.shard))
+        return ledger
+
+    def _place(self, folder: Path, ledger: Ledger) -> Ledger:
+        """Give the folder its name; where that content stands already and is sound, keep what stands."""
+        target = self.feature_dir / ledger.data
+        try:
+            folder.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            if not problems(target):
+                standing = read_ledger_copy(LocalFolder(target))
+                if standing.clips == ledger.clips:
+                    shutil.rmtree(folder)
+                    return standing
+            aside = temporary_folder(target.parent, self.shard)
+            target.rename(aside)
+            folder.rename(target)
+            shutil.rmtree(aside)
+        sync_folder(target.parent)
+        return ledger
+
+    def _opened(self) -> tuple[Path, ZarrFolder | Hdf5File]:
+        if self._folder is None or self._container is None:
+            raise StoreError(f"shard {self.shard!r} is not being written: use a `with` block, and finish it once")
+        return self._folder, self._container
+
+    def _add(self, clip_id: str, key: str, parts: list[Encoded], grid: Grid | None) -> None:
+        _, container = self._opened()
+        specs = tuple(self.specs.values())
+        for spec, part in zip(specs, parts, strict=True):
+            container.append(spec.name, part.data)
+            if part.lengths is not None:
+                self._lengths[spec.name].append(part.lengths)
+        self._clips[clip_id] = ClipEntry(clip_id, key, "ok", "", parts[0].rows, clip_digest(specs, parts, grid))
+        self._grids.append(grid)
+
+    def _check_new(self, clip_id: str) -> None:
+        self._opened()
+        if clip_id in self._clips:
+            raise StoreError(f"clip {clip_id!r} is in shard {self.shard!r} already")
+        try:
+            clip_id.encode()
+        except UnicodeEncodeError:
+            raise StoreError(f"clip {clip_id!r}: an id is Unicode text, this one is not") from None
+
+    def _check(self, clip_id: str, given: ClipArrays) -> None:
+        if given.arrays.keys() != self.specs.keys():
+            raise StoreError(f"clip {clip_id!r}: arrays {sorted(given.arrays)} instead of {sorted(self.specs)}")
+        rows = len(given.arrays["values"]) if given.arrays["values"].ndim else 0
+        for name, spec in self.specs.items():
+            _check_array(clip_id, spec, given.arrays[name], rows)
+        if rows == 0:
+            raise ClipError(f"clip {clip_id!r} gives no rows: 0 {self.specs['values'].dims[0]}s")
+        if given.grid is not None:
+            check_grid(clip_id, given.grid)
+        elif "times" not in self.specs:
+            raise StoreError(f"clip {clip_id!r}: rows without a grid need their times in an array 'times'")
+
+    def _discard(self) -> None:
+        if self._container is not None:
+            self._container.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = self._container = None
+        self._lock.release()
+
+
+def remove_temporaries(feature_dir: Path, shard: str) -> list[Path]:
+    """Remove what a dead writer of this shard left; only the holder of the shard's lock may do so."""
+    removed = []
+    for path in sorted((feature_dir / SHARDS).iterdir()):
+        if shard_of_temporary(path.name) == shard:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            removed.append(path)
+    return removed
+
+
+def _form(spec: ArraySpec) -> tuple[object, ...]:
+    """What two arrays have in common when one's stored rows can be the other's."""
+    return spec.name, spec.dtype, spec.shape, "pictures" if spec.codec == "jpeg" else "plain"
+
+
+def _check_array(clip_id: str, spec: ArraySpec, array: np.ndarray, rows: int) -> None:
+    where = f"clip {clip_id!r}, array {spec.name!r}"
+    if array.dtype != np.dtype(spec.dtype):
+        raise StoreError(f"{where}: dtype {array.dtype} instead of {spec.dtype}")
+    if array.shape[1:] != spec.shape or array.ndim == 0:
+        raise StoreError(f"{where}: shape {array.shape} instead of ({spec.dims[0]}, {', '.join(map(str, spec.shape))})")
+    if len(array) != rows:
+        raise StoreError(f"{where}: {len(array)} rows, but 'values' has {rows}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        count = array.size - int(np.isfinite(array).sum())
+        raise ClipError(f"{where}: {count} of {array.size} numbers are not finite")
+    if spec.name == "times" and (np.diff(array) < 0).any():
+        raise StoreError(f"{where}: times go back")

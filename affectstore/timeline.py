@@ -1,0 +1,145 @@
+"""The one owner of time: grids of rows, spans and overlaps, in exact fractions of a second.
+
+Row k of a grid with rate r and start s spans [s + k/r, s + (k+1)/r). Rates and starts are
+`fractions.Fraction`, taken from timestamps and integer sample counts, never from nominal rates.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+_BLOCK_CELLS = 1024
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows at a constant rate.
+
+    Attributes:
+        start: where row 0 begins, in seconds.
+        rate: rows per second.
+    """
+
+    start: Fraction
+    rate: Fraction
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0:
+            raise ValueError(f"a grid's rate must be positive, got {self.rate}")
+
+    def edge(self, row: int) -> Fraction:
+        """Start of `row` (= end of the row before it), in seconds."""
+        return self.start + Fraction(row) / self.rate
+
+    def row_at(self, time_s: float | Fraction) -> int:
+        """The row whose span holds `time_s`; negative before the first row."""
+        return math.floor((Fraction(time_s) - self.start) * self.rate)
+
+    def rows_between(self, start_s: float | Fraction, end_s: float | Fraction, rows: int) -> slice:
+        """The rows, of `rows` in all, whose spans overlap [start_s, end_s)."""
+        first = self.row_at(start_s)
+        last = math.ceil((Fraction(end_s) - self.start) * self.rate)
+        first = min(max(first, 0), rows)
+        return slice(first, min(max(last, first), rows))
+
+    def centres_s(self, rows: int) -> np.ndarray:
+        """Middle of each row, float64 seconds, shape (rows,)."""
+        return float(self.start) + (np.arange(rows) + 0.5) / float(self.rate)
+
+
+def rows_covering(duration: Fraction, rate: Fraction) -> int:
+    """How many rows at `rate` cover `duration` seconds: the ceiling, and at least one for any sound."""
+    return max(0, math.ceil(duration * rate))
+
+
+def overlap_weights(source: Grid, source_rows: int, span: tuple[Fraction, Fraction], width: int) -> np.ndarray:
+    """Weights that resample the part of a grid under `span` to `width` equal cells.
+
+    Cell j is the mean of the source over its own part of the span: each source row counts by the
+    length of its overlap with the cell. Outside the source the nearest row is held, so that every
+    cell's weights sum to one.
+
+    Returns:
+        float64 (width, source_rows).
+
+    Raises:
+        ValueError: an empty source, span or width.
+    """
+    _check_span(source_rows, span, width)
+    position = _cell_edges(source, span, width)
+    row = np.arange(source_rows, dtype=np.float64)
+    left, right = position[:-1, None], position[1:, None]
+    weights = np.minimum(right, row + 1) - np.maximum(left, row)
+    np.clip(weights, 0, None, out=weights)
+    weights[:, 0] += np.clip(np.minimum(right[:, 0], 0) - left[:, 0], 0, None)
+    weights[:, -1] += np.clip(right[:, 0] - np.maximum(left[:, 0], source_rows), 0, None)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def resample(values: np.ndarray, source: Grid, span: tuple[Fraction, Fraction], width: int) -> np.ndarray:
+    """`overlap_weights(...) @ values`, in blocks of cells that see only the rows they overlap.
+
+    Args:
+        values: (row, feature), the rows of `source`.
+        source: the grid of the rows.
+        span: the time to resample, in seconds.
+        width: into how many equal cells.
+
+    Returns:
+        float64 (width, feature).
+
+    Raises:
+        ValueError: an empty source, span or width.
+    """
+    rows = len(values)
+    _check_span(rows, span, width)
+    start, length = span[0], (span[1] - span[0]) / width
+    out = np.empty((width, values.shape[1]))
+    for first in range(0, width, _BLOCK_CELLS):
+        last = min(first + _BLOCK_CELLS, width)
+        block = (start + first * length, start + last * length)
+        near = source.rows_between(*block, rows)
+        # Beside the source, its nearest row is held.
+        lower = min(near.start, rows - 1)
+        upper = max(near.stop, lower + 1)
+        weights = overlap_weights(Grid(source.edge(lower), source.rate), upper - lower, block, last - first)
+        out[first:last] = weights @ values[lower:upper]
+    return out
+
+
+def _check_span(source_rows: int, span: tuple[Fraction, Fraction], width: int) -> None:
+    if source_rows < 1 or width < 1 or span[1] <= span[0]:
+        raise ValueError(
+            f"cannot resample {source_rows} rows over [{float(span[0])}, {float(span[1])}) s to {width} cells: "
+            "each must be at least one, and the span must have a length"
+        )
+
+
+def _cell_edges(source: Grid, span: tuple[Fraction, Fraction], width: int) -> np.ndarray:
+    """Edges of the cells, counted in rows of the source: each the nearest float to its exact fraction."""
+    first = (span[0] - source.start) * source.rate
+    step = (span[1] - span[0]) * source.rate / width
+    bottom = math.lcm(first.denominator, step.denominator)
+    top_first = first.numerator * (bottom // first.denominator)
+    top_step = step.numerator * (bottom // step.denominator)
+    return np.array([(top_first + cell * top_step) / bottom for cell in range(width + 1)])
+
+
+def rows_overlapping(times_s: np.ndarray, start_s: float | Fraction, end_s: float | Fraction) -> slice:
+    """The rows whose spans overlap [start_s, end_s), where row k spans [times_s[k], times_s[k + 1]).
+
+    The last row lasts as long as the one before it, and a lone row has no end.
+
+    Args:
+        times_s: float64 (row,), ascending.
+    """
+    rows = len(times_s)
+    first = max(int(np.searchsorted(times_s, float(start_s), side="right")) - 1, 0)
+    last = int(np.searchsorted(times_s, float(end_s), side="left"))
+    if rows > 1 and float(start_s) >= 2 * times_s[-1] - times_s[-2]:
+        first = rows
+    return slice(first, max(first, last))

@@ -1,0 +1,51 @@
+"""The clip's sound: 16-bit samples of one channel at the recording's own rate."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from affectstore.features import base
+from affectstore.media.decode_audio import decode_audio
+from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.spec import ArraySpec
+from affectstore.timeline import Grid
+
+SPEC = base.Spec(
+    name="audio",
+    version=1,
+    summary="16-bit samples at the recording's own rate",
+    modality="audio",
+    media=("audio",),
+)
+
+
+class Options(base.Options):
+    """Options of `audio`."""
+
+    channel: Literal["mix", "left", "right"] | Annotated[int, Field(ge=0)] = Field(
+        default="mix", description="mix (the mean of all channels), left, right, or a channel's number from 0."
+    )
+
+
+class Extractor(base.BaseExtractor):
+    """Decodes the first audio stream of the clip's sound file."""
+
+    options: Options
+
+    def arrays(self) -> tuple[ArraySpec, ...]:
+        """`values`: int16 (sample,)."""
+        return (ArraySpec("values", "int16", ("sample",)),)
+
+    def extract(self, clip: base.Clip) -> ClipArrays:
+        """The samples of the clip's segment; the grid begins with the first and has the sampling rate.
+
+        Raises:
+            ClipError: the file cannot be decoded in full, or lacks the channel.
+            NotApplicable: the clip has no sound file.
+        """
+        media = clip.media
+        sound = decode_audio(media.path("audio"), media.start_s, media.end_s, self.options.channel)
+        return ClipArrays({"values": sound.samples}, Grid(sound.start, Fraction(sound.rate_hz)))

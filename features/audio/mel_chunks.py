@@ -1,0 +1,107 @@
+"""The mel spectrogram cut into one chunk per video frame, so that the two can be joined frame by frame."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from affectstore.errors import ClipError
+from affectstore.features import base
+from affectstore.features.audio.mel_image import grey_levels
+from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.spec import ArraySpec
+from affectstore.timeline import Grid, overlap_weights, resample
+
+SPEC = base.Spec(
+    name="mel_chunks",
+    version=1,
+    summary="mel spectrogram under each video frame",
+    modality="audio",
+    needs=("mel", "frames"),
+)
+
+_MICROSECONDS = 1_000_000
+
+
+class Options(base.Options):
+    """Options of `mel_chunks`."""
+
+    width: int = Field(default=4, ge=1, le=256, description="Columns of a chunk.")
+    align: Literal["time", "stretch"] = Field(
+        default="time",
+        description="time: a chunk covers its frame's span; stretch: the whole spectrogram in equal parts.",
+    )
+    picture_px: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="Side of square grey pictures (low frequencies at the bottom) instead of levels in dB.",
+    )
+    floor_db: float = Field(default=-80.0, lt=0, description="Level that pictures show black; 0 dB is white.")
+
+
+class Extractor(base.BaseExtractor):
+    """Resamples the spectrogram under each frame of `frames` to the chunk's width."""
+
+    options: Options
+
+    def arrays(self) -> tuple[ArraySpec, ...]:
+        """`values`: float16 (frame, n_mels, width), the lowest band first, or uint8 (frame, size, size).
+
+        Frames with times of their own pass them on as `times`: float64 (frame,).
+        """
+        options = self.options
+        if options.picture_px is not None:
+            shape = (options.picture_px, options.picture_px)
+            values = ArraySpec("values", "uint8", ("frame", "height", "width"), shape, codec="zstd")
+        else:
+            (n_mels,) = self.upstream["mel"].arrays()[0].shape
+            values = ArraySpec("values", "float16", ("frame", "mel", "width"), (n_mels, options.width), unit="dB")
+        times = tuple(spec for spec in self.upstream["frames"].arrays() if spec.name == "times")
+        return (values, *times)
+
+    def extract(self, clip: base.Clip) -> ClipArrays:
+        """As many chunks as frames, on the frames' grid.
+
+        Where a frame is shown before the sound begins or after it ends, the nearest column is held.
+
+        Raises:
+            ClipError: upstream arrays are empty.
+        """
+        mel, frames = clip.upstream["mel"], clip.upstream["frames"]
+        if mel.grid is None or not mel.rows or not frames.rows:
+            raise ClipError(f"{mel.rows} columns of the spectrogram and {frames.rows} frames give no chunks")
+        columns = self._columns(mel.arrays["values"], mel.grid, frames)
+        chunks = columns.reshape(frames.rows, self.options.width, -1).transpose(0, 2, 1)
+        passed_on = {"times": frames.arrays["times"]} if frames.grid is None else {}
+        return ClipArrays({"values": self._stored(chunks), **passed_on}, frames.grid)
+
+    def _columns(self, level_db: np.ndarray, grid: Grid, frames: ClipArrays) -> np.ndarray:
+        """float64 (frame * width, n_mels)."""
+        width, count = self.options.width, frames.rows
+        end = grid.edge(len(level_db))
+        if self.options.align == "stretch":
+            return resample(level_db, grid, (grid.start, end), count * width)
+        if frames.grid is not None:
+            # Frames adjoin, so all cells together are one even grid.
+            return resample(level_db, grid, (frames.grid.start, frames.grid.edge(count)), count * width)
+        edges = [Fraction(round(time * _MICROSECONDS), _MICROSECONDS) for time in frames.arrays["times"].tolist()]
+        edges.append(2 * edges[-1] - edges[-2] if count > 1 else max(end, edges[0] + 1 / grid.rate))
+        return np.concatenate([resample(level_db, grid, span, width) for span in itertools.pairwise(edges)])
+
+    def _stored(self, chunks: np.ndarray) -> np.ndarray:
+        """Chunks (frame, n_mels, width) in dB as `arrays` declares them."""
+        size = self.options.picture_px
+        if size is None:
+            return chunks.astype(np.float16)
+        rows, columns = (_stretch(length, size) for length in chunks.shape[1:])
+        return grey_levels((rows @ chunks @ columns.T)[:, ::-1], self.options.floor_db)
+
+
+def _stretch(length: int, size_px: int) -> np.ndarray:
+    """float64 (size, length): weights that stretch `length` cells to `size_px` pixels."""
+    return overlap_weights(Grid(Fraction(0), Fraction(1)), length, (Fraction(0), Fraction(length)), size_px)

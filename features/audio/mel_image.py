@@ -1,0 +1,113 @@
+"""The mel spectrogram as one picture, low frequencies at the bottom.
+
+The picture is what a plot of the spectrogram without axes shows, computed instead of drawn: every
+pixel is the mean of the spectrogram under it, 0 dB is white (or the top of the colour map) and
+`floor_db` black.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from affectstore.errors import ClipError
+from affectstore.features import base
+from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.spec import ArraySpec
+from affectstore.timeline import Grid, overlap_weights, resample, rows_covering
+
+SPEC = base.Spec(
+    name="mel_image",
+    version=1,
+    summary="mel spectrogram of the clip as one picture",
+    modality="audio",
+    needs=("mel",),
+)
+
+_ONE = Grid(Fraction(0), Fraction(1))
+
+
+class Options(base.Options):
+    """Options of `mel_image`."""
+
+    time: Literal["stretched", "fixed"] = Field(
+        default="stretched",
+        description="stretched: the clip fills the width, whatever it lasts; fixed: the width is `width_s`, and "
+        "the floor fills what the clip does not.",
+    )
+    width_s: float = Field(default=5.0, gt=0, description="Duration that the width stands for, under `time: fixed`.")
+    size_px: int = Field(default=224, ge=1, le=4096, description="Side of the square picture.")
+    colour: Literal["grey", "magma", "viridis", "inferno", "plasma", "cividis", "turbo"] = Field(
+        default="grey", description="grey (one channel) or a colour map (RGB)."
+    )
+    floor_db: float = Field(default=-80.0, lt=0, description="Level that is shown black; 0 dB is shown white.")
+
+
+class Extractor(base.BaseExtractor):
+    """Scales the spectrogram of the clip to a picture."""
+
+    options: Options
+
+    def arrays(self) -> tuple[ArraySpec, ...]:
+        """`values`: uint8 (1, size, size[, 3]); `filled_px`: int32 (1,), columns from the left that hold sound."""
+        size, grey = self.options.size_px, self.options.colour == "grey"
+        dims = ("clip", "height", "width", *(() if grey else ("channel",)))
+        return (
+            ArraySpec("values", "uint8", dims, (size, size, *(() if grey else (3,)))),
+            ArraySpec("filled_px", "int32", ("clip",), unit="px"),
+        )
+
+    def extract(self, clip: base.Clip) -> ClipArrays:
+        """One row, whose span is that of the spectrogram.
+
+        Raises:
+            ClipError: under `time: fixed`, the clip is longer than the picture is wide.
+        """
+        options, mel = self.options, clip.upstream["mel"]
+        level_db, grid = mel.arrays["values"], mel.grid
+        if grid is None:
+            raise ClipError("the spectrogram has no constant rate")
+        start, end = grid.start, grid.edge(len(level_db))
+        size, filled = options.size_px, options.size_px
+        if options.time == "fixed":
+            px_per_s = size / Fraction(str(options.width_s))
+            filled = rows_covering(end - start, px_per_s)
+            if filled > size:
+                raise ClipError(
+                    f"lasts {float(end - start):.3f} s, but the picture is {options.width_s} s wide: "
+                    "raise width_s of mel_image"
+                )
+            columns = resample(level_db, grid, (start, start + filled / px_per_s), filled)
+        else:
+            columns = resample(level_db, grid, (start, end), size)
+        picture_db = np.full((size, size), options.floor_db)
+        picture_db[:, :filled] = (columns @ self._rows_of_bands(level_db.shape[1]).T).T[::-1]
+        picture = grey_levels(picture_db, options.floor_db)
+        if options.colour != "grey":
+            picture = self._colours[picture]
+        return ClipArrays(
+            {"values": picture[None], "filled_px": np.array([filled], dtype=np.int32)}, Grid(start, 1 / (end - start))
+        )
+
+    def _rows_of_bands(self, n_mels: int) -> np.ndarray:
+        """float64 (size, n_mels): how the bands make up the picture's rows, the lowest first."""
+        return overlap_weights(_ONE, n_mels, (Fraction(0), Fraction(n_mels)), self.options.size_px)
+
+    @cached_property
+    def _colours(self) -> np.ndarray:
+        """uint8 (256, 3), RGB. OpenCV's tables are matplotlib's, to the bit."""
+        import cv2
+
+        table = cv2.applyColorMap(
+            np.arange(256, dtype=np.uint8)[:, None], getattr(cv2, f"COLORMAP_{self.options.colour.upper()}")
+        )
+        return np.ascontiguousarray(table[:, 0, ::-1])
+
+
+def grey_levels(level_db: np.ndarray, floor_db: float) -> np.ndarray:
+    """uint8 grey: `floor_db` and less is 0, 0 dB is 255."""
+    return np.rint(np.clip(1 - level_db / floor_db, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,133 @@
+"""Feature digests and clip keys: what a feature's values follow from, and nothing else.
+
+- feature digest = sha256 of the extractor's name, SPEC.version, its options, the digest of its
+  weights and the digests of the features it reads;
+- clip key = sha256 of the feature digest, the content of the media that the extractor decodes, the
+  clip's segment, and the keys of the same clip in the features it reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from affectstore.config.feature import FeatureSettings
+from affectstore.config.main import Config
+from affectstore.config.messages import validated
+from affectstore.digest import digest
+from affectstore.errors import ConfigError, UnknownNameError
+from affectstore.features.base import EXTRACTORS, BaseExtractor, Spec
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature instance, ready to be computed.
+
+    Attributes:
+        name: the instance's name in config.yaml.
+        spec: what its extractor is.
+        extractor: built from the options; holds no weights yet.
+        upstream: need -> instance that feeds it.
+        digest: the feature digest.
+        container: "zarr" or "hdf5".
+    """
+
+    name: str
+    spec: Spec
+    extractor: BaseExtractor
+    upstream: Mapping[str, str]
+    digest: str
+    container: str
+
+
+def features_of(config: Config) -> dict[str, Feature]:
+    """Every feature instance of the configuration, upstream ones first.
+
+    Raises:
+        ConfigError: an unknown extractor, option or input, or a circle.
+    """
+    done: dict[str, Feature] = {}
+
+    def resolve(name: str, path: tuple[str, ...]) -> Feature:
+        if name in done:
+            return done[name]
+        if name in path:
+            raise ConfigError(f"features.{name}: its inputs form a circle: {' <- '.join((*path, name))}")
+        done[name] = _feature(name, config, lambda upstream: resolve(upstream, (*path, name)))
+        return done[name]
+
+    for name in config.features:
+        resolve(name, ())
+    return done
+
+
+def _feature(name: str, config: Config, resolve) -> Feature:
+    settings: FeatureSettings = config.features[name]
+    module = EXTRACTORS.load(settings.extractor)
+    spec: Spec = module.SPEC
+    options = validated(module.Options, settings.options, f"features.{name}.options")
+    for need in settings.inputs:
+        if need not in spec.needs:
+            raise UnknownNameError(f"input of features.{name} (extractor {spec.name})", need, spec.needs)
+    upstream = {}
+    for need in spec.needs:
+        source = settings.inputs.get(need, need)
+        if source not in config.features:
+            raise UnknownNameError(f"feature that feeds features.{name} with {need!r}", source, config.features)
+        if config.features[source].extractor != need:
+            raise ConfigError(
+                f"features.{name}.inputs.{need}: {source!r} is an instance of "
+                f"{config.features[source].extractor!r}, not of {need!r}"
+            )
+        upstream[need] = source
+    sources = {need: resolve(source) for need, source in upstream.items()}
+    extractor: BaseExtractor = module.Extractor(options, {need: source.extractor for need, source in sources.items()})
+    own = {
+        "name": spec.name,
+        "version": spec.version,
+        "options": options.model_dump(mode="json"),
+        "weights": extractor.weights_digest(),
+        "upstream": {need: source.digest for need, source in sources.items()},
+        "storage": [config.store.format, settings.codec],
+    }
+    return Feature(name, spec, extractor, upstream, digest(own), config.store.format)
+
+
+def upstream_closure(features: Mapping[str, Feature], names: tuple[str, ...]) -> tuple[str, ...]:
+    """`names` and all that they are computed from, upstream first."""
+    ordered: list[str] = []
+
+    def visit(name: str) -> None:
+        if name not in features:
+            raise UnknownNameError("feature in config.yaml", name, features)
+        for source in features[name].upstream.values():
+            visit(source)
+        if name not in ordered:
+            ordered.append(name)
+
+    for name in names:
+        visit(name)
+    return tuple(ordered)
+
+
+def clip_keys(plan: pd.DataFrame, feature: Feature, upstream: Mapping[str, list[str]]) -> list[str]:
+    """The key of every clip of a plan in one feature.
+
+    Args:
+        plan: columns {audio,video}_sha256 (empty where there is none), start_s and end_s, as text.
+        feature: the feature.
+        upstream: need -> that feature's keys of the same clips, in the plan's order.
+
+    Returns:
+        One hexadecimal key a clip, in the plan's order.
+    """
+    columns = [plan[f"{media}_sha256"].tolist() for media in feature.spec.media]
+    if feature.spec.media:
+        columns += [plan["start_s"].tolist(), plan["end_s"].tolist()]
+    columns += [upstream[need] for need in feature.spec.needs]
+    prefix = feature.digest.encode() + b"\n"
+    sha256 = hashlib.sha256
+    return [sha256(prefix + "\n".join(parts).encode()).hexdigest() for parts in zip(*columns, strict=True)]

@@ -1,0 +1,27 @@
+"""The plan of a shard: its clips and all that their keys follow from, one line a clip."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+
+#: Columns of a plan, all of them text; an empty field means there is none.
+PLAN_COLUMNS = ("clip_id", "audio_path", "audio_sha256", "video_path", "video_sha256", "start_s", "end_s")
+
+
+def shard_names(shards: int) -> tuple[str, ...]:
+    """Names of a corpus' shards: 000, 001, ..."""
+    return tuple(f"{index:03d}" for index in range(shards))
+
+
+def shard_of(clip_id: str, shards: int) -> str:
+    """The shard of a clip: it follows from the id alone, so that adding clips moves none."""
+    index = int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:8], "big") % shards
+    return f"{index:03d}"
+
+
+def read_plan(path: Path) -> pd.DataFrame:
+    """A shard's plan; every column is text."""
+    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, na_filter=False, quoting=3)

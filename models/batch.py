@@ -1,0 +1,100 @@
+"""Batches: pictures scaled to [0, 1], normalised by the training side, zero where padded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from affectstore.config.base import Settings
+from affectstore.models.dataset import ClipSet, Inputs
+from affectstore.models.recipe import Recipe
+
+_CHUNK = 32  # clips a time when a whole side is summed, so that it is never held as float64
+_FLAT = 1e-6  # a channel that deviates less is constant, and is only centred
+
+
+class Scale(Settings):
+    """How one modality is normalised, per channel, in units of [0, 1]."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a network takes.
+
+    Attributes:
+        values: modality -> float32 (clip, *shape of its `Given`), zero where padded.
+        masks: modality -> bool (clip, frame).
+        labels: int64 (clip,).
+    """
+
+    values: dict[str, Tensor]
+    masks: dict[str, Tensor]
+    labels: Tensor
+
+    def without(self, modality: str) -> Batch:
+        """The batch with the values of one modality set to zero (the mean picture of the training side)."""
+        blank = {m: torch.zeros_like(v) if m == modality else v for m, v in self.values.items()}
+        return Batch(blank, self.masks, self.labels)
+
+
+def scales_of(train: ClipSet, recipe: Recipe) -> dict[str, Scale]:
+    """Mean and deviation of each modality and channel over the training side's frames; padding does not count.
+
+    With `normalise: none` the mean is 0 and the deviation 1.
+    """
+    return {modality: _scale(inputs, recipe.pictures.normalise) for modality, inputs in train.inputs.items()}
+
+
+def _scale(inputs: Inputs, normalise: str) -> Scale:
+    clips, channels, _, *picture = inputs.values.shape
+    if normalise == "none":
+        return Scale(mean=(0.0,) * channels, std=(1.0,) * channels)
+    total, squares = torch.zeros(channels, dtype=torch.float64), torch.zeros(channels, dtype=torch.float64)
+    for start in range(0, clips, _CHUNK):
+        # Padding is zero, so it adds nothing to either sum.
+        values = _unit(inputs.values[start : start + _CHUNK]).double()
+        total += values.sum(dim=(0, 2, 3, 4)).cpu()
+        squares += values.square_().sum(dim=(0, 2, 3, 4)).cpu()
+    count = int(inputs.mask.sum()) * int(np.prod(picture))
+    mean = total / count
+    std = (squares / count - mean**2).clamp(min=0).sqrt()
+    std[std < _FLAT] = 1.0
+    return Scale(mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+
+
+def make_batch(
+    clips: ClipSet, index: Sequence[int], recipe: Recipe, scales: dict[str, Scale], device: torch.device
+) -> Batch:
+    """The clips at these places as float32 on a device.
+
+    A picture of one channel is repeated where the network takes three. Normalising comes before padding:
+    padded frames are zero, not a normalised black.
+    """
+    place = torch.as_tensor(np.asarray(index, dtype=np.int64))
+    values, masks = {}, {}
+    for modality in recipe.modalities:
+        inputs, scale, given = clips.inputs[modality], scales[modality], recipe.given[modality]
+        at = place.to(inputs.values.device)
+        mask = inputs.mask[at].to(device)
+        x = _unit(inputs.values[at].to(device))
+        mean, std = (torch.tensor(v, device=device).view(1, -1, 1, 1, 1) for v in (scale.mean, scale.std))
+        x = (x - mean) / std
+        if not mask.all():
+            x = x * mask[:, None, :, None, None]
+        if x.shape[1] != given.channels:
+            x = x.expand(-1, given.channels, -1, -1, -1)
+        values[modality] = x if given.frames is not None else x.squeeze(2)
+        masks[modality] = mask
+    return Batch(values, masks, clips.labels[place.to(clips.labels.device)].to(device))
+
+
+def _unit(values: Tensor) -> Tensor:
+    """uint8 from 0 to 255, or float16 from 0 to 1, as float32 from 0 to 1."""
+    return values.float().div_(255) if values.dtype == torch.uint8 else values.float()

@@ -1,0 +1,75 @@
+"""Logits of a set of clips, and what they are worth on the validation side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from affectstore.models.base import TrainingError
+from affectstore.models.batch import Scale, make_batch
+from affectstore.models.dataset import ClipSet
+
+
+def logits_of(
+    model: Any,
+    clips: ClipSet,
+    scales: Mapping[str, Scale],
+    batch_size: int,
+    device: torch.device,
+    without: str | None = None,
+) -> Tensor:
+    """Logits (clip, class), float32 on the CPU, in the order of the clips.
+
+    Args:
+        model: a `Network`, wrapped by Fabric or not; it is put into evaluation mode.
+        clips: the clips.
+        scales: how inputs are normalised.
+        batch_size: clips at a time.
+        device: where the model is.
+        without: a modality whose input is set to zero.
+
+    Raises:
+        TrainingError: a logit is not finite.
+    """
+    model.eval()
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(clips), batch_size):
+            index = range(start, min(start + batch_size, len(clips)))
+            batch = make_batch(clips, index, model.recipe, scales, device)
+            if without is not None:
+                batch = batch.without(without)
+            parts.append(model(batch.values, batch.masks).logits.float().cpu())
+    logits = torch.cat(parts)
+    broken = (~logits.isfinite().all(dim=1)).nonzero().flatten().tolist()
+    if broken:
+        raise TrainingError(
+            f"the logits of {len(broken)} of {len(clips)} clips are not finite: {_few(clips.ids(broken))}"
+        )
+    return logits
+
+
+def _few(names: list[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def scores_of(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """Mean cross-entropy in nats, accuracy, and unweighted average recall over the classes that occur.
+
+    Args:
+        logits: (clip, class).
+        labels: int64 (clip,).
+    """
+    labels = labels.cpu()
+    hit = (logits.argmax(dim=1) == labels).double()
+    support = torch.bincount(labels, minlength=logits.shape[1])
+    recall = torch.bincount(labels, weights=hit, minlength=logits.shape[1])[support > 0] / support[support > 0]
+    return {
+        "loss": F.cross_entropy(logits.double(), labels).item(),
+        "accuracy": hit.mean().item(),
+        "uar": recall.mean().item(),
+    }

@@ -1,0 +1,92 @@
+"""What every rule uses: the preflight's state, and the functions that ask it. No rule stands here."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from affectstore.errors import AffectstoreError
+from affectstore.preflight.current import state_of
+
+try:
+    STATE = state_of(in_job=not workflow.is_main_process)
+except AffectstoreError as error:
+    raise WorkflowError(str(error))
+
+PYTHON = sys.executable
+CONFIG = str(STATE.config_file)
+
+
+wildcard_constraints:
+    corpus=r"[A-Za-z0-9_-]+",
+    feature=r"[A-Za-z0-9_.-]+",
+    shard=r"\d{3}",
+    protocol=r"[A-Za-z0-9_]+",
+    experiment=r"[A-Za-z0-9_.-]+",
+    cell=r"[A-Za-z0-9_.-]+",
+    fold=r"\d+",
+
+
+def forced():
+    """Whether jobs are forced: then every edge of the graph counts, not only those of what has to be made."""
+    settings = workflow.dag_settings  # none yet while the file is parsed
+    return settings is not None and bool(settings.forceall or settings.forcerun)
+
+
+def asked(function):
+    """Report an error of ours as Snakemake does its own: in one message."""
+
+    def wrapped(wildcards):
+        try:
+            return function(wildcards)
+        except AffectstoreError as error:
+            raise WorkflowError(str(error))
+
+    return wrapped
+
+
+@asked
+def default_targets(_):
+    return STATE.targets(STATE.resolved.config.experiments)
+
+
+@asked
+def store_targets(_):
+    return STATE.catalogs()
+
+
+@asked
+def upstream_ledgers(wildcards):
+    return STATE.upstream_ledgers(wildcards.corpus, wildcards.feature, wildcards.shard, forced())
+
+
+@asked
+def shard_ledgers(wildcards):
+    return STATE.ledgers(wildcards.corpus, wildcards.feature, forced())
+
+
+@asked
+def cell_inputs(wildcards):
+    return STATE.cell_inputs(wildcards.experiment, wildcards.cell, int(wildcards.fold), forced())
+
+
+@asked
+def experiment_markers(wildcards):
+    return STATE.markers(wildcards.experiment, forced())
+
+
+@asked
+def report_inputs(_):
+    return STATE.tables(STATE.wanted)
+
+
+def feature_digest(wildcards):
+    return STATE.features[wildcards.feature].digest
+
+
+def cell_digest(wildcards):
+    return STATE.cell(wildcards.experiment, wildcards.cell, int(wildcards.fold)).config
+
+
+def gpus(*_):
+    """One GPU a job where there are any, or where a scheduler hands them out; none on a machine without."""
+    return int(not workflow.local_exec or shutil.which("nvidia-smi") is not None)

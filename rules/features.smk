@@ -1,0 +1,54 @@
+"""Compute features shard by shard and publish them.
+
+REQUIRED INPUTS: results/plans/{corpus}/{shard}.tsv (a shard's clips),
+    results/plans/{corpus}/{feature}.json (the request to publish).
+OUTPUTS: results/store/{corpus}/{feature}/shards/{shard}.json (the ledger of an immutable data folder),
+    results/store/{corpus}/{feature}/catalog.json (what readers go by).
+The preflight judges which ledgers hold, so times say nothing here: inputs are `ancient`.
+"""
+
+
+rule extract:
+    input:
+        plan=ancient("results/plans/{corpus}/{shard}.tsv"),
+        upstream=ancient(upstream_ledgers),
+    output:
+        ledger="results/store/{corpus}/{feature}/shards/{shard}.json",
+    params:
+        digest=feature_digest,
+    log:
+        "logs/extract/{corpus}/{feature}/{shard}.log",
+    benchmark:
+        "results/benchmarks/extract/{corpus}/{feature}/{shard}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    conda:
+        "../environment.yml"
+    shell:
+        "{PYTHON:q} -m affectstore extract --config {CONFIG:q} --corpus {wildcards.corpus:q}"
+        " --feature {wildcards.feature:q} --shard {wildcards.shard:q} --digest {params.digest:q} > {log:q} 2>&1"
+
+
+rule commit:
+    input:
+        request="results/plans/{corpus}/{feature}.json",
+        ledgers=ancient(shard_ledgers),
+    output:
+        catalog="results/store/{corpus}/{feature}/catalog.json",
+    params:
+        digest=feature_digest,
+    log:
+        "logs/commit/{corpus}/{feature}.log",
+    benchmark:
+        "results/benchmarks/commit/{corpus}/{feature}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    conda:
+        "../environment.yml"
+    shell:
+        "{PYTHON:q} -m affectstore commit --config {CONFIG:q} --corpus {wildcards.corpus:q}"
+        " --feature {wildcards.feature:q} --digest {params.digest:q} > {log:q} 2>&1"

@@ -1,0 +1,30 @@
+"""Train a cell of an experiment on one fold, all its seeds in one job.
+
+REQUIRED INPUTS: the catalogs of the features that the cell reads, the split of its protocol.
+OUTPUT: results/runs/{experiment}/{cell}/{fold}/fold.json; beside it, per seed, model.safetensors,
+    model.json, predictions.parquet, history.csv and run.json.
+"""
+
+
+rule train:
+    input:
+        ancient(cell_inputs),
+    output:
+        marker="results/runs/{experiment}/{cell}/{fold}/fold.json",
+    params:
+        digest=cell_digest,
+    log:
+        "logs/train/{experiment}/{cell}/{fold}.log",
+    benchmark:
+        "results/benchmarks/train/{experiment}/{cell}/{fold}.tsv"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=720,
+        gpu=gpus,
+    conda:
+        "../environment.yml"
+    shell:
+        "{PYTHON:q} -m affectstore train --config {CONFIG:q} --experiment {wildcards.experiment:q}"
+        " --cell {wildcards.cell:q} --fold {wildcards.fold:q} --digest {params.digest:q}"
+        " --threads {threads} > {log:q} 2>&1"

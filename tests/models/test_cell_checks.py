@@ -1,0 +1,102 @@
+"""Invalid cells say why, before any job starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from affectstore.config.experiment import Experiment
+from affectstore.models.check import check_cell
+from affectstore.models.needs import inputs_of
+from affectstore.models.recipe import recipe_of
+
+BOTH = ["audio", "vision"]
+
+
+def experiment(cell: dict[str, Any], **changes: Any) -> Experiment:
+    return Experiment(title="t", corpus="synthetic", cells=(cell,), **changes)
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        (
+            {"modalities": BOTH, "encoder": "resnet18", "fusion": "time"},
+            ["'time'", "frame axis", "'resnet18' takes 'image'", "no such axis (clip, channel, height, width)"],
+        ),
+        (
+            {"modalities": BOTH, "encoder": "simple3", "fusion": "time"},
+            ["'simple3'", "resnet18, simple3d", "'simple3d'?"],
+        ),
+        (
+            {"modalities": BOTH, "encoder": "simple3d", "fusion": "chanel"},
+            ["fusion 'chanel'", "Did you mean 'channel'?"],
+        ),
+        (
+            {"modalities": BOTH, "encoder": "simple3d", "fusion": "channel", "sharing": "shared"},
+            ["`sharing: shared` means nothing", "'channel' feeds one encoder"],
+        ),
+        ({"modalities": ["audio"], "encoder": "simple3d", "sharing": "separate"}, ["one modality (audio)"]),
+        (
+            {"modalities": BOTH, "encoder": {"audio": "simple3d", "vision": "simple3d"}, "fusion": "vertical"},
+            ["'vertical' joins the inputs before one encoder", "one per modality"],
+        ),
+        (
+            {"modalities": ["audio"], "encoder": "resnet18", "encoder_options": {"weights": "places"}},
+            ["options of encoder 'resnet18'", "weights: 'places'", "'random' or 'imagenet'"],
+        ),
+        (
+            {"modalities": BOTH, "encoder": "resnet18", "fusion": "concat", "fusion_options": {"width": 3}},
+            ["options of fusion 'concat'", "width: unknown key"],
+        ),
+        ({"modalities": ["audio"], "encoder": "resnet18", "fusion_options": {"width": 3}}, ["without a fusion"]),
+        (
+            {
+                "modalities": BOTH,
+                "encoder": {"audio": "resnet18", "vision": "simple3d"},
+                "fusion": "concat",
+                "encoder_options": {"weights": "random"},
+            },
+            ["given per modality (audio, vision)", "found weights"],
+        ),
+    ],
+)
+def test_an_invalid_cell_says_why(cell: dict[str, Any], words: list[str]) -> None:
+    asked = experiment(cell)
+    reason = check_cell(asked, asked.cells[0])
+    assert [word for word in words if word not in reason] == []
+
+
+def test_a_cell_without_a_feature_for_its_encoder_says_which_there_are() -> None:
+    asked = experiment({"modalities": ["audio"], "encoder": "simple3d"}, inputs={"audio": {"image": "mel_image"}})
+    reason = check_cell(asked, asked.cells[0])
+    assert "'simple3d' takes 'clip' of audio" in reason
+    assert "only for: image" in reason
+
+
+def test_each_encoder_reads_the_feature_for_what_it_takes() -> None:
+    asked = experiment(
+        {
+            "modalities": BOTH,
+            "encoder": {"audio": "resnet18", "vision": "simple3d"},
+            "fusion": "concat",
+            "encoder_options": {"audio": {"weights": "random"}},
+        }
+    )
+    cell = asked.cells[0]
+    assert check_cell(asked, cell) == ""
+    assert inputs_of(asked, cell) == {"audio": "mel_image", "vision": "frames"}
+    recipe = recipe_of(asked, cell, ("a", "b"))
+    assert recipe.given["audio"].shape == (3, 224, 224)
+    assert recipe.given["vision"].shape == (3, 135, 224, 224)
+    assert recipe.sharing == "separate"
+
+
+def test_settings_of_encoder_and_cell_reach_the_recipe() -> None:
+    asked = experiment(
+        {"modalities": ["vision"], "encoder": "simple3d", "pictures": {"frames": 8}},
+        pictures={"size_px": 64, "colour": "grey"},
+        encoder_settings={"simple3d": {"pictures": {"frames": 32, "size_px": 48}}},
+    )
+    assert recipe_of(asked, asked.cells[0], ("a", "b")).given["vision"].shape == (1, 8, 48, 48)

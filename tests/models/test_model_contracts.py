@@ -1,0 +1,235 @@
+"""Every file of models/encoders/ and models/fusions/ keeps its contract: a new file is tested by being there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from affectstore.config.experiment import Experiment
+from affectstore.models.base import AXES, ENCODERS, FUSIONS, OUTPUTS, Given
+from affectstore.models.check import check_cell, check_pair
+from affectstore.models.network import Network, zeros
+from affectstore.models.recipe import Recipe, recipe_of
+
+CLASSES = ("ANG", "DIS", "HAP")
+BOTH = ("audio", "vision")
+
+
+def cells() -> Iterator[dict[str, Any]]:
+    """Every encoder alone, and every encoder under every fusion that fits it."""
+    for encoder in ENCODERS.names():
+        yield {"modalities": ["vision"], "encoder": encoder}
+        for fusion in FUSIONS.names():
+            if check_pair(dict.fromkeys(BOTH, encoder), fusion):
+                continue
+            cell = {"modalities": BOTH, "encoder": encoder, "fusion": fusion}
+            if FUSIONS.load(fusion).SPEC.needs == "inputs":
+                yield cell
+            else:
+                yield from ({**cell, "sharing": sharing} for sharing in ("separate", "shared"))
+
+
+def recipe(cell: dict[str, Any], classes: tuple[str, ...] = CLASSES, **pictures: Any) -> Recipe:
+    experiment = Experiment(
+        title="t", corpus="synthetic", cells=(cell,), pictures={"size_px": 32, "colour": "grey", "frames": 5} | pictures
+    )
+    assert check_cell(experiment, experiment.cells[0]) == ""
+    return recipe_of(experiment, experiment.cells[0], classes)
+
+
+def network(cell: dict[str, Any], seed: int = 0) -> Network:
+    torch.manual_seed(seed)
+    return Network(recipe(cell))
+
+
+def inputs(net: Network, clips: int, seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Random values; the last clip's last frames are padding."""
+    generator = torch.Generator().manual_seed(seed)
+    values, masks = {}, {}
+    for modality, given in net.recipe.given.items():
+        values[modality] = torch.randn(clips, *given.shape, generator=generator)
+        masks[modality] = torch.ones(clips, given.frames or 1, dtype=torch.bool)
+        if given.frames:
+            masks[modality][-1, -2:] = False
+            values[modality][-1, :, -2:] = 0
+    return values, masks
+
+
+CELLS = list(cells())
+every_cell = pytest.mark.parametrize("cell", CELLS, ids=lambda cell: "-".join(map(str, cell.values())))
+
+
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_an_encoder_declares_what_it_takes_and_gives(name: str) -> None:
+    module = ENCODERS.load(name)
+    assert module.SPEC.takes in AXES
+    assert module.SPEC.gives in OUTPUTS
+    assert module.SPEC.version >= 1
+    assert module.SPEC.summary
+    given = Given(channels=2, height_px=32, width_px=48, frames=5 if module.SPEC.takes == "clip" else None)
+    options = module.Options()
+    values, mask = zeros(given, clips=2)
+    vectors = module.encode(module.weights(given, options), values, mask, options)
+    assert vectors.shape == (2, module.features(given, options))
+    assert module.origin(options) == "random"
+
+
+@pytest.mark.parametrize("name", FUSIONS.names())
+def test_a_fusion_says_what_it_needs(name: str) -> None:
+    spec = FUSIONS.load(name).SPEC
+    assert spec.needs == "inputs" or spec.needs in OUTPUTS
+    assert (spec.axis is not None) == (spec.needs == "inputs")
+    assert any(not check_pair(dict.fromkeys(BOTH, encoder), name) for encoder in ENCODERS.names())
+
+
+@pytest.mark.parametrize("name", [n for n in FUSIONS.names() if FUSIONS.load(n).SPEC.needs == "inputs"])
+def test_a_joined_input_has_the_shape_that_was_announced(name: str) -> None:
+    module = FUSIONS.load(name)
+    given = dict.fromkeys(BOTH, Given(channels=3, frames=4, height_px=8, width_px=10))
+    values = {m: torch.randn(2, *g.shape) for m, g in given.items()}
+    masks = {m: torch.ones(2, 4, dtype=torch.bool) for m in given}
+    masks["audio"][1, 2:] = False
+    joined, mask = module.join(values, masks, module.Options())
+    announced = module.joined(given, module.Options())
+    assert joined.shape[1:] == announced.shape
+    assert mask.shape == (2, announced.frames)
+    axis = AXES["clip"].index(module.SPEC.axis)
+    torch.testing.assert_close(joined, torch.cat([values["audio"], values["vision"]], dim=axis), rtol=0, atol=0)
+
+
+@every_cell
+def test_one_logit_a_class_and_a_gradient_for_every_parameter(cell: dict[str, Any]) -> None:
+    net = network(cell)
+    values, masks = inputs(net, clips=4)
+    labels = torch.tensor([0, 1, 2, 0])
+    output = net(values, masks, labels)
+    assert output.logits.shape == (4, len(CLASSES))
+    (F.cross_entropy(output.logits, labels) + sum(output.losses.values())).backward()
+    without = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert without == []
+
+
+@every_cell
+def test_every_modality_changes_the_logits(cell: dict[str, Any]) -> None:
+    net = network(cell).eval()
+    values, masks = inputs(net, clips=2)
+    before = net(values, masks).logits
+    for modality in values:
+        other = {**values, modality: values[modality] + torch.randn(values[modality].shape)}
+        assert not torch.equal(net(other, masks).logits, before)
+
+
+@every_cell
+def test_a_clip_gives_the_same_alone_and_in_any_batch(cell: dict[str, Any]) -> None:
+    net = network(cell).eval()
+    values, masks = inputs(net, clips=5)
+    together = net(values, masks).logits
+    for k in (0, 4):
+        alone = net({m: v[k : k + 1] for m, v in values.items()}, {m: v[k : k + 1] for m, v in masks.items()}).logits
+        torch.testing.assert_close(alone[0], together[k], rtol=1e-4, atol=1e-5)
+
+
+@every_cell
+def test_a_seed_gives_the_same_weights_and_they_survive_a_round_trip(cell: dict[str, Any]) -> None:
+    first, again, other = network(cell, seed=1), network(cell, seed=1), network(cell, seed=2)
+    weights = [name for name, p in first.named_parameters() if p.dim() > 1]
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+    assert all(not torch.equal(first.state_dict()[n], other.state_dict()[n]) for n in weights)
+    rebuilt = Network(Recipe(**first.recipe.model_dump(mode="json")))
+    rebuilt.load_state_dict(first.state_dict())
+    values, masks = inputs(first, clips=2)
+    assert torch.equal(first.eval()(values, masks).logits, rebuilt.eval()(values, masks).logits)
+
+
+def overfitted() -> list[dict[str, Any]]:
+    """Every encoder alone, and every fusion on the smallest encoder that it fits."""
+    alone = [cell for cell in CELLS if "fusion" not in cell]
+    fused = [cell for cell in CELLS if "fusion" in cell]
+    size = {cell["encoder"]: network(cell).parameters_count for cell in alone}
+    smallest = {}
+    for cell in sorted(fused, key=lambda cell: size[cell["encoder"]], reverse=True):
+        smallest[cell["fusion"], cell.get("sharing")] = cell
+    return alone + list(smallest.values())
+
+
+@pytest.mark.parametrize("cell", overfitted(), ids=lambda cell: "-".join(map(str, cell.values())))
+def test_eight_clips_are_learnt_by_heart(cell: dict[str, Any]) -> None:
+    net = network(cell)
+    values, masks = inputs(net, clips=8)
+    generator = torch.Generator().manual_seed(0)
+    for modality, value in values.items():  # eight coarse patterns: noise is averaged away by pooling
+        coarse = torch.randn(8, value.shape[1], *[2] * (value.dim() - 2), generator=generator)
+        values[modality] = F.interpolate(coarse, size=value.shape[2:])
+    labels = torch.arange(8) % len(CLASSES)
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-3 if net.parameters_count > 100_000 else 1e-2)
+    for _ in range(400):
+        output = net(values, masks, labels)
+        loss = F.cross_entropy(output.logits, labels) + sum(output.losses.values())
+        if loss < 0.1:
+            break
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss < 0.1
+    assert torch.equal(output.logits.argmax(dim=1), labels)
+
+
+SIX = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
+
+
+@pytest.mark.parametrize(
+    ("cell", "pictures", "parameters"),
+    [
+        ({"modalities": ["vision"], "encoder": "simple3d"}, {"colour": "rgb"}, 3_262),
+        ({"modalities": BOTH, "encoder": "simple3d", "fusion": "horizontal"}, {"colour": "rgb"}, 4_414),
+        ({"modalities": ["audio"], "encoder": "resnet18"}, {"colour": "grey"}, 11_173_318),
+        ({"modalities": BOTH, "encoder": "resnet18", "fusion": "channel"}, {"colour": "grey"}, 11_176_454),
+    ],
+)
+def test_parameters_as_published(cell: dict[str, Any], pictures: dict[str, Any], parameters: int) -> None:
+    net = Network(recipe(cell, SIX, size_px=224, frames=135, **pictures))
+    assert net.parameters_count == parameters
+
+
+def test_shared_weights_are_one_encoder() -> None:
+    cell = {"modalities": BOTH, "encoder": "simple3d", "fusion": "concat"}
+    shared, separate = network({**cell, "sharing": "shared"}), network({**cell, "sharing": "separate"})
+    assert list(shared.encoders) == ["shared"]
+    assert list(separate.encoders) == ["audio", "vision"]
+    encoder = sum(p.numel() for p in shared.encoders.parameters())
+    assert separate.parameters_count - shared.parameters_count == encoder
+    values, masks = inputs(separate, clips=1)
+    same = dict.fromkeys(BOTH, values["audio"])
+    vectors = {m: shared._encode("shared", same[m], masks[m]) for m in BOTH}
+    assert torch.equal(vectors["audio"], vectors["vision"])
+
+
+def test_simple3d_pools_short_axes_no_further() -> None:
+    module = ENCODERS.load("simple3d")
+    options = module.Options()
+    for given, length in (
+        (Given(channels=3, frames=135, height_px=224, width_px=224), 144),
+        (Given(channels=3, frames=135, height_px=224, width_px=448), 336),
+        (Given(channels=1, frames=1, height_px=8, width_px=64), 8),
+        (Given(channels=1, frames=16, height_px=64, width_px=130), 16),
+    ):
+        assert module.features(given, options) == length
+
+
+def test_declarations_need_no_torch() -> None:
+    code = (
+        "import sys\n"
+        "from affectstore.models.base import ENCODERS, FUSIONS\n"
+        "import affectstore.models.check, affectstore.models.needs, affectstore.models.recipe\n"
+        "[registry.load(name).SPEC for registry in (ENCODERS, FUSIONS) for name in registry.names()]\n"
+        "sys.exit(', '.join(m for m in ('torch', 'torchvision', 'lightning_fabric') if m in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (0, "")

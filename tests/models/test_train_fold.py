@@ -1,0 +1,171 @@
+"""A job from store and split to its folder: what is written, reused, counted and refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from affectstore.errors import ConfigError, StoreError
+from affectstore.evaluation.predictions import read_predictions
+from affectstore.models.base import TrainingError
+from affectstore.models.dataset import load_clips
+from affectstore.models.fold import clips_of_fold
+from affectstore.models.predict import logits_of
+from affectstore.models.recipe import recipe_of
+from affectstore.models.saved import load_model
+
+CLASSES = ("ANG", "HAP", "SAD")
+BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "concat", "sharing": "shared"}
+AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
+DIGESTS = {"config": "c", "split": "s", "features": "f"}
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "run.json").read_text())
+
+
+def test_a_run_writes_all_that_tables_need(bench: Any, fake: Any) -> None:
+    folder = bench.train(fake.experiment(BOTH))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "history.csv",
+        "model.json",
+        "model.safetensors",
+        "predictions.parquet",
+        "run.json",
+    ]
+    run = facts(folder)
+    assert (run["cell"], run["fold"], run["seed"]) == ("simple3d-multimodal-concat-shared", 0, 0)
+    assert run["digests"] == DIGESTS
+    assert run["n"] == {"train": 12, "val": 6, "test": 6}
+    assert run["weights"] == {"simple3d": "random"}
+    assert (run["badges"], run["init_from"], run["takes"], run["device"]) == ([], None, "clip", "cpu")
+    assert 1 <= run["best_epoch"] <= run["epochs"] == 3
+    assert all(run[name] > 0 for name in ("wall_s", "train_s", "infer_ms_per_clip", "peak_mem_mb", "parameters"))
+    assert run["versions"]["torch"] == torch.__version__.partition("+")[0]
+    columns = pd.read_csv(folder / "history.csv").columns.tolist()
+    assert columns == [
+        "epoch",
+        "train_loss",
+        "train_accuracy",
+        "val_loss",
+        "val_accuracy",
+        "val_uar",
+        "seconds",
+        "clips_per_s",
+    ]
+    marker = json.loads((folder.parent / "fold.json").read_text())
+    assert (marker["digests"], marker["seeds"]) == (DIGESTS, [0])
+
+
+def test_predictions_are_what_scoring_reads(bench: Any, fake: Any) -> None:
+    folder = bench.train(fake.experiment(BOTH, seeds=2))
+    table = read_predictions(folder.parent / "1" / "predictions.parquet", CLASSES, fold=0, seed=1)
+    counts = table.groupby(["side", "condition"]).size().to_dict()
+    assert counts == {("val", "full"): 6, ("test", "full"): 6, ("test", "no_audio"): 6, ("test", "no_vision"): 6}
+    assert table["p_ANG"].dtype == np.float32
+    sides = bench.split.set_index("clip_id")["side"]
+    assert (table["side"] == table["clip_id"].map(sides)).all()
+    labels = bench.store.clips.set_index("clip_id")["label_intended"]
+    assert (table["y"] == table["clip_id"].map(labels)).all()
+    wide = table[table["side"] == "test"].pivot(index="clip_id", columns="condition", values="p_ANG")
+    assert (wide["full"] != wide["no_audio"]).any()
+    assert (wide["no_audio"] != wide["no_vision"]).any()
+    assert set(bench.train(fake.experiment(AUDIO), "alone").parent.iterdir())
+    alone = pd.read_parquet(bench.folder / "alone" / "0" / "predictions.parquet")
+    assert set(alone["condition"]) == {"full"}
+
+
+def test_a_complete_run_is_reused_and_new_seeds_are_added(
+    bench: Any, fake: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = bench.train(fake.experiment(AUDIO, seeds=1))
+    stamp = (first / "model.safetensors").stat().st_mtime_ns
+    (first.parent / "fold.json").unlink()
+    capsys.readouterr()
+    bench.train(fake.experiment(AUDIO, seeds=2))
+    assert "seed 0: reused" in capsys.readouterr().out
+    assert (first / "model.safetensors").stat().st_mtime_ns == stamp
+    assert json.loads((first.parent / "fold.json").read_text())["seeds"] == [0, 1]
+    bench.train(fake.experiment(AUDIO, seeds=1), digests={**DIGESTS, "features": "new"})
+    assert (first / "model.safetensors").stat().st_mtime_ns != stamp
+    (first / "predictions.parquet").unlink()
+    bench.train(fake.experiment(AUDIO, seeds=1), digests={**DIGESTS, "features": "new"})
+    assert (first / "predictions.parquet").exists()
+
+
+def test_a_saved_model_gives_the_predictions_that_were_written(bench: Any, fake: Any, tmp_path: Path) -> None:
+    folder = bench.train(fake.experiment(BOTH))
+    network, scales = load_model(folder)
+    rows = pd.read_parquet(folder / "predictions.parquet")
+    rows = rows[(rows["side"] == "test") & (rows["condition"] == "full")]
+    table = rows[["clip_id", "speaker"]].assign(label=rows["y"])
+    clips = load_clips(bench.store, network.recipe, table, tmp_path)
+    p = torch.softmax(logits_of(network, clips, scales, 3, torch.device("cpu")), dim=1).numpy()
+    np.testing.assert_allclose(p, rows[[f"p_{label}" for label in CLASSES]].to_numpy(), atol=1e-6)
+    with pytest.raises(StoreError, match=r"no trained network.*model\.json"):
+        load_model(tmp_path / "nowhere")
+
+
+def test_every_clip_that_is_left_out_is_counted_and_listed(bench: Any, fake: Any) -> None:
+    store, split = bench.store, bench.split
+    test, train = (split.loc[split["side"] == side, "clip_id"].tolist() for side in ("test", "train"))
+    for clip_id in (test[0], train[0]):
+        del store.features["mel_chunks"].arrays[clip_id]
+        store.features["mel_chunks"].failed[clip_id] = "no audio stream"
+    split.loc[split["clip_id"] == train[1], ["side", "reason"]] = ["excluded", "known bad"]
+    store.clips.loc[store.clips["clip_id"] == train[2], "label_intended"] = None
+    folder = bench.train(fake.experiment(AUDIO))
+    run = facts(folder)
+    assert run["n"] == {"train": 9, "val": 6, "test": 5}
+    assert run["skipped"] == {"mel_chunks: failed, no audio stream": 2}
+    assert run["skipped_test"] == 1
+    assert run["excluded"] == {"excluded: known bad": 1, "no label_intended": 1}
+    listed = pd.read_csv(folder.parent / "left_out.tsv", sep="\t", dtype=str)
+    assert sorted(listed["clip_id"]) == sorted([test[0], *train[:3]])
+    predicted = pd.read_parquet(folder / "predictions.parquet")
+    assert test[0] not in set(predicted["clip_id"])
+
+
+def test_without_a_validation_side_the_last_epoch_is_taken_and_flagged(bench: Any, fake: Any) -> None:
+    bench.split.loc[bench.split["side"] == "val", "side"] = "train"
+    folder = bench.train(fake.experiment(AUDIO, train={"epochs": 3, "patience": 1, "batch_size": 6}))
+    run = facts(folder)
+    assert (run["best_epoch"], run["epochs"], run["chosen_by"]) == (3, 3, "last epoch")
+    assert run["badges"] == ["no validation side: last epoch"]
+    assert "val_loss" not in pd.read_csv(folder / "history.csv").columns
+    assert set(pd.read_parquet(folder / "predictions.parquet")["side"]) == {"test"}
+
+
+def test_selection_and_classes_reach_the_sides(bench: Any, fake: Any) -> None:
+    experiment = fake.experiment(AUDIO, select={"level": ("HI",)})
+    recipe = recipe_of(experiment, experiment.cells[0], CLASSES)
+    clips = clips_of_fold(bench.store, bench.split, experiment, recipe, "x")
+    assert {side: len(table) for side, table in clips.sides.items()} == {"train": 6, "val": 2, "test": 4}
+    assert clips.reasons("excluded") == {"level not selected": 12}
+    assert clips.reasons("excluded", "test") == {"level not selected": 2}
+
+
+def test_a_side_without_clips_says_where_they_went(bench: Any, fake: Any) -> None:
+    for clip_id in bench.split.loc[bench.split["side"] == "test", "clip_id"]:
+        bench.store.features["mel_chunks"].failed[clip_id] = "silent"
+        del bench.store.features["mel_chunks"].arrays[clip_id]
+    with pytest.raises(TrainingError, match=r"no clip is left on the test side of 24.*silent': 6"):
+        bench.train(fake.experiment(AUDIO))
+
+
+def test_a_missing_split_or_fold_is_said(bench: Any, fake: Any) -> None:
+    bench.split["fold"] = 3
+    with pytest.raises(StoreError, match=r"has no fold 0; it has 3"):
+        bench.train(fake.experiment(AUDIO))
+
+
+def test_an_invalid_cell_is_refused(bench: Any, fake: Any) -> None:
+    cell = {"modalities": ["audio", "vision"], "encoder": "resnet18", "fusion": "time"}
+    with pytest.raises(ConfigError, match="frame axis"):
+        bench.train(fake.experiment(cell))

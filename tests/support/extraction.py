@@ -1,0 +1,64 @@
+"""Running extractors on one file, with everything they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affectstore.features.base import BaseExtractor, Clip, Media, build
+from affectstore.store.clip_arrays import ClipArrays
+from affectstore.timeline import Grid
+
+
+def extract(
+    name: str,
+    path: Path | None,
+    options: Mapping[str, Any] | None = None,
+    *,
+    upstream: Mapping[str, Mapping[str, Any]] | None = None,
+    segment: tuple[Fraction, Fraction | None] = (Fraction(0), None),
+) -> ClipArrays:
+    """A feature of the clip that `path` holds, its needs computed first.
+
+    Args:
+        name: the extractor.
+        path: file of sound and picture.
+        options: of the extractor.
+        upstream: options of the extractors it reads, by name; those not named keep their defaults.
+        segment: start and end of the clip in the file.
+    """
+    extractor = chain(name, options, upstream)
+    return run(extractor, Media(path, path, *segment))
+
+
+def chain(
+    name: str, options: Mapping[str, Any] | None = None, upstream: Mapping[str, Mapping[str, Any]] | None = None
+) -> BaseExtractor:
+    """An extractor with those it reads."""
+    given = dict(upstream or {})
+    needs = build(name).upstream
+    return build(name, options, {need: chain(need, given.get(need), given) for need in needs})
+
+
+def run(extractor: BaseExtractor, media: Media) -> ClipArrays:
+    """Extract, and hold the result to what the extractor declares."""
+    sources = {need: run(source, media) for need, source in extractor.upstream.items()}
+    given = extractor.extract(Clip("clip", media, sources))
+    specs = {spec.name: spec for spec in extractor.arrays()}
+    assert list(specs) == list(given.arrays)
+    for array_name, array in given.arrays.items():
+        assert array.dtype == np.dtype(specs[array_name].dtype), array_name
+        assert array.shape == (given.rows, *specs[array_name].shape), array_name
+        assert len(specs[array_name].dims) == array.ndim, array_name
+        assert array.dtype.kind != "f" or np.isfinite(array).all(), array_name
+    assert given.grid is not None or "times" in given.arrays
+    return given
+
+
+def sound(samples: np.ndarray, rate_hz: int = 16000, start: Fraction = Fraction(0)) -> ClipArrays:
+    """What `audio` gives for these int16 samples."""
+    return ClipArrays({"values": samples}, Grid(start, Fraction(rate_hz)))
