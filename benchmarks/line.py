@@ -13,7 +13,7 @@ class Line:
         what: what was measured.
         ours, baseline: readable values.
         ratio: ours against the baseline, readable.
-        budget: what it should be.
+        budget: what it should be; "" for a line that only explains another.
         holds: whether it is; None where there is no budget.
     """
 
@@ -21,5 +21,24 @@ class Line:
     ours: str
     baseline: str
     ratio: str
-    budget: str
-    holds: bool | None
+    budget: str = ""
+    holds: bool | None = None
+
+
+def at_most(what: str, ours: str, baseline: str, ratio: float, most: float | None = None) -> Line:
+    """A line whose ratio, ours against the baseline, should not be above `most`."""
+    if most is None:
+        return Line(what, ours, baseline, f"{ratio:.2f}")
+    return Line(what, ours, baseline, f"{ratio:.2f}", f"<= {most:g}", ratio <= most)
+
+
+def at_least(what: str, ours: str, baseline: str, ratio: float, least: float | None = None) -> Line:
+    """A line whose ratio should not be below `least`."""
+    if least is None:
+        return Line(what, ours, baseline, f"{ratio:.2f}")
+    return Line(what, ours, baseline, f"{ratio:.2f}", f">= {least:g}", ratio >= least)
+
+
+def limit(what: str, value: float, unit: str, most: float) -> Line:
+    """A line that has no baseline, only a limit."""
+    return Line(what, f"{value:.1f} {unit}", "", "", f"<= {most:g} {unit}", value <= most)

@@ -49,6 +49,7 @@ class Spec:
         version: bumped whenever its output changes for the same input and options.
         media: which media it decodes itself ("audio", "video"); their content hashes enter the clip key.
         needs: extractors whose output it reads.
+        libraries: distributions that compute its values; their versions are stored beside them.
         modality: what its rows describe, "audio" or "vision".
         summary: one line for the docs and `affectstore ls`.
     """
@@ -59,6 +60,7 @@ class Spec:
     modality: Literal["audio", "vision"]
     media: tuple[Literal["audio", "video"], ...] = ()
     needs: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

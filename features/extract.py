@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from affectstore.errors import ClipError, IntegrityError, NotApplicable, StaleError
@@ -20,7 +22,7 @@ from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.keys_index import find_keys
 from affectstore.store.ledger import Ledger
 from affectstore.store.shard import ShardReader
-from affectstore.store.spec import ArraySpec
+from affectstore.store.spec import ArraySpec, Codec
 from affectstore.store.writer import ShardWriter
 
 
@@ -44,7 +46,7 @@ def extract_shard(
     corpus_dir: Path,
     plan_path: Path,
     root: Path,
-    codec: str | None,
+    codec: Codec | None,
 ) -> Counts:
     """Write the shard of a feature: reuse every clip whose key is stored, compute the rest.
 
@@ -72,7 +74,8 @@ def extract_shard(
     computed = reused = 0
     arrays = storage(feature, codec)
     with ShardWriter(feature_dir, shard, feature.digest, arrays, provenance(feature), feature.container) as writer:
-        for row in plan.itertuples():
+        clips: Iterable[Any] = plan.itertuples()
+        for row in clips:
             key = own[row.clip_id]
             if key in stored and _reuse(writer, sources, *stored[key], row.clip_id, key):
                 reused += 1
@@ -113,7 +116,7 @@ def chained_keys(plan: pd.DataFrame, features: Mapping[str, Feature], name: str)
     return keys
 
 
-def storage(feature: Feature, codec: str | None) -> tuple[ArraySpec, ...]:
+def storage(feature: Feature, codec: Codec | None) -> tuple[ArraySpec, ...]:
     """The arrays of a feature with the codec that config.yaml asks for."""
     arrays = feature.extractor.arrays()
     return arrays if codec is None else (replace(arrays[0], codec=codec), *arrays[1:])
@@ -130,7 +133,7 @@ def provenance(feature: Feature) -> dict[str, Any]:
         "options": feature.extractor.options.model_dump(mode="json"),
         "weights": feature.extractor.weights_digest(),
         "upstream": dict(feature.upstream),
-        "feature_digest": feature.digest,
+        "libraries": {name: version(name) for name in ("numpy", *feature.spec.libraries)},
     }
 
 
@@ -203,4 +206,30 @@ class _Upstream:
             if entry.status != "ok":
                 kind = NotApplicable if entry.status == "not_applicable" else ClipError
                 raise kind(f"no {need}: {entry.reason}")
-        return {need: reader.arrays(clip_id) for need, reader in self._readers.items()}
+        return {
+            need: ClipArrays(
+                _Stored(reader, clip_id), reader.grid(clip_id), known_rows=self._entries[need][clip_id].rows
+            )
+            for need, reader in self._readers.items()
+        }
+
+
+class _Stored(Mapping[str, np.ndarray]):
+    """A clip's arrays, each read when it is first asked for: who needs the frames' times decodes no pictures."""
+
+    def __init__(self, reader: ShardReader, clip_id: str):
+        self._reader, self._rows = reader, reader.rows(clip_id)
+        self._read: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._reader.specs:
+            raise KeyError(name)
+        if name not in self._read:
+            self._read[name] = self._reader.array(name)[self._rows]
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._reader.specs)
+
+    def __len__(self) -> int:
+        return len(self._reader.specs)

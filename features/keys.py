@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -40,7 +41,7 @@ class Feature:
     extractor: BaseExtractor
     upstream: Mapping[str, str]
     digest: str
-    container: str
+    container: Literal["zarr", "hdf5"]
 
 
 def features_of(config: Config) -> dict[str, Feature]:
@@ -64,7 +65,7 @@ def features_of(config: Config) -> dict[str, Feature]:
     return done
 
 
-def _feature(name: str, config: Config, resolve) -> Feature:
+def _feature(name: str, config: Config, resolve: Callable[[str], Feature]) -> Feature:
     settings: FeatureSettings = config.features[name]
     module = EXTRACTORS.load(settings.extractor)
     spec: Spec = module.SPEC
@@ -94,23 +95,6 @@ def _feature(name: str, config: Config, resolve) -> Feature:
         "storage": [config.store.format, settings.codec],
     }
     return Feature(name, spec, extractor, upstream, digest(own), config.store.format)
-
-
-def upstream_closure(features: Mapping[str, Feature], names: tuple[str, ...]) -> tuple[str, ...]:
-    """`names` and all that they are computed from, upstream first."""
-    ordered: list[str] = []
-
-    def visit(name: str) -> None:
-        if name not in features:
-            raise UnknownNameError("feature in config.yaml", name, features)
-        for source in features[name].upstream.values():
-            visit(source)
-        if name not in ordered:
-            ordered.append(name)
-
-    for name in names:
-        visit(name)
-    return tuple(ordered)
 
 
 def clip_keys(plan: pd.DataFrame, feature: Feature, upstream: Mapping[str, list[str]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +70,7 @@ def _scale(inputs: Inputs, normalise: str) -> Scale:
 
 
 def make_batch(
-    clips: ClipSet, index: Sequence[int], recipe: Recipe, scales: dict[str, Scale], device: torch.device
+    clips: ClipSet, index: Sequence[int] | np.ndarray, recipe: Recipe, scales: Mapping[str, Scale], device: torch.device
 ) -> Batch:
     """The clips at these places as float32 on a device.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.config.messages import validated
-from affectstore.errors import ConfigError
+from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.models.base import AXES, ENCODERS, FUSIONS, OUTPUTS
 from affectstore.models.needs import encoders_of, inputs_of
 
@@ -18,6 +18,10 @@ def check_cell(experiment: Experiment, cell: Cell) -> str:
         names = encoders_of(cell)
         for name in names.values():
             ENCODERS.load(name)
+        for label in experiment.encoder_settings:
+            for name in label.split("+"):
+                if name not in ENCODERS.names():
+                    raise UnknownNameError("encoder in `encoder_settings`", name, ENCODERS.names())
         reason = check_pair(names, cell.fusion)
         if reason:
             return reason

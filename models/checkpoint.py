@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -85,13 +86,13 @@ def load_checkpoint(
     """
     try:
         record = json.loads((folder / _STATE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    progress = record["progress"]
-    if progress["run"] != dict(run):
+        progress = record["progress"]
+        tensors = load_file(folder / record["tensors"]) if progress["run"] == dict(run) else None
+    except (OSError, ValueError, KeyError, SafetensorError):
+        tensors = None  # none, or not readable: the run starts anew
+    if tensors is None:
         drop_checkpoint(folder)
         return None
-    tensors = load_file(folder / record["tensors"])
     model.load_state_dict(_under(tensors, "model."))
     values: dict[int, dict[str, Any]] = {int(k): dict(v) for k, v in record["optimiser"]["numbers"].items()}
     for name, value in _under(tensors, "optimiser.").items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from affectstore.models.base import ENCODERS, FUSIONS, Given, Output
@@ -31,8 +30,11 @@ class Network(nn.Module):
         self.recipe = recipe
         self._parts: dict[str, tuple[Any, Any]] = {}
         self.encoders = nn.ModuleDict()
-        self._fusion = FUSIONS.load(recipe.fusion.name) if recipe.fusion else None
-        self._fusion_options = self._fusion.Options(**recipe.fusion.options) if self._fusion and recipe.fusion else None
+        self._fusion: Any = None
+        self._fusion_options: Any = None
+        if recipe.fusion is not None:
+            self._fusion = FUSIONS.load(recipe.fusion.name)
+            self._fusion_options = self._fusion.Options(**recipe.fusion.options)
         classes = len(recipe.classes)
         if recipe.fuses_inputs:
             joined = self._fusion.joined(recipe.given, self._fusion_options)
@@ -88,13 +90,8 @@ class Network(nn.Module):
 
     @property
     def origins(self) -> dict[str, str]:
-        """Encoder name -> what its weights started as."""
+        """Modality -> what the weights of its encoder started as."""
         return {
-            part.name: ENCODERS.load(part.name).origin(ENCODERS.load(part.name).Options(**part.options))
-            for part in self.recipe.encoders.values()
+            modality: ENCODERS.load(part.name).origin(ENCODERS.load(part.name).Options(**part.options))
+            for modality, part in self.recipe.encoders.items()
         }
-
-
-def zeros(given: Given, clips: int = 1) -> tuple[Tensor, Tensor]:
-    """An input of zeros with its full mask, for shapes and counts."""
-    return torch.zeros(clips, *given.shape), torch.ones(clips, given.frames or 1, dtype=torch.bool)

@@ -9,7 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,6 @@ class FoldData:
     excluded: Mapping[str, int]
     skipped: Mapping[str, int]
     skipped_test: int
-
-    def with_sets(self, sets: Mapping[str, ClipSet]) -> FoldData:
-        """The same with its clips elsewhere."""
-        return replace(self, sets=sets)
 
 
 def is_complete(folder: Path, digests: Mapping[str, str]) -> bool:
@@ -164,7 +160,8 @@ def _facts(
         "badges": [] if validated else ["no validation side: last epoch"],
         "weights": network.origins,
         "takes": "+".join(dict.fromkeys(recipe.takes.values())),
-        "device": str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
+        "device": device.type,
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},

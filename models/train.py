@@ -7,10 +7,12 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
 
 import affectstore
 from affectstore.config.experiment import Cell, Experiment
@@ -123,7 +125,8 @@ def _load(
 
 
 def _fabric(precision: str, accelerator: str) -> Fabric:
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]
+    # One process on one device, also inside a Slurm job, whose environment Fabric would take for its own.
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=[LightningEnvironment()])  # type: ignore[arg-type]
     if fabric.device.type == "cuda":
         # Some kernels have no deterministic form (3D pooling backward): warn, and go on.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -140,7 +143,7 @@ def _on_device(data: FoldData, device: torch.device) -> FoldData:
     if sum(clips.nbytes for clips in data.sets.values()) > _RESIDENT_SHARE * free:
         return data
     sets: dict[str, ClipSet] = {side: clips.to(device) for side, clips in data.sets.items()}
-    return data.with_sets(sets)
+    return replace(data, sets=sets)
 
 
 def _mapped(out: Path) -> Path:

@@ -56,7 +56,9 @@ def store_targets(_):
 
 @asked
 def upstream_ledgers(wildcards):
-    return STATE.upstream_ledgers(wildcards.corpus, wildcards.feature, wildcards.shard, forced())
+    return STATE.upstream_ledgers(
+        wildcards.corpus, wildcards.feature, wildcards.shard, forced()
+    )
 
 
 @asked
@@ -66,12 +68,19 @@ def shard_ledgers(wildcards):
 
 @asked
 def cell_inputs(wildcards):
-    return STATE.cell_inputs(wildcards.experiment, wildcards.cell, int(wildcards.fold), forced())
+    return STATE.cell_inputs(
+        wildcards.experiment, wildcards.cell, int(wildcards.fold), forced()
+    )
 
 
 @asked
 def experiment_markers(wildcards):
     return STATE.markers(wildcards.experiment, forced())
+
+
+@asked
+def skipped_list(wildcards):
+    return f"results/manifests/{STATE.resolved.experiment(wildcards.experiment).corpus}.skipped.tsv"
 
 
 @asked

@@ -4,28 +4,29 @@ REQUIRED INPUTS: results/plans/{corpus}/{shard}.tsv (a shard's clips),
     results/plans/{corpus}/{feature}.json (the request to publish).
 OUTPUTS: results/store/{corpus}/{feature}/shards/{shard}.json (the ledger of an immutable data folder),
     results/store/{corpus}/{feature}/catalog.json (what readers go by).
-The preflight judges which ledgers hold, so times say nothing here: inputs are `ancient`.
+The preflight judges which ledgers hold: a plan's time says nothing (`ancient`), and edges to other jobs are there
+only where something has to be made.
 """
 
 
 rule extract:
     input:
         plan=ancient("results/plans/{corpus}/{shard}.tsv"),
-        upstream=ancient(upstream_ledgers),
+        upstream=upstream_ledgers,
     output:
         ledger="results/store/{corpus}/{feature}/shards/{shard}.json",
-    params:
-        digest=feature_digest,
     log:
         "logs/extract/{corpus}/{feature}/{shard}.log",
     benchmark:
         "results/benchmarks/extract/{corpus}/{feature}/{shard}.tsv"
+    conda:
+        "../environment.yml"
     threads: 1
     resources:
         mem_mb=3000,
         runtime=240,
-    conda:
-        "../environment.yml"
+    params:
+        digest=feature_digest,
     shell:
         "{PYTHON:q} -m affectstore extract --config {CONFIG:q} --corpus {wildcards.corpus:q}"
         " --feature {wildcards.feature:q} --shard {wildcards.shard:q} --digest {params.digest:q} > {log:q} 2>&1"
@@ -34,21 +35,21 @@ rule extract:
 rule commit:
     input:
         request="results/plans/{corpus}/{feature}.json",
-        ledgers=ancient(shard_ledgers),
+        ledgers=shard_ledgers,
     output:
         catalog="results/store/{corpus}/{feature}/catalog.json",
-    params:
-        digest=feature_digest,
     log:
         "logs/commit/{corpus}/{feature}.log",
     benchmark:
         "results/benchmarks/commit/{corpus}/{feature}.tsv"
+    conda:
+        "../environment.yml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        "../environment.yml"
+    params:
+        digest=feature_digest,
     shell:
         "{PYTHON:q} -m affectstore commit --config {CONFIG:q} --corpus {wildcards.corpus:q}"
         " --feature {wildcards.feature:q} --digest {params.digest:q} > {log:q} 2>&1"

@@ -15,12 +15,12 @@ rule split:
         "logs/split/{corpus}/{protocol}.log",
     benchmark:
         "results/benchmarks/split/{corpus}/{protocol}.tsv"
+    conda:
+        "../environment.yml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        "../environment.yml"
     shell:
         "{PYTHON:q} -m affectstore split --config {CONFIG:q} --corpus {wildcards.corpus:q}"
         " --protocol {wildcards.protocol:q} > {log:q} 2>&1"

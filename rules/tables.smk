@@ -10,7 +10,7 @@ OUTPUTS: results/metrics/{experiment}.parquet, results/tables/{experiment}.{csv,
 rule score:
     input:
         request="results/plans/experiments/{experiment}.json",
-        markers=ancient(experiment_markers),
+        markers=experiment_markers,
     output:
         metrics="results/metrics/{experiment}.parquet",
         record="results/metrics/{experiment}.json",
@@ -18,12 +18,12 @@ rule score:
         "logs/score/{experiment}.log",
     benchmark:
         "results/benchmarks/score/{experiment}.tsv"
+    conda:
+        "../environment.yml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../environment.yml"
     shell:
         "{PYTHON:q} -m affectstore score --config {CONFIG:q} --experiment {wildcards.experiment:q} > {log:q} 2>&1"
 
@@ -31,6 +31,7 @@ rule score:
 rule tabulate:
     input:
         metrics="results/metrics/{experiment}.parquet",
+        skipped=skipped_list,
     output:
         tables=report(
             multiext("results/tables/{experiment}", ".csv", ".md", ".tex"),
@@ -52,12 +53,12 @@ rule tabulate:
         "logs/tabulate/{experiment}.log",
     benchmark:
         "results/benchmarks/tabulate/{experiment}.tsv"
+    conda:
+        "../environment.yml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../environment.yml"
     shell:
         "{PYTHON:q} -m affectstore tabulate --config {CONFIG:q} --experiment {wildcards.experiment:q} > {log:q} 2>&1"
 
@@ -75,11 +76,11 @@ rule report:
         "logs/report.log",
     benchmark:
         "results/benchmarks/report.tsv"
+    conda:
+        "../environment.yml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        "../environment.yml"
     shell:
         "{PYTHON:q} -m affectstore report --config {CONFIG:q} > {log:q} 2>&1"

@@ -8,22 +8,22 @@ OUTPUT: results/runs/{experiment}/{cell}/{fold}/fold.json; beside it, per seed, 
 
 rule train:
     input:
-        ancient(cell_inputs),
+        cell_inputs,
     output:
         marker="results/runs/{experiment}/{cell}/{fold}/fold.json",
-    params:
-        digest=cell_digest,
     log:
         "logs/train/{experiment}/{cell}/{fold}.log",
     benchmark:
         "results/benchmarks/train/{experiment}/{cell}/{fold}.tsv"
+    conda:
+        "../environment.yml"
     threads: 1
     resources:
         mem_mb=8000,
         runtime=720,
         gpu=gpus,
-    conda:
-        "../environment.yml"
+    params:
+        digest=cell_digest,
     shell:
         "{PYTHON:q} -m affectstore train --config {CONFIG:q} --experiment {wildcards.experiment:q}"
         " --cell {wildcards.cell:q} --fold {wildcards.fold:q} --digest {params.digest:q}"

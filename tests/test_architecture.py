@@ -89,7 +89,7 @@ def test_bare_import_is_refused(name: str) -> None:
 
 def test_reader_needs_no_heavy_package() -> None:
     code = (
-        "import sys, affectstore; affectstore.open; from affectstore.store import store; "
+        "import sys, affectstore; affectstore.open; from affectstore.store import client; "
         "print(sorted(set('torch snakemake librosa av cv2 pydantic matplotlib'.split()) & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

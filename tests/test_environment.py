@@ -11,20 +11,10 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-FIXED = set(
-    [
-        "snakemake",
-        "ffmpeg-python",
-        "librosa",
-        "opensmile",
-        "facenet-pytorch",
-        "h5py",
-        "zarr",
-        "numpy",
-        "torch",
-        "transformers",
-    ]
-)
+FIXED = {
+    *("snakemake", "ffmpeg-python", "librosa", "opensmile", "facenet-pytorch"),
+    *("h5py", "zarr", "numpy", "torch", "transformers"),
+}
 
 
 def constraints() -> dict[str, str]:

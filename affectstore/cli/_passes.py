@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Outcome:
     targets: Targets
     succeeded: bool = True
     dry: bool = False
-    jobs: dict[str, int] = field(default_factory=dict)
+    jobs: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
 
 
@@ -92,7 +93,6 @@ def _run_pass(title: str, targets: list[str], outcome: Outcome, args: argparse.N
     outcome.succeeded = run_snakemake(
         targets, root=root, profile=profile, cores=args.cores, arguments=arguments, progress=progress
     )
-    for rule, jobs in progress.by_rule.items():
-        outcome.jobs[rule] = outcome.jobs.get(rule, 0) + jobs
+    outcome.jobs += progress.by_rule
     outcome.failed += progress.failed
     sys.stderr.flush()

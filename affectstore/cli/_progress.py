@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
-from typing import TextIO
+from collections import Counter
+from typing import Any, TextIO
 
 _LOG_EVERY_S = 10.0
 
@@ -26,22 +26,20 @@ class Progress:
         self.done = 0
         self.total = 0
         self.failed: list[str] = []
-        self.by_rule: dict[str, int] = {}
+        self.by_rule: Counter[str] = Counter()
 
-    def on_event(self, event: str, record: logging.LogRecord) -> None:
+    def on_event(self, event: str, record: Any) -> None:
         """Follow one event of Snakemake's log."""
         if event == "job_info":
             self._running[record.jobid] = _name(record)
         elif event == "job_finished":
-            name = self._running.pop(getattr(record, "job_id", None) or getattr(record, "jobid", -1), "")
+            name = self._running.pop(record.job_id, "")
             if name:
-                self.by_rule[name.split()[0]] = self.by_rule.get(name.split()[0], 0) + 1
+                self.by_rule[name.split()[0]] += 1
         elif event == "job_error":
-            self.failed.append(self._running.pop(getattr(record, "jobid", -1), getattr(record, "rule_name", "job")))
+            self.failed.append(self._running.pop(record.jobid, record.rule_name))
         elif event == "run_info":
-            self.total = sum(
-                getattr(record, "stats", {}).get(k, 0) for k in getattr(record, "stats", {}) if k != "total"
-            )
+            self.total = record.stats.get("total", 0)
         elif event == "progress":
             self.done, self.total = record.done, record.total
         else:
@@ -62,7 +60,8 @@ class Progress:
             return
         self._last = now
         seconds = now - self._began
-        left = f", about {_clock(seconds / self.done * (self.total - self.done))} left" if self.done > 2 else ""
+        remaining = self.total - self.done
+        left = f", about {_clock(seconds / self.done * remaining)} left" if self.done > 2 and remaining else ""
         failed = f", {len(self.failed)} FAILED" if self.failed else ""
         running = next(reversed(self._running.values()), "")
         line = f"{self._title} [{self.done}/{self.total}] {_clock(seconds)}{left}{failed}  {running}"
@@ -74,10 +73,8 @@ class Progress:
         self._stream.flush()
 
 
-def _name(record: logging.LogRecord) -> str:
-    wildcards = getattr(record, "wildcards", None) or {}
-    rule = getattr(record, "rule_name", "") or getattr(record, "name", "job")
-    return f"{rule} {' '.join(str(value) for value in dict(wildcards).values())}".strip()
+def _name(record: Any) -> str:
+    return " ".join([record.rule_name, *map(str, dict(record.wildcards or {}).values())])
 
 
 def _clock(seconds: float) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from affectstore.evaluation.overview import FeatureOverview
+from affectstore.store.layout import ledger_files
 from affectstore.store.ledger import Ledger
 
 
@@ -17,7 +18,7 @@ def store_overview(folder: Path) -> tuple[FeatureOverview, ...]:
     """
     found = []
     for feature in sorted(path for path in folder.glob("*") if (path / "shards").is_dir()):
-        ledgers = [Ledger.read(path) for path in sorted((feature / "shards").glob("[!.]*.json"))]
+        ledgers = [Ledger.read(path) for path in ledger_files(feature).values()]
         entries = [entry for ledger in ledgers for entry in ledger.clips]
         if ledgers:
             found.append(
@@ -27,7 +28,7 @@ def store_overview(folder: Path) -> tuple[FeatureOverview, ...]:
                     statuses=Counter(entry.status for entry in entries),
                     reasons=dict(Counter(entry.reason for entry in entries if entry.status == "failed").most_common()),
                     rows=sum(ledger.rows for ledger in ledgers),
-                    bytes=sum(ledger.bytes for ledger in ledgers),
+                    bytes=sum(ledger.size_bytes for ledger in ledgers),
                     digest=", ".join(sorted({ledger.feature_digest[:12] for ledger in ledgers})),
                 )
             )

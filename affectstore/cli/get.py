@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 HELP = "fetch clips of a feature"
 
@@ -39,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
             raise StoreError(f"a .npy file holds one clip, {len(args.clips)} were asked for; name the output .npz")
         np.save(args.output, feature[args.clips[0]], allow_pickle=False)
     elif args.output.suffix == ".npz":
-        named = {}
+        named: dict[str, Any] = {}
         for clip_id in args.clips:
             for name, array in feature.arrays(clip_id).arrays.items():
                 named[clip_id if name == "values" else f"{clip_id}/{name}"] = array

@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 
 HELP = "look through corpora: what is there, what is left out and why"
-#: Exit status when clips were left out.
-GAPS = 3
 _SHOWN = 10
 
 
@@ -21,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Scan and plan; the exit status is 3 where files or clips were left out."""
+    from affectstore.cli._summary import GAPS
     from affectstore.preflight.scan import manifest_path
     from affectstore.preflight.state import settle
 

@@ -73,7 +73,7 @@ def _show_clip(feature: Feature, clip_id: str) -> None:
     if grid is not None:
         end = float(grid.edge(entry.rows))
         print(f"time: {entry.rows} rows at {grid.rate}/s from {float(grid.start):.6g} s to {end:.6g} s")
-    lines = [("array", "dtype", "shape", "least", "mean", "most")]
+    lines: list[tuple[str, ...]] = [("array", "dtype", "shape", "least", "mean", "most")]
     for name, array in feature.arrays(clip_id).arrays.items():
         figures = (f"{float(figure):.6g}" for figure in (array.min(), array.mean(dtype="float64"), array.max()))
         lines.append((name, str(array.dtype), str(array.shape), *figures))

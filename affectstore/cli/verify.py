@@ -29,12 +29,17 @@ def main(args: argparse.Namespace) -> int:
     for feature in features:
         report = verify_feature(feature.path)
         wrong += len(report.problems)
-        verdict = "sound" if not report.problems else f"{len(report.problems)} problems"
+        verdict = "sound" if not report.problems else _counted(len(report.problems), "problem")
         print(f"{feature}: {report.summary}: {verdict}", flush=True)
         for line in report.problems:
             print(f"  problem: {line}")
         for line in report.notes:
             print(f"  note: {line}")
     if wrong:
-        print(f"{wrong} problems in {len(features)} features; delete the data named above and extract them again")
+        told = f"{_counted(wrong, 'problem')} in {_counted(len(features), 'feature')}"
+        print(f"{told}: delete the data named above and extract again")
     return 1 if wrong else 0
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from affectstore.config.base import Settings
 
@@ -50,6 +50,21 @@ class Training(Settings):
     )
 
 
+def _only_set(settings: Settings) -> dict[str, Any]:
+    """Departures are written as they were given: a default that nobody named overrides nothing."""
+    return settings.model_dump(mode="json", exclude_unset=True)
+
+
+class EncoderSettings(Settings):
+    """Departures of all cells of one encoder."""
+
+    pictures: Pictures = Field(default=Pictures(), description="Departures from the experiment's `pictures`.")
+    train: Training = Field(default=Training(), description="Departures from the experiment's `train`.")
+    encoder_options: dict[str, Any] = Field(default={}, description="Options of the encoder.")
+
+    _write = field_serializer("pictures", "train")(_only_set)
+
+
 class Cell(Settings):
     """One row of the table: modalities, an encoder and a fusion."""
 
@@ -63,11 +78,17 @@ class Cell(Settings):
     )
     encoder_options: dict[str, Any] = Field(default={}, description="Options of the encoder.")
     fusion_options: dict[str, Any] = Field(default={}, description="Options of the fusion.")
-    pictures: dict[str, Any] = Field(default={}, description="Departures from the experiment's `pictures`.")
-    train: dict[str, Any] = Field(default={}, description="Departures from the experiment's `train`.")
+    pictures: Pictures = Field(
+        default=Pictures(), description="Departures from the experiment's `pictures` and its encoder's."
+    )
+    train: Training = Field(
+        default=Training(), description="Departures from the experiment's `train` and its encoder's."
+    )
     name: str = Field(
         default="", pattern=r"^[A-Za-z0-9_.-]*$", description="Name in paths and tables; made up when empty."
     )
+
+    _write = field_serializer("pictures", "train")(_only_set)
 
     @model_validator(mode="after")
     def _check(self) -> Cell:
@@ -131,34 +152,41 @@ class Experiment(Settings):
     )
     pictures: Pictures = Field(default=Pictures(), description="How stored pictures become network inputs.")
     train: Training = Field(default=Training(), description="The engine's settings.")
-    encoder_settings: dict[str, dict[str, Any]] = Field(
+    encoder_settings: dict[str, EncoderSettings] = Field(
         default={},
-        description="Departures per encoder: `{simple3d: {train: {...}, pictures: {...}, encoder_options: {...}}}`.",
+        description="Departures of all cells of an encoder: `{simple3d: {train: {...}, pictures: {...}, "
+        "encoder_options: {...}}}`; a cell with one encoder per modality is named by both, `resnet18+simple3d`.",
     )
-    cells: tuple[Cell, ...] = Field(min_length=1, description="The rows of the table.")
+    cells: tuple[Cell, ...] = Field(description="The rows of the table; at least one.")
 
     @model_validator(mode="after")
     def _check(self) -> Experiment:
+        if not self.cells:
+            raise ValueError("`cells` is empty: a table needs at least one row")
         ids = [cell.id for cell in self.cells]
         twice = sorted({i for i in ids if ids.count(i) > 1})
         if twice:
             raise ValueError(f"cells of the same name: {', '.join(twice)}; give them a `name`")
-        for cell in self.cells:
-            self.pictures_of(cell)
-            self.training_of(cell)
         return self
 
     def pictures_of(self, cell: Cell) -> Pictures:
         """Picture settings of a cell: the experiment's, then its encoder's, then its own."""
-        return Pictures(**(self.pictures.model_dump() | self._of_encoder(cell, "pictures") | cell.pictures))
+        return Pictures(**_layered(self.pictures, self._of_encoder(cell).pictures, cell.pictures))
 
     def training_of(self, cell: Cell) -> Training:
         """Engine settings of a cell: the experiment's, then its encoder's, then its own."""
-        return Training(**(self.train.model_dump() | self._of_encoder(cell, "train") | cell.train))
+        return Training(**_layered(self.train, self._of_encoder(cell).train, cell.train))
 
     def encoder_options_of(self, cell: Cell) -> dict[str, Any]:
         """Encoder options of a cell: those for its encoder, then its own."""
-        return self._of_encoder(cell, "encoder_options") | cell.encoder_options
+        return self._of_encoder(cell).encoder_options | cell.encoder_options
 
-    def _of_encoder(self, cell: Cell, part: str) -> dict[str, Any]:
-        return self.encoder_settings.get(cell.encoder_label, {}).get(part, {})
+    def _of_encoder(self, cell: Cell) -> EncoderSettings:
+        return self.encoder_settings.get(cell.encoder_label, EncoderSettings())
+
+
+def _layered(base: Settings, *departures: Settings) -> dict[str, Any]:
+    values = base.model_dump()
+    for departure in departures:
+        values |= departure.model_dump(exclude_unset=True)
+    return values

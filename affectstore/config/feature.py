@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ class FeatureSettings(Settings):
         default={},
         description="Which instance feeds each upstream need (`{mel: mel64}`); by default the instance of that name.",
     )
-    codec: str | None = Field(
+    codec: Literal["none", "zstd", "jpeg"] | None = Field(
         default=None,
         description="How the arrays are stored: none, zstd or jpeg; by default the extractor's own choice.",
     )

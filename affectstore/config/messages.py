@@ -40,7 +40,7 @@ def _line(model: type[BaseModel], finding: Any) -> str:
         return f"{path}: unknown key (value {value!r}); known: {', '.join(known) or 'none'}.{hint}"
     if finding["type"] == "missing":
         return f"{path}: missing; {finding['msg'].lower()}"
-    return f"{path}: {value!r} is not possible: {finding['msg']}"
+    return f"{path}: {value!r} is not possible: {finding['msg'].removeprefix('Value error, ')}"
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> set[str]:

@@ -101,7 +101,8 @@ class Found:
         clips: one row a clip that has media, columns CLIP_COLUMNS, sorted by clip_id; paths are
             relative to the root.
         skipped: files and clips that are left out, one by one, with reasons.
-        absent: how many listed clips have no media here at all (a partial copy): one summary line.
+        absent: how many listed clips have no media in a partial copy: one summary line. Where most clips are
+            there, a missing one is a row of `skipped`.
         root: the folder that was read.
         notes: what else a person should know, one line each ("sound is taken from AudioWAV/").
     """

@@ -107,12 +107,12 @@ def find(root: Path, options: Mapping[str, Any]) -> Found:
         for clip_id in names.index[~listed]:
             skipped += _skip(clip_id, f"not listed in {tables.listed_in}", picture, sound)
         names = names[listed]
-    expected = CARD.counts["clips"] if tables.clip_ids is None else len(tables.clip_ids)
     clips = _clips(names, tables, picture, sound)
+    absent, missing = _absent(clips, tables, picture, sound)
     return Found(
         clips,
-        tuple(sorted(skipped, key=lambda skip: (skip.clip_id, skip.path))),
-        max(0, expected - len(clips)),
+        tuple(sorted((*skipped, *missing), key=lambda skip: (skip.clip_id, skip.path))),
+        absent,
         root,
         _notes(clips, tables, picture, sound),
     )
@@ -132,6 +132,21 @@ def _sound(root: Path, wanted: str, picture: Listing) -> Listing:
         f"(corpora.{CARD.name}.options.audio: {wanted}); found there: {', '.join(there[:12])}; get the corpus from "
         f"{CARD.url} or set corpora.{CARD.name}.root to the folder that holds it"
     )
+
+
+def _absent(clips: pd.DataFrame, tables: Tables, picture: Listing, sound: Listing) -> tuple[int, list[Skipped]]:
+    """How many listed clips have no media in a partial copy; in one that holds most of them, each by itself.
+
+    A copy of a few clips was made on purpose; where nearly everything is there, what is not was lost.
+    """
+    if tables.clip_ids is None:
+        return max(0, CARD.counts["clips"] - len(clips)), []
+    absent = tables.clip_ids[~tables.clip_ids.isin(clips["clip_id"])]
+    if len(absent) >= len(clips):
+        return len(absent), []
+    folders = " or ".join(f"{folder}/" for folder in dict.fromkeys((picture.folder, sound.folder)))
+    reason = f"missing: listed in {tables.listed_in}, but there is no file for it in {folders}"
+    return 0, [Skipped(str(clip_id), "", reason) for clip_id in absent]
 
 
 def _names(picture: Listing, sound: Listing) -> tuple[pd.DataFrame, list[Skipped]]:
@@ -185,8 +200,8 @@ def _clips(names: pd.DataFrame, tables: Tables, picture: Listing, sound: Listing
             "label_intended": names["label"].array,
             "audio_path": pd.array([sound.paths.get(clip_id) for clip_id in clip_ids], dtype="string"),
             "video_path": pd.array([picture.paths.get(clip_id) for clip_id in clip_ids], dtype="string"),
-            **{column: labels[column].array for column in labels},
-            **{column: speakers[column].array for column in speakers},
+            **{str(column): labels[column].array for column in labels},
+            **{str(column): speakers[column].array for column in speakers},
         },
     )
 

@@ -25,6 +25,7 @@ MEANINGS = {
     r"folds \d+/\d+": "folds that were run, of the folds of the protocol: not every clip was tested",
     r"speakers<\d+": "so few speakers were tested that an interval that resamples them is too narrow",
     r"random weights": "the networks started from random numbers, nothing was pretrained",
+    r"no validation side: last epoch": "the split keeps nothing to choose the epoch on, so the last one is taken",
     r".* weights": "what the networks started from",
 }
 

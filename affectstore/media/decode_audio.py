@@ -16,7 +16,7 @@ Channel = Literal["mix", "left", "right"] | int
 
 #: Timestamps and sample counts may part by this much before samples are added or left out: containers
 #: round timestamps to the millisecond, and a capture's clock drifts.
-DRIFT_S = Fraction(1, 20)
+DRIFT_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def decode_audio(
         channel: "mix" for the mean of all channels, "left", "right" or a channel's number from 0.
 
     Raises:
-        ClipError: the file cannot be read, is damaged, lacks the channel, or is silent of data in this time.
+        ClipError: the file cannot be read, is damaged, lacks the channel, or holds no sound in this time.
     """
     start_s, end_s = exact(start_s), None if end_s is None else exact(end_s)
     with open_stream(path, "audio") as stream:
@@ -60,7 +60,7 @@ def decode_audio(
         for frame in stream.frames(start_s):
             if origin is None:
                 rate = frame.sample_rate
-                origin = _time(frame) or Fraction(0)
+                origin = Fraction(0) if frame.pts is None else frame.pts * frame.time_base
                 kept_from = max(0, math.ceil((start_s - origin) * rate))
                 last = None if end_s is None else math.ceil((end_s - origin) * rate)
             if frame.sample_rate != rate:
@@ -126,10 +126,6 @@ def _channels(frame: Any) -> np.ndarray:
     return values if frame.format.is_planar else values.reshape(-1, len(frame.layout.channels)).T
 
 
-def _time(frame: Any) -> Fraction | None:
-    return None if frame.pts is None else frame.pts * frame.time_base
-
-
 def _in_place(
     stream: MediaStream, block: np.ndarray, frame: Any, origin: Fraction, position: int, rate: int, kept_from: int
 ) -> tuple[np.ndarray, int]:
@@ -138,9 +134,11 @@ def _in_place(
     Returns:
         The block and the position behind it, in samples since `origin`.
     """
-    time = _time(frame)
-    drift = Fraction(0) if time is None else time - origin - Fraction(position, rate)
-    if abs(drift) > DRIFT_S:
+    if frame.pts is None:
+        return block, position + block.shape[1]
+    expected_s = float(origin) + position / rate
+    if abs(frame.time - expected_s) > DRIFT_S:
+        drift = frame.pts * frame.time_base - origin - Fraction(position, rate)
         shift = round(drift * rate)
         if shift > 0:
             if drift > MAX_GAP_S and position + shift > kept_from:

@@ -11,7 +11,6 @@ at all); and a file that ends earlier than its own header says.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from affectstore.errors import ClipError
-from affectstore.media.riff import missing_bytes
+from affectstore.media.opening import captured, check_file, open_container, printable, said
 
 Kind = Literal["audio", "video"]
 
@@ -43,19 +42,16 @@ def exact(seconds: Fraction) -> Fraction:
     return Fraction(round(Fraction(seconds) * _MICROSECONDS), _MICROSECONDS)
 
 
-def printable(path: Path) -> str:
-    """A file's name as text that can be written, also where its bytes are not UTF-8."""
-    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
-
-
 class MediaStream:
     """The first stream of a kind in an open file; made by `open_stream`."""
 
     def __init__(self, container: Any, stream: Any, path: Path, kind: Kind, messages: list[tuple[int, str, str]]):
         self._container = container
         self._messages = messages
-        self._ends = Fraction(0)
-        self._jump = (Fraction(0), Fraction(0))
+        # In floating point: these only tell how far the data reach and where, for every packet of the file.
+        self._ends_s = 0.0
+        self._jump_s = (0.0, 0.0)
+        self._tick_s: dict[int, float] = {}
         # Other streams' decoders speak too, while the file is probed; their damage is not this stream's.
         self._speakers = {stream.codec_context.codec.name, container.format.name}
         self._guessed_duration = any("Estimating duration" in text for _, _, text in messages)
@@ -86,12 +82,12 @@ class MediaStream:
             except StopIteration:
                 break
             except av.error.FFmpegError as error:
-                raise self.error(f"cannot be read beyond {float(self._ends):.3f} s: {_said(error)}") from error
-            if packet.pts is not None:
-                self._note(packet.pts * packet.time_base, (packet.duration or 0) * packet.time_base)
+                raise self.error(f"cannot be read beyond {self._ends_s:.3f} s: {said(error)}") from error
+            self._note(packet)
             # Not `packet.stream_index`: it is 0 for the empty packets that end every stream.
             if packet.stream.index == self.stream.index:
-                self._check_parser(packet, start_s)
+                if self._messages:
+                    self._check_parser(packet, start_s)
                 yield packet
         self._check_complete()
 
@@ -114,20 +110,20 @@ class MediaStream:
         """
         import av.error
 
-        at_s = None if packet.pts is None else packet.pts * packet.time_base
-        early = at_s is not None and at_s < start_s
+        early = start_s > 0 and packet.pts is not None and packet.pts * packet.time_base < start_s
         try:
             frames = packet.decode()
         except av.error.FFmpegError as error:
             if early:
                 return []
-            raise self.damaged(at_s, _said(error)) from error
+            raise self.damaged(_seconds(packet), said(error)) from error
         if early:
             self._messages.clear()
             return frames
         if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
-            raise self.damaged(at_s, "part of the data is missing or wrong")
-        self.check_messages(at_s)
+            raise self.damaged(_seconds(packet), "part of the data is missing or wrong")
+        if self._messages:
+            self.check_messages(_seconds(packet))
         return frames
 
     def flush(self) -> list[Any]:
@@ -141,24 +137,24 @@ class MediaStream:
         try:
             frames = self.stream.codec_context.decode(None)
         except av.error.FFmpegError as error:
-            raise self.damaged(None, _said(error)) from error
+            raise self.damaged(None, said(error)) from error
         self.check_messages()
         return frames
 
-    def check_messages(self, at_s: Fraction | None = None) -> None:
+    def check_messages(self, at_s: float | None = None) -> None:
         """Raise what the container or the decoder complained about, if anything.
 
         Raises:
             ClipError: with the first message.
         """
-        said = self._complaints(*self._speakers)
+        complaints = self._complaints(*self._speakers)
         self._messages.clear()
-        if said:
-            raise self.damaged(at_s, said[0])
+        if complaints:
+            raise self.damaged(at_s, complaints[0])
 
-    def damaged(self, at_s: Fraction | None, reason: str) -> ClipError:
+    def damaged(self, at_s: float | None, reason: str) -> ClipError:
         """The error for data that cannot be decoded at a time."""
-        where = f"near {float(self._ends):.3f} s" if at_s is None else f"at {float(at_s):.3f} s"
+        where = f"near {self._ends_s:.3f} s" if at_s is None else f"at {at_s:.3f} s"
         return self.error(f"the {self.what} is damaged {where}: {reason}")
 
     def _seek(self, start_s: Fraction) -> None:
@@ -171,19 +167,26 @@ class MediaStream:
         try:
             self._container.seek(int(target / self.stream.time_base), stream=self.stream, backward=True)
         except av.error.FFmpegError as error:
-            raise self.error(f"cannot be read from {float(target):.3f} s on: {_said(error)}") from error
+            raise self.error(f"cannot be read from {float(target):.3f} s on: {said(error)}") from error
 
-    def _note(self, begin: Fraction, duration: Fraction) -> None:
+    def _note(self, packet: Any) -> None:
         """Keep how far the data reach, and the widest step between packets, where data may be missing."""
-        self._jump = max(self._jump, (begin - self._ends, self._ends))
-        self._ends = max(self._ends, begin + duration)
+        if packet.pts is None:
+            return
+        index = packet.stream.index
+        if index not in self._tick_s:  # asking a packet for its time base costs more than the rest
+            self._tick_s[index] = float(packet.time_base)
+        begin_s = packet.pts * self._tick_s[index]
+        if begin_s - self._ends_s > self._jump_s[0]:
+            self._jump_s = begin_s - self._ends_s, self._ends_s
+        self._ends_s = max(self._ends_s, begin_s + (packet.duration or 0) * self._tick_s[index])
 
     def _check_parser(self, packet: Any, start_s: Fraction) -> None:
         """Raise what the codec's parser said of a packet that nobody may decode."""
-        said = self._messages and self._complaints(self.stream.codec_context.codec.name)
-        at_s = self._ends if packet.pts is None else packet.pts * packet.time_base
-        if said and at_s >= start_s:
-            raise self.damaged(at_s, said[0])
+        complaints = self._complaints(self.stream.codec_context.codec.name)
+        at_s = _seconds(packet)
+        if complaints and (at_s is None or at_s >= start_s):
+            raise self.damaged(at_s, complaints[0])
 
     def _complaints(self, *speakers: str) -> list[str]:
         """Messages that tell of damage."""
@@ -197,14 +200,14 @@ class MediaStream:
 
     def _check_complete(self) -> None:
         if self._container.duration is not None and not self._guessed_duration:
-            stated = Fraction(self._container.duration, _MICROSECONDS)
-            if self._ends < stated - SHORTFALL_S:
+            stated_s = self._container.duration / _MICROSECONDS
+            if self._ends_s < stated_s - SHORTFALL_S:
                 raise self.error(
-                    f"is truncated: its header says {float(stated):.3f} s, the data end at {float(self._ends):.3f} s"
+                    f"is truncated: its header says {stated_s:.3f} s, the data end at {self._ends_s:.3f} s"
                 )
         self.check_messages()
         if self._opening:
-            raise self.damaged(self._jump[1], self._opening[0])
+            raise self.damaged(self._jump_s[1], self._opening[0])
 
 
 @contextlib.contextmanager
@@ -215,8 +218,8 @@ def open_stream(path: Path, kind: Kind) -> Iterator[MediaStream]:
         ClipError: the file is missing, empty, unreadable, truncated, no media, or has no such stream.
     """
     check_file(path)
-    with _captured() as messages, contextlib.ExitStack() as stack:
-        container = _open(path, stack)
+    with captured() as messages, contextlib.ExitStack() as stack:
+        container = open_container(path, stack)
         streams = _streams(container, kind)
         if not streams:
             present = sorted({stream.type for stream in container.streams}) or ["none"]
@@ -229,23 +232,6 @@ def open_stream(path: Path, kind: Kind) -> Iterator[MediaStream]:
         yield MediaStream(container, stream, path, kind, messages)
 
 
-def check_file(path: Path) -> None:
-    """Refuse what cannot be a media file before a library sees it.
-
-    Raises:
-        ClipError: missing, a folder, unreadable, empty, or a wav shorter than its header says.
-    """
-    try:
-        with open(path, "rb") as file:
-            if not file.read(1):
-                raise ClipError(f"{printable(path)}: the file is empty (0 bytes)")
-            missing = missing_bytes(path)
-    except OSError as error:
-        raise ClipError(f"{printable(path)}: cannot be opened: {error.strerror}") from error
-    if missing:
-        raise ClipError(f"{printable(path)}: is truncated: {missing} bytes of sound that its header states are missing")
-
-
 def _streams(container: Any, kind: Kind) -> list[Any]:
     import av.stream
 
@@ -254,39 +240,6 @@ def _streams(container: Any, kind: Kind) -> list[Any]:
     return [stream for stream in container.streams if stream.type == kind and not stream.disposition & cover]
 
 
-def _open(path: Path, stack: contextlib.ExitStack) -> Any:
-    import av
-    import av.error
-
-    source: Any = str(path.absolute())
-    try:
-        source.encode()
-    except UnicodeEncodeError:  # a name that is not UTF-8: the library takes the open file instead
-        source = stack.enter_context(path.open("rb"))
-    try:
-        # A playlist in a clip's clothes must not open other files or addresses.
-        return stack.enter_context(av.open(source, options={"protocol_whitelist": "file"}))
-    except (av.error.FFmpegError, OSError) as error:
-        raise ClipError(f"{printable(path)}: is not readable as media: {_said(error)}") from error
-
-
-@contextlib.contextmanager
-def _captured() -> Iterator[list[tuple[int, str, str]]]:
-    """Collect the libraries' messages of this thread from level WARNING on."""
-    import av.logging
-
-    level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
-    av.logging.set_level(av.logging.WARNING)
-    av.logging.set_skip_repeated(False)
-    try:
-        with av.logging.Capture(local=True) as messages:
-            yield messages
-    finally:
-        av.logging.set_level(level)
-        av.logging.set_skip_repeated(skip)
-
-
-def _said(error: Exception) -> str:
-    log = getattr(error, "log", None)
-    text = getattr(error, "strerror", None) or str(error)
-    return f"{text} ({log[2].strip()})" if log else str(text)
+def _seconds(packet: Any) -> float | None:
+    """When a packet's data are shown, or None where it has no timestamp."""
+    return None if packet.pts is None else float(packet.pts * packet.time_base)

@@ -99,7 +99,7 @@ def describe_files(
     if len(todo) or readable != len(known["path"]):
         _remember(memory, real_root, files)
     types = {name: _PANDAS[str(COLUMNS.field(name).type)] for name in COLUMNS.names}
-    return pd.DataFrame({name: pd.array(files[name], dtype=types[name]) for name in COLUMNS.names})
+    return pd.DataFrame({name: pd.Series(files[name], dtype=types[name]) for name in COLUMNS.names})
 
 
 def _check_folders(real_root: str, folders: set[str]) -> None:
@@ -173,7 +173,7 @@ def _read(
 
     if len(todo) >= _MANY:
         print(f"reading {len(todo)} new or changed media files below {real_root} ...", file=sys.stderr, flush=True)
-    with ThreadPoolExecutor(jobs or len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
         for begin in range(0, len(todo), _BATCH):
             if begin:
                 save()

@@ -87,10 +87,10 @@ def scan(
     module = CORPORA.load(corpus)
     found: Found = module.find(Path(root), dict(options))
     check_found(found.clips, module.CARD)
-    clips, skipped = _fit_names(found.clips)
+    clips, unfit = _fit_names(found.clips)
     memory = results / "manifests" / f"{corpus}.media.parquet"
     clips, unusable = _add_media(clips, Path(root), memory, paranoid=paranoid, jobs=jobs)
-    skipped = tuple(sorted((*found.skipped, *skipped, *unusable), key=lambda s: (s.clip_id, s.path, s.reason)))
+    skipped = tuple(sorted((*found.skipped, *unfit, *unusable), key=lambda s: (s.clip_id, s.path, s.reason)))
     if clips.empty:
         reasons = "; ".join(f"{s.path or s.clip_id}: {s.reason}" for s in skipped[:3])
         raise CorpusError(f"corpus {corpus!r}: no usable clip in {root}; {len(skipped)} left out ({reasons})")
@@ -228,7 +228,9 @@ _NO_FILE: Mapping[str, Any] = {
 
 def _summary(clips: pd.DataFrame, found: Found, card: Card) -> tuple[str, ...]:
     speakers = clips["speaker"].nunique()
-    lines = [f"{len(clips)} clips of {speakers} speakers, {clips['duration_s'].sum() / 60:.0f} minutes"]
+    seconds = clips["duration_s"].sum()
+    length = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} minutes"
+    lines = [f"{len(clips)} clips of {speakers} speakers, {length}"]
     if found.absent:
         lines.append(f"{found.absent} listed clips have no media in this copy")
     lines += found.notes

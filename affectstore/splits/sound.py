@@ -52,12 +52,12 @@ def groups_of(speakers: pd.Series) -> dict[str, int]:
     """
     counts = speakers.value_counts().sort_index()
     folds = min(FOLDS, len(counts))
-    by_name = {speaker: index % folds for index, speaker in enumerate(counts.index)}
+    by_name = {str(speaker): index % folds for index, speaker in enumerate(counts.index)}
     sizes = np.zeros(folds)
-    by_size = {}
+    by_size: dict[str, int] = {}
     for speaker, clips in counts.sort_values(ascending=False, kind="stable").items():
         smallest = int(sizes.argmin())
-        by_size[speaker] = smallest
+        by_size[str(speaker)] = smallest
         sizes[smallest] += clips
-    largest = max(counts.groupby(by_name).sum(), default=0)
+    largest = max(counts.groupby(counts.index.map(by_name)).sum(), default=0)
     return by_name if largest <= _UNEVEN * sizes.max(initial=0) else by_size

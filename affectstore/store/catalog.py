@@ -250,5 +250,5 @@ def _summary(ledger: Ledger) -> CatalogShard:
         failed=status.count("failed"),
         not_applicable=status.count("not_applicable"),
         rows=ledger.rows,
-        bytes=ledger.bytes,
+        bytes=ledger.size_bytes,
     )

@@ -65,7 +65,7 @@ def decode_pictures(spec: ArraySpec, data: np.ndarray, edges: np.ndarray) -> np.
 
     out = np.empty((len(edges) - 1, *spec.shape), dtype=np.uint8)
     for row, (first, last) in enumerate(pairwise(edges.tolist())):
-        with Image.open(io.BytesIO(data[first:last]), formats=("JPEG",)) as picture:
+        with Image.open(io.BytesIO(data[first:last].data), formats=("JPEG",)) as picture:
             out[row] = np.asarray(picture).reshape(spec.shape)
     return out
 
@@ -92,9 +92,9 @@ def clip_digest(specs: Sequence[ArraySpec], parts: Sequence[Encoded], grid: Grid
     digest = hashlib.sha256(canonical_json(head).encode())
     for part in parts:
         if part.lengths is not None:
-            digest.update(np.ascontiguousarray(part.lengths, dtype="<i8"))
+            digest.update(np.ascontiguousarray(part.lengths, dtype="<i8").data)
         if part.data.size:
-            digest.update(np.ascontiguousarray(part.data).reshape(-1).view(np.uint8))
+            digest.update(np.ascontiguousarray(part.data).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from affectstore.digest import canonical_json
@@ -76,7 +76,7 @@ class Ledger:
         return sum(clip.rows for clip in self.clips)
 
     @property
-    def bytes(self) -> int:
+    def size_bytes(self) -> int:
         """Size of the data on disk."""
         return sum(self.files.values())
 
@@ -163,7 +163,6 @@ def check_relative(name: str) -> str:
     Raises:
         ValueError: it does not.
     """
-    path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or "\\" in name:
+    if not name or name.startswith("/") or ".." in name.split("/") or "\\" in name:
         raise ValueError(f"file name {name!r} leaves its folder")
     return name

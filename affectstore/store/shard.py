@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from affectstore.errors import StoreError
-from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.clip_arrays import ClipArrays, StoredArrays
 from affectstore.store.encoded import Encoded
 from affectstore.store.folders import Folder, LocalFolder
 from affectstore.store.index_arrays import edges, grid_of, picture_offsets_name
@@ -87,7 +87,7 @@ class ShardReader:
         return self._rows[name]
 
     def arrays(self, clip_id: str) -> ClipArrays:
-        """All arrays of a clip, read only.
+        """All arrays of a clip, read only, each read when it is asked for.
 
         Raises:
             StoreError: the shard does not hold the clip, or the clip has no arrays (failed).
@@ -95,7 +95,8 @@ class ShardReader:
         entry, rows = self.entry(clip_id), self.rows(clip_id)
         if entry.status != "ok":
             raise StoreError(f"clip {clip_id!r} has no arrays in {self.folder}: {entry.status}, {entry.reason}")
-        return ClipArrays({name: self.array(name)[rows] for name in self.specs}, self.grid(clip_id))
+        stored = StoredArrays(tuple(self.specs), rows.stop - rows.start, lambda name: self.array(name)[rows])
+        return ClipArrays(stored, self.grid(clip_id))
 
     def grid(self, clip_id: str) -> Grid | None:
         """Start and rate of the clip's rows, or None where their times are in the array `times`."""

@@ -10,7 +10,7 @@ from affectstore.store.catalog import Catalog, snapshot_path
 from affectstore.store.content import problems
 from affectstore.store.folders import LocalFolder
 from affectstore.store.layout import CATALOG, LEDGER, ledger_files, ledger_path
-from affectstore.store.ledger import Ledger
+from affectstore.store.ledger import STATUSES, Ledger
 from affectstore.store.locate import CLIPS, SPLITS
 from affectstore.store.shard import read_ledger_copy
 
@@ -113,7 +113,7 @@ def _counts(feature_dir: Path, catalog: Catalog) -> list[str]:
         ledger = read_ledger_copy(LocalFolder(feature_dir / shard.data))
         status = [clip.status for clip in ledger.clips]
         said = (shard.ok, shard.failed, shard.not_applicable, shard.rows, shard.bytes)
-        counted = (*map(status.count, ("ok", "failed", "not_applicable")), ledger.rows, ledger.bytes)
+        counted = (*(status.count(name) for name in STATUSES), ledger.rows, ledger.size_bytes)
         if said != counted:
             found.append(f"{feature_dir}: the catalog says {said} of shard {shard.shard}, its ledger {counted}")
         for clip in ledger.clips:

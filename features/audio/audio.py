@@ -19,6 +19,7 @@ SPEC = base.Spec(
     summary="16-bit samples at the recording's own rate",
     modality="audio",
     media=("audio",),
+    libraries=("av",),
 )
 
 

@@ -26,6 +26,7 @@ SPEC = base.Spec(
     summary="mel spectrogram, dB under the clip's maximum",
     modality="audio",
     needs=("audio",),
+    libraries=("librosa", "soxr"),
 )
 
 

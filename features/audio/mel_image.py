@@ -26,6 +26,7 @@ SPEC = base.Spec(
     summary="mel spectrogram of the clip as one picture",
     modality="audio",
     needs=("mel",),
+    libraries=("opencv-python-headless",),
 )
 
 _ONE = Grid(Fraction(0), Fraction(1))

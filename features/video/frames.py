@@ -20,6 +20,7 @@ SPEC = base.Spec(
     summary="pictures of the whole frame at a constant rate",
     modality="vision",
     media=("video",),
+    libraries=("av",),
 )
 
 

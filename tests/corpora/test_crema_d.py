@@ -10,6 +10,8 @@ from affectstore.corpora.crema_d import CARD, find
 from affectstore.errors import CorpusError
 
 A, B, C = "1001_DFA_ANG_XX", "1001_IEO_HAP_HI", "1002_TSI_NEU_XX"
+#: Listed, without media: as many as the others, so that the copy is a partial one.
+LOST = ("1003_IWL_SAD_XX", "1004_IWL_SAD_XX", "1005_IWL_SAD_XX")
 
 
 def reasons(found) -> dict[str, str]:
@@ -20,7 +22,7 @@ def reasons(found) -> dict[str, str]:
 def root(tmp_path: Path) -> Path:
     folder = tmp_path / "crema-d"
     small.write_media(folder, [A, B, C], "VideoFlash", ".flv")
-    small.write_list(folder, [C, B, A, "1003_IWL_SAD_XX"])
+    small.write_list(folder, [C, B, A, *LOST])
     return folder
 
 
@@ -28,7 +30,7 @@ def test_rows_of_a_partial_copy(root: Path):
     small.write_speakers(root, [("1001", 51, "Male"), ("1002", 21, "Female")])
     found = find(root, {})
     assert found.clips["clip_id"].tolist() == [A, B, C]
-    assert (found.absent, found.skipped) == (1, ())
+    assert (found.absent, found.skipped) == (len(LOST), ())
     row = found.clips.iloc[1]
     assert row["speaker"] == "1001"
     assert row["level"] == "HI"
@@ -126,7 +128,16 @@ def test_every_odd_file_is_a_row_with_a_reason(root: Path):
     assert why["VideoFlash/1001_DFA_SAD_X\\xff.flv"] == "the name is not UTF-8"
     assert "1 fields" in why["VideoFlash/Zoë.flv"]
     assert len(why) == len(found.skipped) == 10
-    assert found.absent == 1
+    assert found.absent == len(LOST)
+
+
+def test_what_is_missing_from_a_nearly_whole_copy_is_a_row_each(root: Path):
+    small.write_list(root, [A, B, C, *LOST[:2]])
+    found = find(root, {})
+    assert found.absent == 0
+    assert [(skip.clip_id, skip.path) for skip in found.skipped] == [(clip_id, "") for clip_id in LOST[:2]]
+    assert "listed in SentenceFilenames.csv" in found.skipped[0].reason
+    assert "VideoFlash/" in found.skipped[0].reason
 
 
 def test_upper_case_suffix_is_a_clip(tmp_path: Path):

@@ -67,7 +67,7 @@ def test_an_unknown_extractor_lists_the_known():
 
 @pytest.mark.parametrize("name", DECODING)
 def test_without_the_file_a_feature_is_not_applicable(name: str):
-    with pytest.raises(NotApplicable, match="the clip has no (audio|video) file"):
+    with pytest.raises(NotApplicable, match=r"the clip has no (audio|video) file"):
         build(name).extract(Clip("clip", Media(None, None)))
 
 

@@ -22,7 +22,7 @@ def numbers(values: np.ndarray) -> list[int]:
 
 
 def test_30_to_24_leaves_out_every_fifth(folder: Path):
-    given = extract("frames", numbered(folder / "numbered.mkv"), {"size_px": 16})
+    given = extract("frames", numbered(folder / "numbered.avi"), {"size_px": 16})
     # Row k begins at k/24 s, when picture floor(30 k / 24) is on screen (as in seed 001: one of five is dropped).
     assert numbers(given.arrays["values"]) == [30 * k // 24 for k in range(24)]
     assert given.grid.start == 0
@@ -30,12 +30,12 @@ def test_30_to_24_leaves_out_every_fifth(folder: Path):
 
 
 def test_more_rows_than_pictures_repeat_them(folder: Path):
-    given = extract("frames", numbered(folder / "numbered.mkv"), {"size_px": 16, "fps": 60})
+    given = extract("frames", numbered(folder / "numbered.avi"), {"size_px": 16, "fps": 60})
     assert numbers(given.arrays["values"]) == [k // 2 for k in range(60)]
 
 
 def test_a_fraction_of_a_rate(folder: Path):
-    given = extract("frames", numbered(folder / "numbered.mkv"), {"size_px": 16, "fps": 29.97})
+    given = extract("frames", numbered(folder / "numbered.avi"), {"size_px": 16, "fps": 29.97})
     assert given.grid.rate == Fraction(2997, 100)
     assert numbers(given.arrays["values"]) == [int(k * 30 * 100 / 2997) for k in range(30)]
 
@@ -54,7 +54,7 @@ def test_the_grid_starts_with_the_first_picture(folder: Path):
 
 
 def test_a_segment(folder: Path):
-    path = numbered(folder / "numbered.mkv")
+    path = numbered(folder / "numbered.avi")
     given = extract("frames", path, {"size_px": 16, "fps": 10}, segment=(Fraction("0.35"), Fraction("0.75")))
     assert numbers(given.arrays["values"]) == [int(30 * (0.35 + k / 10) + 1e-9) for k in range(4)]
     assert given.grid.start == 0

@@ -86,7 +86,9 @@ def test_colour_maps_are_matplotlibs(name: str):
 
 
 @settings(max_examples=40)
-@given(st.integers(1, 120), st.integers(1, 80), st.integers(1, 6), st.sampled_from(["time", "stretch"]), st.floats(-1, 4))
+@given(
+    st.integers(1, 120), st.integers(1, 80), st.integers(1, 6), st.sampled_from(["time", "stretch"]), st.floats(-1, 4)
+)
 def test_as_many_chunks_as_frames(columns: int, count: int, width: int, align: str, start: float):
     frames = frames_at(count, Fraction(start))
     given = chunks(spectrogram(random_mel(columns)), frames, width=width, align=align)

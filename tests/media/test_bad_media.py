@@ -94,14 +94,14 @@ def test_a_truncated_wav_says_how_much_is_missing(folder: Path):
 def test_corrupt_middle(folder: Path, maker: str, length: int):
     source = getattr(odd_media, maker)(folder, f"{length}_{maker}.{maker[-3:]}")
     path = odd_media.corrupt_middle(source, length)
-    refused = 0
+    reasons = []
     for reader in (decode_audio, all_pictures):
         try:
             reader(path)
         except ClipError as error:
-            refused += 1
-            assert "damaged" in str(error) or "truncated" in str(error)
-    assert refused
+            reasons.append(str(error))
+    assert reasons  # a few bytes may lie in the picture alone
+    assert all("damaged" in reason or "truncated" in reason for reason in reasons)
 
 
 def test_damage_is_told_with_its_time(folder: Path):

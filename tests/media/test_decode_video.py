@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_an_flv_begins_when_its_first_frame_does(folder: Path):
     shown = list(pictures(odd_media.good_flv(folder)))
     assert len(shown) == 50
     assert shown[0].start == Fraction(25, 1000)
-    assert all(one.end == other.start for one, other in zip(shown[:-1], shown[1:], strict=True))
+    assert all(one.end == other.start for one, other in itertools.pairwise(shown))
 
 
 def test_variable_rate_shows_each_frame_until_the_next(folder: Path):

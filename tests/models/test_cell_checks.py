@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from affectstore.config.experiment import Experiment
+from affectstore.config.messages import validated
+from affectstore.errors import ConfigError
 from affectstore.models.check import check_cell
 from affectstore.models.needs import inputs_of
 from affectstore.models.recipe import recipe_of
@@ -91,6 +93,39 @@ def test_each_encoder_reads_the_feature_for_what_it_takes() -> None:
     assert recipe.given["audio"].shape == (3, 224, 224)
     assert recipe.given["vision"].shape == (3, 135, 224, 224)
     assert recipe.sharing == "separate"
+
+
+def test_departures_are_written_as_they_were_given() -> None:
+    asked = experiment(
+        {"modalities": ["vision"], "encoder": "simple3d", "train": {"epochs": 2}},
+        train={"batch_size": 4, "epochs": 9},
+        encoder_settings={"simple3d": {"train": {"learning_rate": 0.5}}},
+    )
+    again = Experiment(**asked.model_dump(mode="json"))
+    for one in (asked, again):
+        settings = one.training_of(one.cells[0])
+        assert (settings.epochs, settings.batch_size, settings.learning_rate) == (2, 4, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"pictures": {"size": 3}}, "cells.0.pictures.size: unknown key (value 3); known: colour, frames"),
+        ({"train": {"epochs": 0}}, "cells.0.train.epochs: 0 is not possible"),
+        ({"sharing": "both"}, "cells.0.sharing: 'both' is not possible"),
+        ({"fusion": "channel"}, "one modality (audio) has nothing to fuse"),
+    ],
+)
+def test_a_departure_that_is_unknown_or_impossible_is_named(changes: dict[str, Any], words: str) -> None:
+    cell = {"modalities": ["audio"], "encoder": "simple3d"} | changes
+    with pytest.raises(ConfigError) as error:
+        validated(Experiment, {"title": "t", "corpus": "c", "cells": [cell]}, "x.yaml")
+    assert words in str(error.value)
+
+
+def test_settings_of_an_unknown_encoder_are_refused() -> None:
+    asked = experiment({"modalities": ["audio"], "encoder": "simple3d"}, encoder_settings={"resnet81": {}})
+    assert "encoder in `encoder_settings` 'resnet81'; known" in check_cell(asked, asked.cells[0])
 
 
 def test_settings_of_encoder_and_cell_reach_the_recipe() -> None:

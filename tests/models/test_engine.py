@@ -145,6 +145,9 @@ def test_a_checkpoint_restores_the_random_generator_and_the_optimiser(tmp_path: 
         for name, value in values.items():
             assert torch.equal(fresh.state_dict()["state"][parameter][name], value)
     assert len(list(tmp_path.glob("*.safetensors"))) == 1
+    next(tmp_path.glob("*.safetensors")).write_bytes(b"half")
+    assert load_checkpoint(tmp_path, {"a": "b"}, other, fresh) is None  # not readable: dropped
+    save_checkpoint(tmp_path, progress, model, optimiser, {"w": torch.ones(2)})
     assert load_checkpoint(tmp_path, {"a": "c"}, other, fresh) is None  # of another run: dropped
     assert not tmp_path.exists()
 

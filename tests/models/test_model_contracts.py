@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from affectstore.config.experiment import Experiment
 from affectstore.models.base import AXES, ENCODERS, FUSIONS, OUTPUTS, Given
 from affectstore.models.check import check_cell, check_pair
-from affectstore.models.network import Network, zeros
+from affectstore.models.network import Network
 from affectstore.models.recipe import Recipe, recipe_of
 
 CLASSES = ("ANG", "DIS", "HAP")
@@ -74,7 +74,7 @@ def test_an_encoder_declares_what_it_takes_and_gives(name: str) -> None:
     assert module.SPEC.summary
     given = Given(channels=2, height_px=32, width_px=48, frames=5 if module.SPEC.takes == "clip" else None)
     options = module.Options()
-    values, mask = zeros(given, clips=2)
+    values, mask = torch.zeros(2, *given.shape), torch.ones(2, given.frames or 1, dtype=torch.bool)
     vectors = module.encode(module.weights(given, options), values, mask, options)
     assert vectors.shape == (2, module.features(given, options))
     assert module.origin(options) == "random"

@@ -43,7 +43,7 @@ def test_a_run_writes_all_that_tables_need(bench: Any, fake: Any) -> None:
     assert (run["cell"], run["fold"], run["seed"]) == ("simple3d-multimodal-concat-shared", 0, 0)
     assert run["digests"] == DIGESTS
     assert run["n"] == {"train": 12, "val": 6, "test": 6}
-    assert run["weights"] == {"simple3d": "random"}
+    assert run["weights"] == {"audio": "random", "vision": "random"}
     assert (run["badges"], run["init_from"], run["takes"], run["device"]) == ([], None, "clip", "cpu")
     assert 1 <= run["best_epoch"] <= run["epochs"] == 3
     assert all(run[name] > 0 for name in ("wall_s", "train_s", "infer_ms_per_clip", "peak_mem_mb", "parameters"))

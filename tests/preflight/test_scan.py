@@ -54,7 +54,7 @@ def test_manifest(root: Path, results: Path):
     assert not clips["has_video"].any()
     assert clips["duration_s"].tolist() == pytest.approx([0.1] * 3)
     assert (manifest.absent, manifest.skipped) == (0, ())
-    assert manifest.summary[0] == "3 clips of 2 speakers, 0 minutes"
+    assert manifest.summary[0] == "3 clips of 2 speakers, 0 s"
     assert "3 clips without picture" in manifest.summary
 
 

@@ -146,3 +146,24 @@ print(sorted({{"torch", "h5py", "librosa", "cv2", "av", "snakemake", "pydantic",
 
 def test_version_is_the_distributions() -> None:
     assert affectstore.__version__ == importlib.metadata.version("affectstore")
+
+
+def test_the_documented_reader_reads(store: Path, clip: Clip) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "store-format.md").read_text(encoding="utf-8")
+    code = text.split("```python\n")[1].split("```")[0]
+    names: dict[str, Callable[..., np.ndarray]] = {}
+    exec(compile(code, "store-format.md", "exec"), names)
+    for feature in ("mel", "small"):
+        np.testing.assert_array_equal(names["read_clip"](store / feature, "b"), clip(2, rows=3).arrays["values"])
+    with pytest.raises(KeyError):
+        names["read_clip"](store / "mel", "nobody")
+
+
+@pytest.mark.filterwarnings("ignore:Object at ledger.json")
+def test_xarray_names_the_axes(store: Path) -> None:
+    xarray = pytest.importorskip("xarray")
+    data = store / "mel" / affectstore.open(store)["mel"].catalog.shards[0].data
+    with xarray.open_zarr(data, consolidated=False) as opened:
+        assert opened["values"].dims == ("column", "band")
+        assert opened["offsets"].dims == ("clip_edge",)
+        assert opened["values"].attrs["unit"] == "dB"

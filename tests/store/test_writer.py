@@ -282,7 +282,7 @@ def test_memory_is_bounded_by_a_clip(tmp_path: Path, container: str) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert ledger.bytes > 39_000_000
+    assert ledger.size_bytes > 39_000_000
     assert peak < 20_000_000, f"{peak / 1e6:.1f} MB for clips of 1 MB"
 
 

@@ -130,16 +130,20 @@ def several_streams(folder: Path) -> Path:
 
 
 def data_first(folder: Path) -> Path:
-    """An flv whose stream of index 0 is DATA: a script tag stands before sound and picture."""
+    """An flv whose stream of index 0 is DATA."""
     path = good_flv(folder, "data_first.flv")
-    data = path.read_bytes()
+    path.write_bytes(with_data_first(path.read_bytes()))
+    return path
+
+
+def with_data_first(flv: bytes) -> bytes:
+    """The bytes of an flv with a script tag before sound and picture: a stream of data, of index 0."""
     text = b"<metadata/>"
     script = b"\x02\x00\x09onXMPData\x08\x00\x00\x00\x01\x00\x07liveXML"
     script += b"\x02" + len(text).to_bytes(2, "big") + text + b"\x00\x00\x09"
     tag = b"\x12" + len(script).to_bytes(3, "big") + bytes(7) + script
     tag += len(tag).to_bytes(4, "big")
-    path.write_bytes(data[:13] + tag + data[13:])
-    return path
+    return flv[:13] + tag + flv[13:]
 
 
 def odd_size(folder: Path) -> Path:
@@ -160,7 +164,7 @@ def variable_rate(folder: Path) -> Path:
 
 
 def rotated(folder: Path, degrees: int = 90, mirror: bool = False) -> Path:
-    """A picture whose upper left quarter is white as coded, to be shown rotated (counter-clockwise) by its display matrix."""
+    """A picture whose upper left quarter is white as coded, to be rotated when shown."""
     coded, path = folder / f"coded_{degrees}.mp4", folder / f"rotated_{degrees}{'_mirrored' if mirror else ''}.mp4"
     quarter = ffmpeg.input(f"color=black:size=160x120:rate={FPS}:duration=1", f="lavfi").filter(
         "drawbox", x=0, y=0, w=80, h=60, color="white", thickness="fill"

@@ -114,8 +114,10 @@ def _espeak(text: str, speaker: Speaker, prosody: Prosody) -> tuple[np.ndarray, 
         [sys.executable, "-I", "-S", str(script)], input=json.dumps(request).encode(), capture_output=True, check=False
     )
     if done.returncode != 0:
-        reason = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}"
-        raise CorpusError(f"espeak-ng could not speak {text!r}: {reason}")
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise CorpusError(
+            f"espeak-ng could not speak {text!r}: {lines[-1] if lines else f'exit status {done.returncode}'}"
+        )
     head, _, body = done.stdout.partition(b"\n")
     answer = json.loads(head)
     if answer["rate_hz"] != RATE_HZ:

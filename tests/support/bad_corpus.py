@@ -1,0 +1,133 @@
+"""A folder laid out as CREMA-D that holds a few good talking clips and one of each thing that goes wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+import odd_media
+import small_crema_d
+
+#: Files and clips that the scan leaves out: what it names -> words of the reason.
+SKIPPED: Mapping[str, str] = {
+    "1011_DFA_ANG_XX": "listed in SentenceFilenames.csv",  # named in the table, not there
+    "VideoFlash/1011_DFA_DIS_XX.flv": "the file is missing",  # a link to nothing
+    "VideoFlash/1011_DFA_FEA_XX.flv": "empty (0 bytes)",
+    "VideoFlash/1011_DFA_HAP_XX.flv": "cannot be opened as media",  # text
+    "VideoFlash/1011_DFA_NEU_XX.flv": "not a regular file",  # a folder
+    "VideoFlash/1011_DFA_SAD_XX.flv": "no permission",
+    "VideoFlash/1011_IEO_\\xff.flv": "not UTF-8",
+    "VideoFlash/1012_DFA_NEU_XX.FLV": "a second file for the same name",
+    "VideoFlash/notes.txt": "not a .flv file",
+}
+
+_SOUND = ("audio", "mel", "mel_image", "mel_chunks")
+_PICTURE = ("frames", "faces", "mel_chunks")
+
+#: Clips that cannot give some feature: clip -> feature -> words of the reason.
+FAILED: Mapping[str, Mapping[str, str]] = {
+    "1012_IEO_ANG_LO": {**dict.fromkeys(_SOUND, "truncated"), "frames": "damaged", "faces": "truncated"},
+    "1012_IEO_ANG_MD": dict.fromkeys(_SOUND, "no audio stream"),
+    "1012_IEO_ANG_HI": dict.fromkeys(_PICTURE, "no video stream"),
+    "1012_IEO_DIS_LO": dict.fromkeys(_SOUND, "damaged"),
+    "1012_DFA_FEA_XX": {"faces": "no face found"},
+}
+
+#: Clips that are odd and give every feature all the same.
+ODD = (
+    "1012_DFA_NEU_XX",  # the file that its double stands beside
+    "1012_IEO_DIS_MD",  # several streams, the sounds first
+    "1012_IEO_DIS_HI",  # a stream of data first
+    "1012_IEO_FEA_LO",  # 321 x 241 px
+    "1012_IEO_FEA_MD",  # variable frame rate
+    "1012_IEO_FEA_HI",  # coded lying on its side
+    "1012_DFA_HAP_XX",  # silence
+)
+
+
+def make(folder: Path, clips: int = 6) -> list[str]:
+    """Fill `folder`; return the ids of the good clips.
+
+    Args:
+        folder: the corpus folder, new.
+        clips: how many good clips to draw.
+    """
+    from affectstore.corpora import synthetic
+
+    drawn = folder.with_name("drawn")
+    synthetic.prepare(drawn, {"clips": clips, "seed": 0})
+    media = folder / "VideoFlash"
+    media.mkdir(parents=True)
+    sources = sorted((drawn / "video").glob("*.mp4"))
+    for source in sources:
+        shutil.copyfile(source, media / f"{source.stem}.flv")
+    good = [source.stem for source in sources]
+    _odd(sources[0], media, folder.with_name("odd"))
+    _broken(sources[0], media)
+    listed = [*good, *ODD, *FAILED, *(f"1011_DFA_{e}_XX" for e in ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD"))]
+    small_crema_d.write_list(folder, listed)
+    return good
+
+
+def _cut(source: Path, seconds: float = 1.0) -> tuple[Any, Any]:
+    stream = ffmpeg.input(str(source), t=seconds)
+    return stream.video, stream.audio
+
+
+def _write(path: Path, *streams: Any, **options: Any) -> None:
+    settings = {"vcodec": "libx264", "pix_fmt": "yuv420p", "acodec": "aac", "f": "mp4", "g": 10}
+    odd_media.run(ffmpeg.output(*streams, str(path), **(settings | options)))
+
+
+def _odd(source: Path, media: Path, work: Path) -> None:
+    work.mkdir()
+    picture, sound = _cut(source)
+    _write(media / "1012_DFA_NEU_XX.flv", picture, sound)
+    shutil.copyfile(media / "1012_DFA_NEU_XX.flv", media / "1012_DFA_NEU_XX.FLV")
+    several = {"f": "matroska", "acodec": "pcm_s16le"}
+    _write(
+        media / "1012_IEO_DIS_MD.flv", sound, odd_media.tone(1), picture, odd_media.picture("64x64", 1), **several
+    )
+    flv = work / "plain.flv"
+    flash = {"f": "flv", "vcodec": "flv1", "acodec": "libmp3lame", "ar": 44100, "video_bitrate": "1M"}
+    _write(flv, picture, sound, **flash)
+    (media / "1012_IEO_DIS_HI.flv").write_bytes(odd_media.with_data_first(flv.read_bytes()))
+    _write(media / "1012_IEO_FEA_LO.flv", picture.filter("scale", 321, 241), sound, pix_fmt="yuv444p")
+    uneven = picture.filter("select", "lt(n,12)+not(mod(n,5))")
+    _write(media / "1012_IEO_FEA_MD.flv", uneven, sound, fps_mode="passthrough")
+    lying = work / "lying.mp4"
+    _write(lying, picture.filter("transpose", 1), sound)
+    _write_copy(lying, media / "1012_IEO_FEA_HI.flv", display_rotation=90)
+    mute = ffmpeg.input("anullsrc=r=16000:cl=mono:d=1", f="lavfi")
+    _write(media / "1012_DFA_HAP_XX.flv", picture, mute)
+
+
+def _write_copy(source: Path, path: Path, **options: Any) -> None:
+    odd_media.run(ffmpeg.output(ffmpeg.input(str(source), **options), str(path), c="copy", f="mp4"))
+
+
+def _broken(source: Path, media: Path) -> None:
+    picture, sound = _cut(source)
+    whole = media / "whole"
+    flash = {"f": "flv", "vcodec": "flv1", "acodec": "libmp3lame", "ar": 44100}
+    _write(whole, picture, sound, **flash)
+    odd_media.truncated(whole).rename(media / "1012_IEO_ANG_LO.flv")
+    _write(media / "1012_IEO_ANG_MD.flv", picture)
+    _write(media / "1012_IEO_ANG_HI.flv", sound)
+    _write(whole, picture, sound, movflags="+faststart")
+    odd_media.corrupt_middle(whole).rename(media / "1012_IEO_DIS_LO.flv")
+    whole.unlink()
+    _write(media / "1012_DFA_FEA_XX.flv", odd_media.picture(seconds=1), sound)
+    (media / "1011_DFA_DIS_XX.flv").symlink_to("nowhere.flv")
+    (media / "1011_DFA_FEA_XX.flv").touch()
+    (media / "1011_DFA_HAP_XX.flv").write_text("this was never a video\n" * 100)
+    (media / "1011_DFA_NEU_XX.flv").mkdir()
+    locked = media / "1011_DFA_SAD_XX.flv"
+    shutil.copyfile(source, locked)
+    locked.chmod(0)
+    (Path(os.fsdecode(os.fsencode(media) + b"/1011_IEO_\xff.flv"))).write_bytes(source.read_bytes())
+    (media / "notes.txt").write_text("not a clip\n")
