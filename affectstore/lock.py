@@ -14,6 +14,7 @@ from affectstore.errors import AffectstoreError
 
 _DRIVER = Path("results/.driver.lock")
 _JOBS = Path("results/.jobs.lock")
+_RUN = "AFFECTSTORE_RUN"  # tells a job which driver started it
 _held: list[IO[str]] = []  # kept open for the life of the process: closing a file gives its lock back
 
 
@@ -32,22 +33,31 @@ def lock_driver() -> None:
     except BlockingIOError:
         file.seek(0)
         raise AffectstoreError(
-            f"another run is at work in {Path.cwd()} ({file.read().strip() or 'unknown process'}); "
+            f"another run is at work in {Path.cwd()} ({file.read().partition(';')[0] or 'unknown process'}); "
             "wait for it, or stop it"
         ) from None
     file.truncate(0)
-    file.write(f"process {os.getpid()} on {platform.node()}")
+    os.environ[_RUN] = f"process {os.getpid()} on {platform.node()}; {time.time_ns()}; {Path.cwd()}"
+    file.write(os.environ[_RUN])
     file.flush()
     _held.append(file)
     _wait_for_orphans()
 
 
 def lock_job() -> None:
-    """Say, for the life of the process, that a job is writing here."""
+    """Say, for the life of the process, that a job is writing here.
+
+    Raises:
+        AffectstoreError: the driver that started this job was killed, and another one is at work already: it
+            did not wait, since this job had not come this far.
+    """
     _JOBS.parent.mkdir(parents=True, exist_ok=True)
     file = open(_JOBS.resolve(), "a")  # noqa: SIM115
     fcntl.flock(file, fcntl.LOCK_SH)
     _held.append(file)
+    mine = os.environ.get(_RUN, "")
+    if mine.endswith(f"; {Path.cwd()}") and _DRIVER.exists() and _DRIVER.read_text() != mine:
+        raise AffectstoreError(f"the run that started this job is gone ({mine.partition(';')[0]}); another one goes on")
 
 
 def _wait_for_orphans() -> None:

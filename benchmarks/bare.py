@@ -91,6 +91,8 @@ class Bare:
         pixels = middle.to_ndarray(format="rgb24")
         self._detector.min_face_size = min(min_face_px, min(pixels.shape[:2]) / 4)
         boxes, _, _ = self._detector.detect(pixels[None], landmarks=True)
+        if boxes[0] is None:
+            return
         x1, y1, x2, y2 = (max(0, int(edge)) for edge in boxes[0][0])
         face = Image.fromarray(pixels[y1:y2, x1:x2]).resize((SIZE_PX, SIZE_PX), Image.Resampling.BILINEAR)
         (self._folder / f"{video.stem}-face.jpeg").write_bytes(_jpeg(np.asarray(face)))

@@ -1,8 +1,9 @@
 """The other baseline of extraction: how the studies that this pipeline generalises prepared their data.
 
 A process of ffmpeg for the sound, the spectrogram drawn as a figure without axes and read back, MTCNN
-with its defaults on the middle frame at full size, and for the 3D networks every frame and a piece of
-the spectrogram per frame as plain arrays (T, 3, 224, 224).
+with its defaults on the middle frame at full size, and, by a script of their own that opens the video
+again, for the 3D networks every frame and a piece of the spectrogram per frame as plain arrays
+(T, 3, 224, 224).
 """
 
 from __future__ import annotations
@@ -40,9 +41,8 @@ class SeedsWay:
         """Sound, spectrogram picture, face, and the two 3D arrays."""
         stem = self._folder / video.stem
         spectrogram = self._spectrogram(video, stem)
-        frames = _decoded(video)
-        self._face(frames[len(frames) // 2], stem)
-        kept = [frame for number, frame in enumerate(frames) if number % 5 != 4]
+        self._face(_middle(video), stem)
+        kept = [frame for number, frame in enumerate(_decoded(video)) if number % 5 != 4]
         np.save(f"{stem}-frames.npy", _stacked(kept))
         np.save(f"{stem}-chunks.npy", _stacked(np.array_split(spectrogram, len(kept), axis=1)))
 
@@ -62,6 +62,8 @@ class SeedsWay:
 
     def _face(self, frame: np.ndarray, stem: Path) -> None:
         boxes, _ = self._detector.detect(frame)
+        if boxes is None:  # such clips were left out
+            return
         x1, y1, x2, y2 = (max(0, int(edge)) for edge in boxes[0])
         cv2.imwrite(f"{stem}-face.png", cv2.resize(frame[y1:y2, x1:x2], (SIZE_PX, SIZE_PX)))
 
@@ -73,6 +75,14 @@ def _decoded(video: Path) -> list[np.ndarray]:
         if not there:
             return frames
         frames.append(frame)
+
+
+def _middle(video: Path) -> np.ndarray:
+    """The frame of index N // 2, read up to there: an flv has no index to seek by."""
+    capture = cv2.VideoCapture(str(video))
+    for _ in range(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) // 2):
+        capture.grab()
+    return capture.read()[1]
 
 
 def _stacked(pictures: list[np.ndarray]) -> np.ndarray:

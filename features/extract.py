@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from affectstore.errors import ClipError, IntegrityError, NotApplicable, StaleError
@@ -206,30 +205,4 @@ class _Upstream:
             if entry.status != "ok":
                 kind = NotApplicable if entry.status == "not_applicable" else ClipError
                 raise kind(f"no {need}: {entry.reason}")
-        return {
-            need: ClipArrays(
-                _Stored(reader, clip_id), reader.grid(clip_id), known_rows=self._entries[need][clip_id].rows
-            )
-            for need, reader in self._readers.items()
-        }
-
-
-class _Stored(Mapping[str, np.ndarray]):
-    """A clip's arrays, each read when it is first asked for: who needs the frames' times decodes no pictures."""
-
-    def __init__(self, reader: ShardReader, clip_id: str):
-        self._reader, self._rows = reader, reader.rows(clip_id)
-        self._read: dict[str, np.ndarray] = {}
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._reader.specs:
-            raise KeyError(name)
-        if name not in self._read:
-            self._read[name] = self._reader.array(name)[self._rows]
-        return self._read[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._reader.specs)
-
-    def __len__(self) -> int:
-        return len(self._reader.specs)
+        return {need: reader.arrays(clip_id) for need, reader in self._readers.items()}

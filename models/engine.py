@@ -84,6 +84,7 @@ def fit(
     resumed = load_checkpoint(folder, run, network, optimiser.optimizer)
     if resumed is not None:
         progress, best = resumed
+        print(f"going on after epoch {progress.epoch}", flush=True)
     else:
         progress, best = Progress(run, 0, 0, (-np.inf, -np.inf), (), 0.0), {}
     saved_at = time.monotonic()

@@ -15,9 +15,10 @@ from pathlib import Path
 from affectstore.cli._progress import Progress
 from affectstore.cli._snakemake import run_snakemake
 from affectstore.cli._targets import Targets, parse_targets
-from affectstore.config.resolve import project_root, read_config
+from affectstore.config.resolve import Resolved, project_root, read_config
+from affectstore.models.needs import inputs_of
 from affectstore.preflight import current
-from affectstore.preflight.state import State, settle
+from affectstore.preflight.state import State, judge_runs, settle_stores
 
 
 @dataclass
@@ -47,22 +48,26 @@ def run_passes(args: argparse.Namespace) -> Outcome:
     Raises:
         AffectstoreError: the configuration, a target or a corpus is wrong; nothing was run.
     """
-    targets = parse_targets(args.targets, read_config())
-    outcome = Outcome(_settle(targets, args.paranoid), targets, dry=args.dry_run)
+    resolved = read_config()  # once: editing config.yaml meanwhile changes nothing until the next run
+    targets = parse_targets(args.targets, resolved)
+    outcome = Outcome(_settle(targets, resolved, args.paranoid), targets, dry=args.dry_run)
     wanted = _store_targets(outcome.state, targets)
     if any(_pending(outcome.state, path) for path in wanted):
         _run_pass("store", wanted, outcome, args)
         if not args.dry_run:
-            outcome.state = _settle(targets, False)
+            outcome.state = _settle(targets, resolved)
     if outcome.succeeded and (targets.experiments or targets.files):
+        outcome.state = judge_runs(outcome.state)
+        current.use(outcome.state)
         results = [*(outcome.state.targets(targets.experiments) if targets.experiments else []), *targets.files]
         _run_pass("results", results, outcome, args)
     return outcome
 
 
-def _settle(targets: Targets, paranoid: bool) -> State:
-    corpora = targets.corpora(read_config())
-    state = settle(corpora, experiments=targets.experiments, paranoid=paranoid)
+def _settle(targets: Targets, resolved: Resolved, paranoid: bool = False) -> State:
+    state = settle_stores(
+        targets.corpora(resolved), experiments=targets.experiments, paranoid=paranoid, resolved=resolved
+    )
     current.use(state)
     return state
 
@@ -74,8 +79,7 @@ def _store_targets(state: State, targets: Targets) -> list[str]:
         paths += state.catalogs([corpus], None if feature is None else [feature])
     for name in targets.experiments:
         experiment = state.resolved.experiment(name)
-        judged = state.experiments[name]
-        needed = sorted({feature for cell in judged.cells for feature in cell.features.values()})
+        needed = sorted({feature for cell in experiment.cells for feature in inputs_of(experiment, cell).values()})
         paths += state.catalogs([experiment.corpus], needed)
     return list(dict.fromkeys(paths))
 

@@ -11,6 +11,8 @@ from affectstore.errors import AffectstoreError
 from affectstore.registry import Registry
 
 VERBS = Registry("verb", ("affectstore.cli",))
+#: Exit status after Ctrl-C, as shells have it.
+INTERRUPTED = 130
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -39,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AffectstoreError as error:
         print(f"affectstore {args.verb}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"affectstore {args.verb}: interrupted; what is finished stays, the next run goes on", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -1,7 +1,8 @@
 """Build targets: the default tables, a corpus, a feature (`crema-d/faces`), an experiment or a table.
 
 Exit status: 0 all is built; 1 a job failed or the configuration is wrong; 3 all is built, but clips
-were skipped or failed (they are named in results/manifests/*.skipped.tsv and by `affectstore show`).
+were skipped or failed (they are named in results/manifests/*.skipped.tsv and by `affectstore show`);
+130 interrupted.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ def main(args: argparse.Namespace) -> int:
     """Scan and plan; the exit status is 3 where files or clips were left out."""
     from affectstore.cli._summary import GAPS
     from affectstore.preflight.scan import manifest_path
-    from affectstore.preflight.state import settle
+    from affectstore.preflight.state import settle_stores
 
-    state = settle(args.corpus or None, paranoid=args.paranoid)
+    state = settle_stores(args.corpus or None, paranoid=args.paranoid)
     gaps = False
     for corpus, manifest in state.manifests.items():
         path = manifest_path(corpus)

@@ -59,19 +59,21 @@ def judge_experiment(
         return ExperimentState(
             (), {}, folds, True, f"experiment {name!r}: folds {beyond}; protocol {experiment.protocol!r} has {known}"
         )
-    keys = {feature: state.by_clip for feature, state in store.items()}
-    contents = {feature: _by_clip_contents(state) for feature, state in store.items() if not state.missing}
     cells = tuple(plan_cells(name, experiment, folds))
+    used_features = {feature for cell in cells for feature in cell.features.values()}
+    keys = {feature: store[feature].key_of_clip() for feature in used_features}
+    contents = {feature: store[feature].content_of_clip() for feature in used_features}
     missing: dict[str, str] = {}
     cache: dict[tuple[Any, ...], tuple[dict[str, str], dict[str, str] | None]] = {}
     for cell in cells:
         used = tuple(sorted(cell.features.items()))
         if (used, cell.fold) not in cache:
             by_key = data_digests(experiment, clips, split, cell.fold, cell.features, keys)
+            held = {feature: contents[feature] for feature in cell.features.values()}
             by_content = (
-                data_digests(experiment, clips, split, cell.fold, cell.features, contents)
-                if all(feature in contents for feature in cell.features.values())
-                else None
+                None
+                if None in held.values()
+                else data_digests(experiment, clips, split, cell.fold, cell.features, held)
             )
             cache[used, cell.fold] = by_key, by_content
         by_key, by_content = cache[used, cell.fold]
@@ -95,12 +97,6 @@ def _judge_split(experiment: Experiment, split: pd.DataFrame) -> None:
             stands = False
         if not stands:
             (SPLITS / experiment.corpus / path.name).unlink(missing_ok=True)
-
-
-def _by_clip_contents(state: FeatureState) -> dict[str, str]:
-    return {
-        entry.clip_id: f"{entry.status} {entry.digest}" for ledger in state.ledgers.values() for entry in ledger.clips
-    }
 
 
 def _disagreement(cell: CellPlan, seeds: int, by_key: Mapping[str, str], by_content: Mapping[str, str] | None) -> str:

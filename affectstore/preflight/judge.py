@@ -26,21 +26,35 @@ class FeatureState:
     Attributes:
         missing: shard -> why its job has to run ("new", "options, version or upstream changed", ...).
         published: whether the catalog is the one of these ledgers.
-        keys: shard -> keys of its clips, in the plan's order.
-        by_clip: clip id -> its key.
+        clip_ids: shard -> its clips, in the plan's order (shared by all features).
+        keys: shard -> keys of its clips, in that order.
         ledgers: shard -> the ledger that holds.
     """
 
     missing: Mapping[str, str]
     published: bool
+    clip_ids: Mapping[str, list[str]]
     keys: Mapping[str, list[str]]
-    by_clip: Mapping[str, str]
     ledgers: Mapping[str, Ledger]
 
     @property
     def pending(self) -> bool:
         """Whether the feature has to be published again."""
         return bool(self.missing) or not self.published
+
+    def key_of_clip(self) -> dict[str, str]:
+        """Clip id -> its key."""
+        return {
+            clip_id: key
+            for shard, clip_ids in self.clip_ids.items()
+            for clip_id, key in zip(clip_ids, self.keys[shard], strict=True)
+        }
+
+    def content_of_clip(self) -> dict[str, str] | None:
+        """Clip id -> status and digest of its values; None while a shard has still to be extracted."""
+        if self.missing:
+            return None
+        return {clip.clip_id: f"{clip.status} {clip.digest}" for held in self.ledgers.values() for clip in held.clips}
 
 
 def judge_corpus(
@@ -52,6 +66,7 @@ def judge_corpus(
     dropping it is harmless even when nothing is run afterwards.
     """
     states: dict[str, FeatureState] = {}
+    clip_ids = {shard: plan["clip_id"].tolist() for shard, plan in plans.items()}
     for name, feature in features.items():
         keys = {
             shard: clip_keys(
@@ -59,33 +74,31 @@ def judge_corpus(
             )
             for shard, plan in plans.items()
         }
-        states[name] = _judge_feature(corpus, feature, plans, keys)
+        states[name] = _judge_feature(corpus, feature, clip_ids, keys)
     return states
 
 
 def _judge_feature(
-    corpus: str, feature: Feature, plans: Mapping[str, pd.DataFrame], keys: Mapping[str, list[str]]
+    corpus: str, feature: Feature, clip_ids: Mapping[str, list[str]], keys: Mapping[str, list[str]]
 ) -> FeatureState:
     folder = STORE / corpus / feature.name
     missing: dict[str, str] = {}
     ledgers: dict[str, Ledger] = {}
-    by_clip: dict[str, str] = {}
-    for shard, plan in plans.items():
-        expected = dict(zip(plan["clip_id"], keys[shard], strict=True))
-        by_clip.update(expected)
+    for shard, ids in clip_ids.items():
+        expected = dict(zip(ids, keys[shard], strict=True))
         ledger, reason = _judge_ledger(folder, shard, feature.digest, expected)
         if ledger is None:
             missing[shard] = reason
         else:
             ledgers[shard] = ledger
     for path in (folder / "shards").glob("*.json"):
-        if path.stem.isdigit() and path.stem not in plans:
+        if path.stem.isdigit() and path.stem not in clip_ids:
             path.unlink()
     published = not missing and _is_published(folder, ledgers)
     write_request(
         PLANS / corpus / f"{feature.name}.json", {"feature_digest": feature.digest}, bool(missing) or not published
     )
-    return FeatureState(missing, published, keys, by_clip, ledgers)
+    return FeatureState(missing, published, clip_ids, keys, ledgers)
 
 
 def _judge_ledger(

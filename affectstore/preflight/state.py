@@ -8,7 +8,7 @@ longer holds is not there, and what has to be published again has a new request.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from affectstore.config.check import check_names
@@ -154,21 +154,35 @@ class State:
         return f"{STORE}/{corpus}/{feature}/shards/{shard}.json"
 
 
-def settle(
-    corpora: Iterable[str] | None = None, *, experiments: Iterable[str] | None = None, paranoid: bool = False
+def settle() -> State:
+    """Read the configuration, scan and plan every corpus that is at hand, and judge all that stands.
+
+    Raises:
+        AffectstoreError: the configuration is wrong, or another driver is at work.
+    """
+    return judge_runs(settle_stores())
+
+
+def settle_stores(
+    corpora: Iterable[str] | None = None,
+    *,
+    experiments: Iterable[str] | None = None,
+    paranoid: bool = False,
+    resolved: Resolved | None = None,
 ) -> State:
-    """Read the configuration, scan and plan the corpora, and judge what stands.
+    """Read the configuration, scan and plan the corpora, and judge what stands in their stores.
 
     Args:
         corpora: those that matter to this run; None for all that can be found.
         experiments: those that this run is about; None for the default ones.
         paranoid: hash every media file again, whatever its size and time say.
+        resolved: the configuration of a run that has begun; None to read it.
 
     Raises:
         AffectstoreError: the configuration is wrong, another driver is at work, or a corpus that was
             named cannot be read.
     """
-    resolved = read_config()
+    resolved = resolved or read_config()
     features = features_of(resolved.config)
     check_names(resolved, features)
     lock_driver()
@@ -189,12 +203,20 @@ def settle(
         plans = write_plans(corpus, plan_columns(clips), resolved.config.corpora[corpus].shards)
         stores[corpus] = judge_corpus(corpus, plans, features)
     wanted = resolved.config.experiments if experiments is None else tuple(experiments)
+    return State(resolved, resolved.path, features, manifests, stores, {}, problems, wanted)
+
+
+def judge_runs(state: State) -> State:
+    """Judge the runs of every experiment on a settled corpus.
+
+    After the store pass this is the early cutoff: features that came out the same train nothing again.
+    """
     judged = {
-        name: judge_experiment(name, experiment, manifests[experiment.corpus].clips, stores[experiment.corpus])
-        for name, experiment in resolved.experiments.items()
-        if experiment.corpus in manifests
+        name: judge_experiment(name, e, state.manifests[e.corpus].clips, state.stores[e.corpus])
+        for name, e in state.resolved.experiments.items()
+        if e.corpus in state.manifests
     }
-    return State(resolved, resolved.path, features, manifests, stores, judged, problems, wanted)
+    return replace(state, experiments=judged)
 
 
 def state_of_job() -> State:

@@ -43,17 +43,14 @@ class ClipArrays:
         arrays: by array name; the first axis of each is the row, and all have the same number of rows.
         grid: start and rate of the rows, or None where each row has its own time in `arrays["times"]`
             (float64 seconds).
-        known_rows: number of rows, where it is known without looking at an array (a stored one is read, and
-            pictures are decoded, when it is looked at).
     """
 
     arrays: Mapping[str, np.ndarray]
     grid: Grid | None = None
-    known_rows: int | None = None
 
     @property
     def rows(self) -> int:
         """Number of rows."""
         if isinstance(self.arrays, StoredArrays):
             return self.arrays.rows
-        return len(next(iter(self.arrays.values()))) if self.known_rows is None else self.known_rows
+        return len(next(iter(self.arrays.values())))

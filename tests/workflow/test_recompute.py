@@ -27,6 +27,8 @@ def test_exactly_what_is_needed_runs(change: Change, door: str, project: Path) -
     assert dict(seen.computed) == {name: shard_size if n < 0 else n for name, n in change.computed.items()}
     trained = _trained(project, seen)
     assert trained == set(change.train)
+    if door == "affectstore":  # which looks again when the store is made, before it plans any training
+        assert set(seen.cells) == set(change.train)
     again = tiny_project.run(door, project, **extra)
     assert again.returncode == 0, again.output
     assert dict(again.jobs) == {}, "a second run must do nothing"
