@@ -21,9 +21,7 @@ def lines(clips: int = 24) -> Iterator[Line]:
     """
     with tempfile.TemporaryDirectory() as temporary:
         given = some_clips(clips, Path(temporary))
-        ledgers = {
-            name: given.extract(name, Path(temporary)) for name in ("audio", "mel", "frames", "mel_chunks")
-        }
+        ledgers = {name: given.extract(name, Path(temporary)) for name in ("audio", "mel", "frames", "mel_chunks")}
         raw = ledgers["frames"].rows * math.prod(given.features["frames"].extractor.arrays()[0].shape)
         for name, most in MOST.items():
             share = ledgers[name].size_bytes / raw

@@ -1,4 +1,4 @@
-"""A project of CREMA-D's size in which all is built, made in seconds: `python -m benchmarks.big_project CLIPS`.
+"""A project of CREMA-D's size in which all is built, made in seconds: `python -m benchmarks.big_project CLIPS SHARDS`.
 
 Run in an empty folder. The media are real files of a few hundred bytes under CREMA-D's names, every one
 different; the features are written by the store's own writer, under the keys that the preflight plans,
@@ -34,11 +34,9 @@ from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.writer import ShardWriter
 from affectstore.timeline import Grid
 
-CORPUS, EXPERIMENT, CLIPS = "crema-d", "big", 7442
-SHARDS = 16
+CORPUS, EXPERIMENT, CLIPS, SHARDS = "crema-d", "big", 7442, 16
 
 _CONFIG = {
-    "corpora": {CORPUS: {"root": "media", "shards": SHARDS}},
     "features": {
         "audio": {"extractor": "audio"},
         "frames": {"extractor": "frames", "options": {"size_px": 8}},
@@ -66,22 +64,26 @@ _EXPERIMENT = {
 }
 
 
-def make(clips: int) -> None:
+def make(clips: int, shards: int) -> None:
     """Make the project in the working folder."""
     Path("workflow/experiments").mkdir(parents=True)
-    Path("config.yaml").write_text(yaml.safe_dump(_CONFIG))
+    Path("config.yaml").write_text(
+        yaml.safe_dump({"corpora": {CORPUS: {"root": "media", "shards": shards}}, **_CONFIG})
+    )
     Path(f"workflow/experiments/{EXPERIMENT}.yaml").write_text(yaml.safe_dump(_EXPERIMENT))
     _write_media(Path("media/VideoFlash"), clips)
-    state = settle([CORPUS])
+    state = settle()
     for name, feature in state.features.items():
         _write_feature(feature, state.stores[CORPUS][name])
-    _write_runs(settle([CORPUS]))
+    _write_runs(settle())
 
 
 def names(clips: int) -> list[str]:
     """The first names of the corpus, as it makes them: the first sentence at three levels."""
     first, *others = SENTENCES
-    spoken = [(first, emotion, "XX" if emotion == "NEU" else level) for emotion in EMOTIONS for level in _levels(emotion)]
+    spoken = [
+        (first, emotion, "XX" if emotion == "NEU" else level) for emotion in EMOTIONS for level in _levels(emotion)
+    ]
     spoken += [(sentence, emotion, "XX") for sentence in others for emotion in EMOTIONS]
     everything = itertools.product(range(1001, 1092), spoken)
     return [f"{actor}_{'_'.join(rest)}" for actor, rest in itertools.islice(everything, clips)]
@@ -125,13 +127,12 @@ def _write_feature(feature: Feature, planned: FeatureState) -> None:
     arrays = storage(feature, None)
     row = {spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in arrays}
     clip = ClipArrays(row, Grid(Fraction(0), Fraction(1)))
-    id_of = {key: clip_id for clip_id, key in planned.by_clip.items()}
-    for shard, keys in planned.keys.items():
+    for shard, clip_ids in planned.clip_ids.items():
         with ShardWriter(folder, shard, feature.digest, arrays, provenance(feature)) as writer:
-            for key in keys:
-                writer.append(id_of[key], key, clip)
+            for clip_id, key in zip(clip_ids, planned.keys[shard], strict=True):
+                writer.append(clip_id, key, clip)
             writer.finish()
-    commit(folder, list(planned.keys), provenance(feature))
+    commit(folder, list(planned.clip_ids), provenance(feature))
 
 
 def _write_runs(state: State) -> None:
@@ -139,7 +140,7 @@ def _write_runs(state: State) -> None:
     split = PROTOCOLS.load(experiment.protocol).split(clips)
     folders = [SPLITS / CORPUS, STORE / CORPUS / "splits"]
     write_split(split, CORPUS, experiment.protocol, clips, folders)
-    keys = {name: held.by_clip for name, held in state.stores[CORPUS].items()}
+    keys = {name: held.key_of_clip() for name, held in state.stores[CORPUS].items()}
     cells = state.experiments[EXPERIMENT].cells
     for cell in cells:
         by_key = data_digests(experiment, clips, split, cell.fold, cell.features, keys)
@@ -159,4 +160,4 @@ def _write_runs(state: State) -> None:
 
 
 if __name__ == "__main__":
-    make(int(sys.argv[1]))
+    make(int(sys.argv[1]), int(sys.argv[2]))

@@ -20,7 +20,7 @@ import numpy as np
 from facenet_pytorch import MTCNN
 
 mpl.use("agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 SIZE_PX = 224
 
@@ -58,7 +58,7 @@ class SeedsWay:
         librosa.display.specshow(librosa.power_to_db(power, ref=np.max), sr=rate, hop_length=512, ax=axes)
         figure.savefig(f"{stem}.png")
         plt.close(figure)
-        return cv2.imread(f"{stem}.png")
+        return np.asarray(cv2.imread(f"{stem}.png"))
 
     def _face(self, frame: np.ndarray, stem: Path) -> None:
         boxes, _ = self._detector.detect(frame)
@@ -69,7 +69,8 @@ class SeedsWay:
 
 
 def _decoded(video: Path) -> list[np.ndarray]:
-    capture, frames = cv2.VideoCapture(str(video)), []
+    capture = cv2.VideoCapture(str(video))
+    frames: list[np.ndarray] = []
     while True:
         there, frame = capture.read()
         if not there:

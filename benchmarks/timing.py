@@ -10,14 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 
 class Rounds:
-    """Seconds by what was measured, one number a round.
-
-    >>> rounds = Rounds()
-    >>> rounds.add("ours", 1.1), rounds.add("bare", 1.0)
-    (None, None)
-    >>> rounds.ratio(["ours"], ["bare"])
-    1.1
-    """
+    """Seconds by what was measured, one number a round."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, list[float]] = {}

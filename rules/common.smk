@@ -1,4 +1,4 @@
-"""What every rule uses: the preflight's state, and the functions that ask it. No rule stands here."""
+"""What all rules use: the preflight's state, and the functions that ask it. No rule stands here."""
 
 import shutil
 import sys
@@ -88,10 +88,12 @@ def report_inputs(_):
     return STATE.tables(STATE.wanted)
 
 
+@asked
 def feature_digest(wildcards):
-    return STATE.features[wildcards.feature].digest
+    return STATE.feature(wildcards.feature).digest
 
 
+@asked
 def cell_digest(wildcards):
     return STATE.cell(wildcards.experiment, wildcards.cell, int(wildcards.fold)).config
 

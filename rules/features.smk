@@ -26,9 +26,11 @@ rule extract:
         mem_mb=3000,
         runtime=240,
     params:
+        python=PYTHON,
+        config=CONFIG,
         digest=feature_digest,
     shell:
-        "{PYTHON:q} -m affectstore extract --config {CONFIG:q} --corpus {wildcards.corpus:q}"
+        "{params.python:q} -m affectstore extract --config {params.config:q} --corpus {wildcards.corpus:q}"
         " --feature {wildcards.feature:q} --shard {wildcards.shard:q} --digest {params.digest:q} > {log:q} 2>&1"
 
 
@@ -49,7 +51,9 @@ rule commit:
         mem_mb=1000,
         runtime=30,
     params:
+        python=PYTHON,
+        config=CONFIG,
         digest=feature_digest,
     shell:
-        "{PYTHON:q} -m affectstore commit --config {CONFIG:q} --corpus {wildcards.corpus:q}"
+        "{params.python:q} -m affectstore commit --config {params.config:q} --corpus {wildcards.corpus:q}"
         " --feature {wildcards.feature:q} --digest {params.digest:q} > {log:q} 2>&1"

@@ -21,6 +21,9 @@ rule split:
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        python=PYTHON,
+        config=CONFIG,
     shell:
-        "{PYTHON:q} -m affectstore split --config {CONFIG:q} --corpus {wildcards.corpus:q}"
+        "{params.python:q} -m affectstore split --config {params.config:q} --corpus {wildcards.corpus:q}"
         " --protocol {wildcards.protocol:q} > {log:q} 2>&1"

@@ -24,8 +24,11 @@ rule score:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        python=PYTHON,
+        config=CONFIG,
     shell:
-        "{PYTHON:q} -m affectstore score --config {CONFIG:q} --experiment {wildcards.experiment:q} > {log:q} 2>&1"
+        "{params.python:q} -m affectstore score --config {params.config:q} --experiment {wildcards.experiment:q} > {log:q} 2>&1"
 
 
 rule tabulate:
@@ -59,8 +62,11 @@ rule tabulate:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        python=PYTHON,
+        config=CONFIG,
     shell:
-        "{PYTHON:q} -m affectstore tabulate --config {CONFIG:q} --experiment {wildcards.experiment:q} > {log:q} 2>&1"
+        "{params.python:q} -m affectstore tabulate --config {params.config:q} --experiment {wildcards.experiment:q} > {log:q} 2>&1"
 
 
 rule report:
@@ -82,5 +88,8 @@ rule report:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        python=PYTHON,
+        config=CONFIG,
     shell:
-        "{PYTHON:q} -m affectstore report --config {CONFIG:q} > {log:q} 2>&1"
+        "{params.python:q} -m affectstore report --config {params.config:q} > {log:q} 2>&1"

@@ -23,8 +23,10 @@ rule train:
         runtime=720,
         gpu=gpus,
     params:
+        python=PYTHON,
+        config=CONFIG,
         digest=cell_digest,
     shell:
-        "{PYTHON:q} -m affectstore train --config {CONFIG:q} --experiment {wildcards.experiment:q}"
+        "{params.python:q} -m affectstore train --config {params.config:q} --experiment {wildcards.experiment:q}"
         " --cell {wildcards.cell:q} --fold {wildcards.fold:q} --digest {params.digest:q}"
         " --threads {threads} > {log:q} 2>&1"

@@ -64,10 +64,19 @@ class State:
             raise CorpusError(self.problems[corpus])
         self.resolved.root(corpus)
 
+    def feature(self, name: str) -> Feature:
+        """A feature instance.
+
+        Raises:
+            UnknownNameError: config.yaml has no such feature.
+        """
+        if name not in self.features:
+            raise UnknownNameError("feature in config.yaml", name, self.features)
+        return self.features[name]
+
     def catalog(self, corpus: str, feature: str) -> str:
         """Path of a feature's catalog: what readers go by."""
-        if feature not in self.features:
-            raise UnknownNameError("feature in config.yaml", feature, self.features)
+        self.feature(feature)
         return f"{STORE}/{corpus}/{feature}/catalog.json"
 
     def catalogs(self, corpora: Iterable[str] | None = None, features: Iterable[str] | None = None) -> list[str]:
@@ -85,6 +94,7 @@ class State:
             full: name them all the same (a forced run needs the order).
         """
         self.require(corpus)
+        self.feature(feature)
         store = self.stores.get(corpus)
         if store is not None and not full and not store[feature].pending:
             return []
@@ -93,10 +103,11 @@ class State:
     def upstream_ledgers(self, corpus: str, feature: str, shard: str, full: bool = False) -> list[str]:
         """Ledgers that an extraction reads: none where its own ledger holds."""
         self.require(corpus)
+        sources = self.feature(feature).upstream.values()
         store = self.stores.get(corpus)
         if store is not None and not full and shard not in store[feature].missing:
             return []
-        return [self._ledger(corpus, source, shard) for source in self.features[feature].upstream.values()]
+        return [self._ledger(corpus, source, shard) for source in sources]
 
     def cell(self, experiment: str, cell: str, fold: int) -> CellPlan:
         """A cell of an experiment on a fold.

@@ -48,6 +48,8 @@ def test_card(name: str):
 
 def test_find(name: str, roots: dict[str, Path]):
     module = CORPORA.load(name)
+    if not any(roots[name].iterdir()):
+        pytest.skip("nothing is made of it here: `roots` has no small copy, and it is not an embedded corpus")
     found: Found = module.find(roots[name], FEW.get(name, {}))
     check_found(found.clips, module.CARD)
     assert list(found.clips.columns) == list(CLIP_COLUMNS)

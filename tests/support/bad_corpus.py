@@ -89,9 +89,7 @@ def _odd(source: Path, media: Path, work: Path) -> None:
     _write(media / "1012_DFA_NEU_XX.flv", picture, sound)
     shutil.copyfile(media / "1012_DFA_NEU_XX.flv", media / "1012_DFA_NEU_XX.FLV")
     several = {"f": "matroska", "acodec": "pcm_s16le"}
-    _write(
-        media / "1012_IEO_DIS_MD.flv", sound, odd_media.tone(1), picture, odd_media.picture("64x64", 1), **several
-    )
+    _write(media / "1012_IEO_DIS_MD.flv", sound, odd_media.tone(1), picture, odd_media.picture("64x64", 1), **several)
     flv = work / "plain.flv"
     flash = {"f": "flv", "vcodec": "flv1", "acodec": "libmp3lame", "ar": 44100, "video_bitrate": "1M"}
     _write(flv, picture, sound, **flash)

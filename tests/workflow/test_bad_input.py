@@ -18,6 +18,8 @@ import tiny_project
 
 from affectstore.store.ledger import Ledger
 
+#: Tests that share the one run below run in one worker.
+SHARED = pytest.mark.xdist_group("bad-input")
 FEATURES = ("audio", "frames", "faces", "mel", "mel_image", "mel_chunks")
 CONFIG: dict[str, Any] = {
     "corpora": {"crema-d": {"root": "media", "shards": 1}},
@@ -75,6 +77,7 @@ def skipped(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
+@SHARED
 @pytest.mark.slow
 def test_each_unusable_file_is_one_row(bad: Done) -> None:
     rows = skipped(bad.folder)
@@ -86,6 +89,7 @@ def test_each_unusable_file_is_one_row(bad: Done) -> None:
         assert expected[row["path"] or row["clip_id"]] in row["reason"]
 
 
+@SHARED
 @pytest.mark.slow
 def test_each_unusable_clip_has_a_status_with_its_reason(bad: Done) -> None:
     found = statuses(bad.folder)
@@ -100,6 +104,7 @@ def test_each_unusable_clip_has_a_status_with_its_reason(bad: Done) -> None:
                 assert (status, reason) == ("ok", ""), (clip_id, feature)
 
 
+@SHARED
 @pytest.mark.slow
 def test_everything_else_is_there(bad: Done) -> None:
     found = statuses(bad.folder)
@@ -109,6 +114,7 @@ def test_everything_else_is_there(bad: Done) -> None:
         assert {found[clip_id, feature] for feature in FEATURES} == {("ok", "")}, clip_id
 
 
+@SHARED
 @pytest.mark.slow
 def test_status_and_summary_say_so(bad: Done) -> None:
     assert bad.status == 3, bad.text
@@ -119,6 +125,7 @@ def test_status_and_summary_say_so(bad: Done) -> None:
     assert "Traceback" not in bad.text
 
 
+@SHARED
 @pytest.mark.slow
 def test_a_second_run_does_nothing_and_still_says_so(bad: Done) -> None:
     again = affectstore_run(bad.folder, "crema-d")
@@ -129,6 +136,7 @@ def test_a_second_run_does_nothing_and_still_says_so(bad: Done) -> None:
     assert accepted.returncode == 0, accepted.stdout + accepted.stderr
 
 
+@SHARED
 @pytest.mark.slow
 def test_the_counts_stand_under_the_table(bad: Done) -> None:
     done = affectstore_run(bad.folder, "tiny")

@@ -22,16 +22,19 @@ from affectstore.store.layout import data_folders, ledger_files
 pytestmark = pytest.mark.slow
 
 #: Loaded by every Python of a run: a job stands still once, in the middle of what it writes, and says so.
-PAUSE = '''
+PAUSE = """
 import os, pathlib, sys, time
 
 def pause():
-    if not pathlib.Path("at-work").exists():
-        pathlib.Path("at-work.new").write_text(str(os.getpid()))
-        os.replace("at-work.new", "at-work")
-        ends = time.monotonic() + 100
-        while not pathlib.Path("go-on").exists() and time.monotonic() < ends:
-            time.sleep(0.05)
+    own = pathlib.Path(f"at-work.{os.getpid()}")
+    own.write_text(str(os.getpid()))
+    try:
+        os.link(own, "at-work")
+    except FileExistsError:
+        return
+    ends = time.monotonic() + 100
+    while not pathlib.Path("go-on").exists() and time.monotonic() < ends:
+        time.sleep(0.05)
 
 if "extract" in sys.orig_argv:
     from affectstore.store import writer
@@ -50,7 +53,7 @@ if "train" in sys.orig_argv:
         if progress.epoch == 2:
             pause()
     engine.save_checkpoint = saved
-'''
+"""
 SOUND = ("synthetic/mel",)
 FRAMES = ("synthetic/frames",)
 
