@@ -1,7 +1,6 @@
 # The one task list; .ci/run calls it. Every target makes .venv by itself.
 PYTHON ?= python3
 BIN := .venv/bin
-export PYTHONWARNINGS ?= default
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help install run test lint bench recompute docs clean
