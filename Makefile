@@ -26,7 +26,7 @@ run: .venv/installed ## build TARGET (default: the tables that config.yaml names
 	$(BIN)/affectstore run $(TARGET)
 
 test: .venv/installed ## run the tests
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/installed ## check style, types and workflow
 	$(BIN)/ruff check .

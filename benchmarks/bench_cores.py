@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import yaml
 
 from benchmarks.bench_plan import python
-from benchmarks.line import Line, at_least
+from benchmarks.line import Line, at_least, at_most
 from benchmarks.timing import Rounds
 
 LEAST_TIMES_FASTER = 1.8
@@ -31,15 +33,17 @@ def lines(
     """
     corpus = "crema-d" if os.environ.get("AFFECTSTORE_DATA") else "synthetic"
     with tempfile.TemporaryDirectory() as temporary:
-        fresh, seconds = Path(temporary) / "fresh", Rounds()
+        fresh, seconds, others = Path(temporary) / "fresh", Rounds(), 0.0
         _make(fresh, corpus, clips, shards, features)
         for _ in range(rounds):
             for cores in (1, 2):
                 project = Path(temporary) / "project"
                 shutil.copytree(fresh, project)
-                with seconds.timed(f"{cores}"):
+                with seconds.timed(f"{cores}"), _Machine() as machine:
                     python("affectstore", "run", "--cores", str(cores), "--accept-gaps", corpus, cwd=project)
                 shutil.rmtree(project)
+                seconds.add(f"{cores} processor", machine.ours_s)
+                others = max(others, machine.others)
     jobs = shards * len(features)
     yield at_least(
         f"`affectstore run` of {', '.join(features)} of {corpus}, {jobs} jobs, times faster on two cores",
@@ -48,6 +52,38 @@ def lines(
         seconds.ratio(["1"], ["2"]),
         LEAST_TIMES_FASTER,
     )
+    spent = [seconds.median(f"{cores} processor") for cores in (2, 1)]
+    yield at_most(
+        "- processor time of the same", f"{spent[0]:.1f} s", f"one core: {spent[1]:.1f} s", spent[0] / spent[1]
+    )
+    yield Line("- share of the machine that others had meanwhile", f"{others:.0%}", "", "")
+
+
+class _Machine:
+    """Who used the processors during a block.
+
+    Attributes:
+        ours_s: seconds of processor time of the processes that the block ran.
+        others: share of all cores that went to anything else; the ratio means little where it is not small.
+    """
+
+    ours_s = others = 0.0
+
+    def __enter__(self) -> _Machine:
+        self._before = self._now()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        elapsed, busy, ours = (now - then for now, then in zip(self._now(), self._before, strict=True))
+        self.ours_s, self.others = ours, max(0.0, busy - ours) / (elapsed * (os.cpu_count() or 1))
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        """Seconds: of the clock, of all cores at work, of our finished processes."""
+        import psutil
+
+        times, children = psutil.cpu_times(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.monotonic(), times.user + times.nice + times.system, children.ru_utime + children.ru_stime
 
 
 def _make(project: Path, corpus: str, clips: int, shards: int, features: tuple[str, ...]) -> None:

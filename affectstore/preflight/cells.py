@@ -90,8 +90,8 @@ def data_digests(
     ids = sides["clip_id"].tolist()
     table = taking_part.set_index("clip_id").loc[ids]
     return {
-        "split": _lines(ids, sides["side"]),
-        "labels": _lines(ids, table["label"], table["speaker"]),
+        "split": _lines(ids, sides["side"].tolist()),
+        "labels": _lines(ids, table["label"].tolist(), table["speaker"].tolist()),
         "features": _lines(*([by_clip[feature].get(i, "") for i in ids] for feature in features.values())),
     }
 

@@ -22,6 +22,7 @@ from affectstore.splits.base import PROTOCOLS, split_digest
 
 SPLITS = Path("results/splits")
 METRICS = Path("results/metrics")
+_FEATURES = "features changed"
 
 
 @dataclass(frozen=True)
@@ -62,22 +63,19 @@ def judge_experiment(
     cells = tuple(plan_cells(name, experiment, folds))
     used_features = {feature for cell in cells for feature in cell.features.values()}
     keys = {feature: store[feature].key_of_clip() for feature in used_features}
-    contents = {feature: store[feature].content_of_clip() for feature in used_features}
     missing: dict[str, str] = {}
-    cache: dict[tuple[Any, ...], tuple[dict[str, str], dict[str, str] | None]] = {}
+    by_key: dict[Any, dict[str, str]] = {}
+    by_content: dict[Any, dict[str, str]] = {}
     for cell in cells:
-        used = tuple(sorted(cell.features.items()))
-        if (used, cell.fold) not in cache:
-            by_key = data_digests(experiment, clips, split, cell.fold, cell.features, keys)
-            held = {feature: contents[feature] for feature in cell.features.values()}
-            by_content = (
-                None
-                if None in held.values()
-                else data_digests(experiment, clips, split, cell.fold, cell.features, held)
-            )
-            cache[used, cell.fold] = by_key, by_content
-        by_key, by_content = cache[used, cell.fold]
-        reason = _disagreement(cell, experiment.seeds, by_key, by_content)
+        seen = (tuple(sorted(cell.features.items())), cell.fold)
+        if seen not in by_key:
+            by_key[seen] = data_digests(experiment, clips, split, cell.fold, cell.features, keys)
+        reason = _disagreement(cell, experiment.seeds, by_key[seen])
+        if reason == _FEATURES and not any(store[feature].missing for feature in cell.features.values()):
+            if seen not in by_content:
+                contents = {feature: store[feature].content_of_clip() for feature in cell.features.values()}
+                by_content[seen] = data_digests(experiment, clips, split, cell.fold, cell.features, contents)
+            reason = _disagreement(cell, experiment.seeds, by_key[seen], by_content[seen])
         if reason:
             cell.marker.unlink(missing_ok=True)
             missing[str(cell.marker)] = reason
@@ -99,7 +97,9 @@ def _judge_split(experiment: Experiment, split: pd.DataFrame) -> None:
             (SPLITS / experiment.corpus / path.name).unlink(missing_ok=True)
 
 
-def _disagreement(cell: CellPlan, seeds: int, by_key: Mapping[str, str], by_content: Mapping[str, str] | None) -> str:
+def _disagreement(
+    cell: CellPlan, seeds: int, by_key: Mapping[str, str], by_content: Mapping[str, str] | None = None
+) -> str:
     """Why the marker of a cell does not hold, or ''.
 
     The clips' keys say that nothing changed; where keys changed, equal contents say that it made no
@@ -118,7 +118,7 @@ def _disagreement(cell: CellPlan, seeds: int, by_key: Mapping[str, str], by_cont
         if digests.get(part) != by_key[part]:
             return f"{part} changed"
     if trained_keys != by_key["features"] and (by_content is None or digests.get("features") != by_content["features"]):
-        return "features changed"
+        return _FEATURES
     if not set(range(seeds)) <= trained:
         return f"{seeds} seeds asked for, {len(trained)} trained"
     return ""

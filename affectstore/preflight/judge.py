@@ -50,10 +50,8 @@ class FeatureState:
             for clip_id, key in zip(clip_ids, self.keys[shard], strict=True)
         }
 
-    def content_of_clip(self) -> dict[str, str] | None:
-        """Clip id -> status and digest of its values; None while a shard has still to be extracted."""
-        if self.missing:
-            return None
+    def content_of_clip(self) -> dict[str, str]:
+        """Clip id -> status and digest of its values, of the shards that are extracted."""
         return {clip.clip_id: f"{clip.status} {clip.digest}" for held in self.ledgers.values() for clip in held.clips}
 
 

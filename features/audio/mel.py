@@ -20,6 +20,9 @@ from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid
 
+_SILENCE_DB = -80
+_SILENCE = 32768 * 10 ** (_SILENCE_DB / 20)
+
 SPEC = base.Spec(
     name="mel",
     version=1,
@@ -55,10 +58,9 @@ class Extractor(base.BaseExtractor):
     def extract(self, clip: base.Clip) -> ClipArrays:
         """Column k is centred at the sound's start + k hops, and spans half a hop to either side.
 
-        Silence gives 0 dB throughout: it is its own maximum.
-
         Raises:
-            ClipError: the sound has no samples.
+            ClipError: the sound has no samples, or is silent: levels are relative to the loudest one, and of
+                silence that would make a spectrogram of nothing but maxima.
         """
         import librosa
 
@@ -68,6 +70,8 @@ class Extractor(base.BaseExtractor):
             raise ClipError("the sound has no samples")
         if audio.grid is None:
             raise ClipError("the sound has no sampling rate")
+        if np.abs(samples, dtype=np.float32).max() < _SILENCE:
+            raise ClipError(f"the sound is silent: no sample is above {_SILENCE_DB} dB of full scale")
         sound = samples.astype(np.float32) / 32768
         sound = librosa.resample(
             sound,

@@ -82,8 +82,14 @@ def test_shifting_the_sound_shifts_the_spectrogram():
     np.testing.assert_allclose(moved[7:-1], one.arrays["values"][4:-1], atol=1e-3)
 
 
-def test_silence_is_its_own_maximum():
-    assert not mel(sound(np.zeros(8000, dtype=np.int16))).arrays["values"].any()
+@pytest.mark.parametrize("level", [0, 3])
+def test_silence_has_no_spectrogram(level: int):
+    with pytest.raises(ClipError, match="silent"):
+        mel(sound(np.full(8000, level, dtype=np.int16)))
+
+
+def test_the_least_sound_has_one():
+    assert mel(sound(np.tile([4, -4], 4000).astype(np.int16))).rows > 0
 
 
 @pytest.mark.parametrize("samples", [1, 5, 300])

@@ -35,6 +35,7 @@ FAILED: Mapping[str, Mapping[str, str]] = {
     "1012_IEO_ANG_HI": dict.fromkeys(_PICTURE, "no video stream"),
     "1012_IEO_DIS_LO": dict.fromkeys(_SOUND, "damaged"),
     "1012_DFA_FEA_XX": {"faces": "no face found"},
+    "1012_DFA_HAP_XX": dict.fromkeys(("mel", "mel_image", "mel_chunks"), "silent"),
 }
 
 #: Clips that are odd and give every feature all the same.
@@ -45,7 +46,6 @@ ODD = (
     "1012_IEO_FEA_LO",  # 321 x 241 px
     "1012_IEO_FEA_MD",  # variable frame rate
     "1012_IEO_FEA_HI",  # coded lying on its side
-    "1012_DFA_HAP_XX",  # silence
 )
 
 
