@@ -22,6 +22,7 @@ from affectstore.models.batch import scales_of
 from affectstore.models.check import check_cell
 from affectstore.models.dataset import ClipSet, load_clips
 from affectstore.models.fold import SIDES, clips_of_fold, read_split
+from affectstore.models.memory import keep_freed_memory
 from affectstore.models.recipe import recipe_of
 from affectstore.models.run import FoldData, is_complete, train_seed
 
@@ -67,6 +68,7 @@ def train_fold(
     """
     if threads is not None:
         torch.set_num_threads(threads)
+    keep_freed_memory()
     where = f"{experiment_name}/{cell.id}/{fold}"
     reason = check_cell(experiment, cell)
     if reason:
