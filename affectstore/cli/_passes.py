@@ -16,7 +16,6 @@ from affectstore.cli._progress import Progress
 from affectstore.cli._snakemake import run_snakemake
 from affectstore.cli._targets import Targets, parse_targets
 from affectstore.config.resolve import Resolved, project_root, read_config
-from affectstore.models.needs import inputs_of
 from affectstore.preflight import current
 from affectstore.preflight.state import State, judge_runs, settle_stores
 
@@ -77,10 +76,7 @@ def _store_targets(state: State, targets: Targets) -> list[str]:
     paths: list[str] = []
     for corpus, feature in targets.features:
         paths += state.catalogs([corpus], None if feature is None else [feature])
-    for name in targets.experiments:
-        experiment = state.resolved.experiment(name)
-        needed = sorted({feature for cell in experiment.cells for feature in inputs_of(experiment, cell).values()})
-        paths += state.catalogs([experiment.corpus], needed)
+    paths += state.published_for(targets.experiments)
     return list(dict.fromkeys(paths))
 
 

@@ -19,6 +19,7 @@ from affectstore.features.keys import Feature, features_of
 from affectstore.features.plan import shard_names
 from affectstore.files import write_if_changed
 from affectstore.lock import lock_driver
+from affectstore.models.needs import inputs_of
 from affectstore.preflight.cells import CellPlan, plan_cells
 from affectstore.preflight.experiments import ExperimentState, judge_experiment
 from affectstore.preflight.judge import STORE, FeatureState, judge_corpus
@@ -156,9 +157,22 @@ class State:
             ]
         return names
 
+    def published_for(self, experiments: Iterable[str]) -> list[str]:
+        """Catalogs of the features that the named experiments read, and of all that these are computed from."""
+        paths: list[str] = []
+        for name in experiments:
+            experiment = self.resolved.experiment(name)
+            read = {feature for cell in experiment.cells for feature in inputs_of(experiment, cell).values()}
+            for feature in reversed(self.features):  # upstream ones come first
+                if feature in read:
+                    read |= set(self.features[feature].upstream.values())
+            paths += self.catalogs([experiment.corpus], [feature for feature in self.features if feature in read])
+        return list(dict.fromkeys(paths))
+
     def targets(self, experiments: Iterable[str]) -> list[str]:
         """All that a run of the named experiments leaves behind."""
-        return [*self.tables(experiments), "results/report.html"]
+        experiments = list(experiments)
+        return [*self.published_for(experiments), *self.tables(experiments), "results/report.html"]
 
     @staticmethod
     def _ledger(corpus: str, feature: str, shard: str) -> str:
