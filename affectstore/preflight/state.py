@@ -163,7 +163,7 @@ class State:
         for name in experiments:
             experiment = self.resolved.experiment(name)
             read = {feature for cell in experiment.cells for feature in inputs_of(experiment, cell).values()}
-            for feature in reversed(self.features):  # upstream ones come first
+            for feature in reversed(list(self.features)):  # upstream ones stand first
                 if feature in read:
                     read |= set(self.features[feature].upstream.values())
             paths += self.catalogs([experiment.corpus], [feature for feature in self.features if feature in read])
