@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for the media that a session makes."""
+    """One folder for the media that a test run makes."""
     return tmp_path_factory.mktemp("media")
