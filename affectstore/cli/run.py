@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 HELP = "build targets (default: the tables that config.yaml names)"
-GAPS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
