@@ -3,7 +3,8 @@
 A file `features/<audio|video|text>/<name>.py` declares three things:
 
 - `SPEC`, a `Spec`: version, needs and the arrays it gives;
-- `Options`, a frozen pydantic model: every option with its default first in the docs;
+- `Options`, a frozen pydantic model: every option with its default first in the docs; where what is read
+  depends on them, `Options.narrowed(SPEC)` says so;
 - `Extractor(options, upstream)`, whose `extract(clip)` is a pure function of the clip and the options;
   `upstream` are the extractors it reads, by need, so that it knows the shapes that reach it.
 
@@ -39,6 +40,10 @@ class Options(BaseModel):
     # Defaults are validated too: `fps: 24` written out and the default 24 are the same value, and digest.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
+    def narrowed(self, spec: Spec) -> Spec:
+        """What the extractor is under these options: a transcript is read from the corpus or from the sound."""
+        return spec
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -47,56 +52,83 @@ class Spec:
     Attributes:
         name: its file's name.
         version: bumped whenever its output changes for the same input and options.
-        media: which media it decodes itself ("audio", "video"); their content hashes enter the clip key.
+        summary: one line for the docs and `affectstore ls`.
+        modality: what its rows describe, "audio", "vision" or "text".
+        media: which files it reads itself: sound, picture, the corpus' word times; their content hashes enter
+            the clip key.
+        fields: columns of the clips table that it reads; their values enter the clip key.
         needs: extractors whose output it reads.
         libraries: distributions that compute its values; their versions are stored beside them.
-        modality: what its rows describe, "audio" or "vision".
-        summary: one line for the docs and `affectstore ls`.
     """
 
     name: str
     version: int
     summary: str
-    modality: Literal["audio", "vision"]
-    media: tuple[Literal["audio", "video"], ...] = ()
+    modality: Literal["audio", "vision", "text"]
+    media: tuple[Literal["audio", "video", "words"], ...] = ()
+    fields: tuple[Literal["text", "face_side"], ...] = ()
     needs: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
+class Source:
+    """A media file and the part of it that is the clip.
+
+    Attributes:
+        path: the file.
+        start_s, end_s: the segment; 0 and None for the whole file.
+    """
+
+    path: Path
+    start_s: Fraction = Fraction(0)
+    end_s: Fraction | None = None
+
+
+@dataclass(frozen=True)
 class Media:
-    """The files behind a clip, and the part of them that is the clip.
+    """The files behind a clip. Time 0 of the clip is where the segment of each of them begins.
 
     Attributes:
         audio: file whose first audio stream is the clip's sound, or None where the corpus has none.
         video: file whose first video stream is the clip's picture, or None.
-        start_s, end_s: the segment; 0 and None for the whole file.
+        words: file of the corpus that says when each word is spoken, or None.
     """
 
-    audio: Path | None
-    video: Path | None
-    start_s: Fraction = Fraction(0)
-    end_s: Fraction | None = None
+    audio: Source | None = None
+    video: Source | None = None
+    words: Path | None = None
 
-    def path(self, kind: Literal["audio", "video"]) -> Path:
-        """The file that holds the sound or the picture.
+    def source(self, kind: Literal["audio", "video"]) -> Source:
+        """Where the sound or the picture lies.
 
         Raises:
             NotApplicable: the corpus has none for this clip.
         """
-        path = self.audio if kind == "audio" else self.video
-        if path is None:
+        source = self.audio if kind == "audio" else self.video
+        if source is None:
             raise NotApplicable(f"the clip has no {kind} file")
-        return path
+        return source
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip as an extractor sees it."""
+    """One clip as an extractor sees it.
+
+    Attributes:
+        clip_id: its name; no value may depend on it.
+        media: its files.
+        upstream: what it has of the features that the extractor needs, by need.
+        text: what is said, as the corpus writes it; None where it does not say, and for extractors whose
+            SPEC.fields do not name it.
+        face_side: half of the picture that shows the speaker; None where the corpus does not say, likewise.
+    """
 
     clip_id: str
     media: Media
     upstream: Mapping[str, ClipArrays] = field(default_factory=dict)
+    text: str | None = None
+    face_side: Literal["left", "right"] | None = None
 
 
 class BaseExtractor(abc.ABC):
@@ -148,6 +180,6 @@ def build(
         pydantic.ValidationError: an unknown or impossible option.
     """
     module = EXTRACTORS.load(name)
-    given = dict(upstream or {})
-    sources = {need: given[need] if need in given else build(need) for need in module.SPEC.needs}
-    return module.Extractor(module.Options(**(options or {})), sources)
+    given, own = dict(upstream or {}), module.Options(**(options or {}))
+    sources = {need: given[need] if need in given else build(need) for need in own.narrowed(module.SPEC).needs}
+    return module.Extractor(own, sources)

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from affectstore.errors import ClipError, IntegrityError, NotApplicable, StaleError
-from affectstore.features.base import Clip, Media
+from affectstore.features.base import Clip, Media, Source
 from affectstore.features.keys import Feature, clip_keys
 from affectstore.features.plan import read_plan
 from affectstore.store.clip_arrays import ClipArrays
@@ -81,7 +81,7 @@ def extract_shard(
                 continue
             computed += 1
             try:
-                clip = Clip(row.clip_id, _media(row, root), upstream.of(row.clip_id))
+                clip = _clip(row, root, upstream.of(row.clip_id), feature.spec.fields)
                 writer.append(row.clip_id, key, feature.extractor.extract(clip))
             except NotApplicable as error:
                 writer.fail(row.clip_id, key, "not_applicable", str(error))
@@ -150,7 +150,9 @@ def _reuse(
     return True
 
 
-def _media(row: Any, root: Path) -> Media:
+def _clip(row: Any, root: Path, upstream: Mapping[str, ClipArrays], fields: tuple[str, ...]) -> Clip:
+    """The clip of a plan's row; of the columns outside of media only `fields`, which its key covers."""
+
     def path(relative: str) -> Path | None:
         if not relative:
             return None
@@ -159,12 +161,17 @@ def _media(row: Any, root: Path) -> Media:
             raise IntegrityError(f"clip {row.clip_id}: path {relative!r} leaves the corpus folder {root}")
         return full
 
-    return Media(
-        audio=path(row.audio_path),
-        video=path(row.video_path),
-        start_s=Fraction(row.start_s) if row.start_s else Fraction(0),
-        end_s=Fraction(row.end_s) if row.end_s else None,
-    )
+    def source(kind: str) -> Source | None:
+        file, start, end = (
+            path(getattr(row, f"{kind}_path")),
+            *(getattr(row, f"{kind}_{of}_s") for of in ("start", "end")),
+        )
+        if file is None:
+            return None
+        return Source(file, Fraction(start) if start else Fraction(0), Fraction(end) if end else None)
+
+    media = Media(source("audio"), source("video"), path(row.words_path))
+    return Clip(row.clip_id, media, upstream, **{name: getattr(row, name) or None for name in fields})
 
 
 class _Upstream:

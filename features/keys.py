@@ -2,8 +2,9 @@
 
 - feature digest = sha256 of the extractor's name, SPEC.version, its options, the digest of its
   weights and the digests of the features it reads;
-- clip key = sha256 of the feature digest, the content of the media that the extractor decodes, the
-  clip's segment, and the keys of the same clip in the features it reads.
+- clip key = sha256 of the feature digest, the content of the media that the extractor reads and the
+  clip's segment in them, the columns of the clips table that it reads, and the keys of the same clip in
+  the features it reads.
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ from affectstore.digest import digest
 from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.features.base import EXTRACTORS, BaseExtractor, Spec
 
+#: Columns of a plan that say which file, and which part of it, a clip's medium is.
+MEDIA_COLUMNS = {
+    "audio": ("audio_sha256", "audio_start_s", "audio_end_s"),
+    "video": ("video_sha256", "video_start_s", "video_end_s"),
+    "words": ("words_sha256",),
+}
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -29,7 +37,7 @@ class Feature:
 
     Attributes:
         name: the instance's name in config.yaml.
-        spec: what its extractor is.
+        spec: what its extractor is under the options.
         extractor: built from the options; holds no weights yet.
         upstream: need -> instance that feeds it.
         digest: the feature digest.
@@ -68,8 +76,8 @@ def features_of(config: Config) -> dict[str, Feature]:
 def _feature(name: str, config: Config, resolve: Callable[[str], Feature]) -> Feature:
     settings: FeatureSettings = config.features[name]
     module = EXTRACTORS.load(settings.extractor)
-    spec: Spec = module.SPEC
     options = validated(module.Options, settings.options, f"features.{name}.options")
+    spec: Spec = options.narrowed(module.SPEC)
     for need in settings.inputs:
         if need not in spec.needs:
             raise UnknownNameError(f"input of features.{name} (extractor {spec.name})", need, spec.needs)
@@ -101,16 +109,18 @@ def clip_keys(plan: pd.DataFrame, feature: Feature, upstream: Mapping[str, list[
     """The key of every clip of a plan in one feature.
 
     Args:
-        plan: columns {audio,video}_sha256 (empty where there is none), start_s and end_s, as text.
+        plan: columns {audio,video,words}_sha256 (empty where there is none), {audio,video}_{start,end}_s, text
+            and face_side, all as text.
         feature: the feature.
         upstream: need -> that feature's keys of the same clips, in the plan's order.
 
     Returns:
         One hexadecimal key a clip, in the plan's order.
     """
-    columns = [plan[f"{media}_sha256"].tolist() for media in feature.spec.media]
-    if feature.spec.media:
-        columns += [plan["start_s"].tolist(), plan["end_s"].tolist()]
+    columns = []
+    for media in feature.spec.media:
+        columns += [plan[column].tolist() for column in MEDIA_COLUMNS[media]]
+    columns += [plan[field].tolist() for field in feature.spec.fields]
     columns += [upstream[need] for need in feature.spec.needs]
     prefix = feature.digest.encode() + b"\n"
     sha256 = hashlib.sha256

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
-#: Columns of a plan, all of them text; an empty field means there is none.
-PLAN_COLUMNS = ("clip_id", "audio_path", "audio_sha256", "video_path", "video_sha256", "start_s", "end_s")
+#: Columns of a plan, all of them text; an empty field means there is none. Sound and picture each have their
+#: segment: of one clip, one may be a file of its own and the other a part of a long one.
+PLAN_COLUMNS = (
+    "clip_id",
+    *(f"{media}_{part}" for media in ("audio", "video") for part in ("path", "sha256", "start_s", "end_s")),
+    "words_path",
+    "words_sha256",
+    "face_side",
+    "text",
+)
 
 
 def shard_names(shards: int) -> tuple[str, ...]:

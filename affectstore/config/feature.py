@@ -20,7 +20,7 @@ class FeatureSettings(Settings):
         default={},
         description="Which instance feeds each upstream need (`{mel: mel64}`); by default the instance of that name.",
     )
-    codec: Literal["none", "zstd", "jpeg"] | None = Field(
+    codec: Literal["none", "zstd", "jpeg", "utf8"] | None = Field(
         default=None,
-        description="How the arrays are stored: none, zstd or jpeg; by default the extractor's own choice.",
+        description="How the arrays are stored: none, zstd or jpeg (utf8 for text); by default the extractor's own choice.",
     )

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -26,7 +26,9 @@ CORPORA = Registry("corpus", ("affectstore.corpora",))
 
 #: Columns of the clips table that a corpus fills, with their pandas types; what is not known is NA.
 #: Paths are relative to the root, with forward slashes. A clip that is a whole file has start_s 0 and
-#: end_s NA. The scan adds the media's digests, durations and stream flags.
+#: end_s NA; where one of its media ("audio" or "video", named by whole_media) is a file of its own, start_s
+#: and end_s are those of the other. `split` is the side that the corpus itself gives a clip. The scan adds the
+#: media's digests, durations and stream flags.
 CLIP_COLUMNS: Mapping[str, str] = {
     "clip_id": "string",
     "corpus": "string",
@@ -49,10 +51,16 @@ CLIP_COLUMNS: Mapping[str, str] = {
     "votes_audio": "string",
     "votes_visual": "string",
     "votes_audiovisual": "string",
+    "valence": "float64",
+    "activation": "float64",
+    "dominance": "float64",
+    "split": "string",
     "start_s": "float64",
     "end_s": "float64",
+    "whole_media": "string",
     "audio_path": "string",
     "video_path": "string",
+    "words_path": "string",
 }
 
 
@@ -63,12 +71,14 @@ class Card:
     Attributes:
         name: its file's name, with hyphens.
         title, licence, citation, url: for the report and the docs.
-        labels: class labels in the order of the tables, by their short names.
+        labels: class labels in the order of the tables, by their short names; empty where any may occur.
         label_names: their long names.
         counts: expected numbers ("clips", "speakers", "label:ANG", ...) of the complete corpus.
         known_bad: clip id -> reason.
         duplicates: clip id -> the clip whose media it repeats.
         human: human accuracy against the intended label, by modality ("audio", "vision", "multimodal").
+        folds: groups of speakers or sessions that are tested together, as is usual for the corpus; empty: none.
+        fold_column: column of the clips table that `folds` lists values of.
     """
 
     name: str
@@ -82,6 +92,8 @@ class Card:
     known_bad: Mapping[str, str] = field(default_factory=dict)
     duplicates: Mapping[str, str] = field(default_factory=dict)
     human: Mapping[str, float] = field(default_factory=dict)
+    folds: tuple[tuple[str, ...], ...] = ()
+    fold_column: Literal["speaker", "session"] = "speaker"
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,13 @@ _MANY = 500
 
 
 def describe_files(
-    root: Path, paths: Sequence[str], memory: Path, *, paranoid: bool = False, jobs: int | None = None
+    root: Path,
+    paths: Sequence[str],
+    memory: Path,
+    *,
+    paranoid: bool = False,
+    jobs: int | None = None,
+    look: Callable[[Path], Probe] | None = None,
 ) -> pd.DataFrame:
     """Digest and streams of media files.
 
@@ -70,6 +76,7 @@ def describe_files(
         memory: parquet file in which descriptions are remembered from scan to scan.
         paranoid: read every file again.
         jobs: threads that read; by default one per core.
+        look: tells the streams of a file whose content is new; by default `probe`.
 
     Returns:
         Columns `COLUMNS`, one row a path, in the order of `paths`.
@@ -94,7 +101,7 @@ def describe_files(
     for row in [*problems, *todo.tolist()]:
         _set(files, row, 0, None, Probe(problem=problems.get(row, "not read yet")))
     if len(todo):
-        _read(files, todo, real_root, known, lambda: _remember(memory, real_root, files), jobs)
+        _read(files, todo, real_root, known, lambda: _remember(memory, real_root, files), jobs, look or probe)
     readable = int(sum(sha256 is not None for sha256 in files["sha256"]))
     if len(todo) or readable != len(known["path"]):
         _remember(memory, real_root, files)
@@ -149,7 +156,13 @@ def _positions(known: np.ndarray, paths: Sequence[str]) -> np.ndarray:
 
 
 def _read(
-    files: Files, todo: np.ndarray, real_root: str, known: Files, save: Callable[[], None], jobs: int | None
+    files: Files,
+    todo: np.ndarray,
+    real_root: str,
+    known: Files,
+    save: Callable[[], None],
+    jobs: int | None,
+    look: Callable[[Path], Probe],
 ) -> None:
     """Hash the files of the rows `todo`, and probe those whose content was not known."""
     by_content = {sha256: row for row, sha256 in enumerate(known["sha256"])}
@@ -162,7 +175,7 @@ def _read(
         except OSError as error:
             return row, 0, None, Probe(problem=_unreadable(error))
         if sha256 not in by_content:
-            return row, read_ns, sha256, probe(full)
+            return row, read_ns, sha256, look(full)
         seen = by_content[sha256]
         return (
             row,

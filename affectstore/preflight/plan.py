@@ -16,16 +16,23 @@ def plan_columns(clips: pd.DataFrame) -> pd.DataFrame:
     """The clips table as a plan: text columns, sorted by clip id, absent values empty.
 
     A media digest is empty where the corpus has no such file; times are written so that they read
-    back exactly.
+    back exactly, and are empty where a medium is used from its beginning or to its end.
     """
     plan = pd.DataFrame(index=clips.index)
     for column in PLAN_COLUMNS:
-        values = clips[column]
-        if column.endswith("_s"):
-            plan[column] = ["" if pd.isna(value) else repr(float(value)) for value in values]
+        kind, _, rest = column.partition("_")
+        if rest in ("start_s", "end_s"):
+            whole = (clips["whole_media"] == kind).fillna(False).astype(bool)
+            plan[column] = _seconds(clips[rest].mask(whole | (clips[rest] == 0.0)))
         else:
-            plan[column] = values.astype("string").fillna("").astype(str)
+            plan[column] = clips[column].astype("string").fillna("").astype(str)
     return plan.sort_values("clip_id", ignore_index=True)
+
+
+def _seconds(times: pd.Series) -> list[str] | str:
+    if times.isna().all():
+        return ""
+    return ["" if pd.isna(time) else repr(float(time)) for time in times]
 
 
 def write_plans(corpus: str, plan: pd.DataFrame, shards: int) -> dict[str, pd.DataFrame]:

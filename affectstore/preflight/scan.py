@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from affectstore.corpora.base import CLIP_COLUMNS, CORPORA, Card, Found, Skipped
 from affectstore.errors import CorpusError
 from affectstore.files import write_if_changed
+from affectstore.media.probe import Probe
 from affectstore.preflight.hashes import describe_files
 
 RESULTS = Path("results")
@@ -23,6 +24,7 @@ RESULTS = Path("results")
 SCAN_COLUMNS: Mapping[str, str] = {
     "audio_sha256": "string",
     "video_sha256": "string",
+    "words_sha256": "string",
     "has_audio": "bool",
     "has_video": "bool",
     "has_text": "bool",
@@ -34,6 +36,8 @@ _LABELS = tuple(column for column in CLIP_COLUMNS if column.startswith("label_")
 #: Characters that break a line of a table, or a path.
 _UNFIT_ID = r"[\x00-\x1f\x7f/\\]"
 _UNFIT_PATH = r"[\x00-\x1f\x7f]"
+#: What would break a line of a plan: the text of a clip goes into one.
+_BREAKS = r"[\x00-\x1f\x7f\x85\u2028\u2029]+"
 _LEAVES_ROOT = r"^/|(?:^|/)\.\.(?:/|$)"
 
 
@@ -112,7 +116,7 @@ def check_found(clips: pd.DataFrame, card: Card) -> None:
         raise CorpusError(f"corpus {card.name!r}: the clip id {twice.iloc[0]!r} occurs more than once")
     for column in _LABELS:
         unknown = clips[column].notna() & ~clips[column].isin(card.labels)
-        if unknown.any():
+        if card.labels and unknown.any():
             clip = clips[unknown].iloc[0]
             raise CorpusError(
                 f"corpus {card.name!r}: clip {clip['clip_id']} has {column} {clip[column]!r}; "
@@ -158,7 +162,7 @@ def _fit_names(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[Skipped]]:
     """The clips whose ids and paths can stand in tables and lie below the root; a reason for the others."""
     reason = pd.Series("", index=clips.index, dtype="string")
     reason[clips["clip_id"].str.contains(_UNFIT_ID)] = "the clip id holds a slash or control characters"
-    for column in ("audio_path", "video_path"):
+    for column in ("audio_path", "video_path", "words_path"):
         reason[clips[column].str.contains(_UNFIT_PATH).fillna(False)] = "the path holds control characters"
         reason[clips[column].str.contains(_LEAVES_ROOT).fillna(False)] = "the path leaves the corpus folder"
     unfit = reason != ""
@@ -167,6 +171,7 @@ def _fit_names(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[Skipped]]:
         Skipped(_escaped(clip_id), _escaped(path), text)
         for clip_id, path, text in zip(clips["clip_id"][unfit], paths[unfit], reason[unfit], strict=True)
     ]
+    clips = clips.assign(text=clips["text"].str.replace(_BREAKS, " ", regex=True).str.strip())
     return clips[~unfit].reset_index(drop=True), skipped
 
 
@@ -188,17 +193,17 @@ def _add_media(
         row = index.get_indexer(clips[f"{kind}_path"])  # -1, where there is no file, is the row appended last
         media[kind] = files.take(row).reset_index(drop=True)
     audio, video = media["audio"], media["video"]
-    length = pd.concat([audio["audio_s"], video["video_s"]], axis=1).max(axis=1)
-    start = clips["start_s"].fillna(0.0)
-    end = clips["end_s"].fillna(length).clip(upper=length)
+    clips = clips.assign(start_s=clips["start_s"].fillna(0.0))
+    words, unreadable = _words(clips, root, memory, paranoid=paranoid, jobs=jobs)
+    lengths = [_length_s(clips, "audio", audio["audio_s"]), _length_s(clips, "video", video["video_s"])]
     clips = clips.assign(
-        start_s=start,
         audio_sha256=audio["sha256"],
         video_sha256=video["sha256"],
+        words_sha256=words,
         has_audio=audio["has_audio"],
         has_video=video["has_video"],
-        has_text=clips["text"].notna(),
-        duration_s=(end - start).clip(lower=0.0),
+        has_text=clips["text"].notna() | words.notna(),
+        duration_s=pd.concat(lengths, axis=1).max(axis=1),
     )
     problem = {kind: media[kind]["problem"] for kind in media}
     neither = ~(clips["has_audio"] | clips["has_video"])
@@ -213,7 +218,39 @@ def _add_media(
         if not any(reason for _, reason in named):
             path = next((path for path, _ in named if not pd.isna(path)), "")
             skipped[clip_id, path] = Skipped(clip_id, path, "neither a sound nor a picture stream")
-    return clips[~bad].reset_index(drop=True), list(skipped.values())
+    return clips[~bad].reset_index(drop=True), [*skipped.values(), *unreadable]
+
+
+def _length_s(clips: pd.DataFrame, kind: str, file_s: pd.Series) -> pd.Series:
+    """How long each clip's sound or picture is, given the length of its file."""
+    whole = (clips["whole_media"] == kind).fillna(False).astype(bool)
+    start = clips["start_s"].mask(whole, 0.0)
+    end = clips["end_s"].mask(whole, float("nan")).fillna(file_s).clip(upper=file_s)
+    return (end - start).clip(lower=0.0)
+
+
+def _no_streams(_: Path) -> Probe:
+    return Probe()
+
+
+def _words(
+    clips: pd.DataFrame, root: Path, memory: Path, *, paranoid: bool, jobs: int | None
+) -> tuple[pd.Series, list[Skipped]]:
+    """Digest of each clip's file of word times; one that cannot be read is left out, and its clip kept."""
+    paths = clips["words_path"].dropna().unique()
+    if not len(paths):
+        return pd.Series(pd.NA, index=clips.index, dtype="string"), []
+    memory = memory.with_name(memory.name.replace(".media.", ".words."))
+    files = describe_files(root, sorted(paths), memory, paranoid=paranoid, jobs=jobs, look=_no_streams)
+    described = files.set_index("path").reindex(clips["words_path"]).reset_index(drop=True)
+    unreadable = [
+        Skipped(clip_id, path, f"the clip is kept, its word times are not: {problem}")
+        for clip_id, path, sha256, problem in zip(
+            clips["clip_id"], clips["words_path"], described["sha256"], described["problem"], strict=True
+        )
+        if not pd.isna(path) and pd.isna(sha256)
+    ]
+    return described["sha256"].set_axis(clips.index), unreadable
 
 
 _NO_FILE: Mapping[str, Any] = {

@@ -116,6 +116,8 @@ def exclusions(clips: pd.DataFrame) -> pd.Series:
 def _first_with_media(clips: pd.DataFrame, kind: str) -> pd.Series:
     """The first clip, by id, with the same file content and segment; NA for that one and where there is none."""
     key = [f"{kind}_sha256", "start_s", "end_s"]
+    whole = (clips["whole_media"] == kind).fillna(False).astype(bool)
+    clips = clips.assign(start_s=clips["start_s"].mask(whole), end_s=clips["end_s"].mask(whole))
     rows = clips.loc[clips[f"{kind}_sha256"].notna() & clips[f"has_{kind}"].astype(bool), ["clip_id", *key]]
     rows = rows[rows.duplicated(key, keep=False)].sort_values("clip_id")
     first = rows.groupby(key, dropna=False)["clip_id"].transform("first")

@@ -1,7 +1,7 @@
 """A clip's arrays as they are stored, and their digest.
 
 Plain arrays are stored as they are. Pictures under the codec `jpeg` are one JPEG a row, joined: quality
-95, 4:2:0 (video is 4:2:0 to begin with), grey where there is one channel.
+95, 4:2:0 (video is 4:2:0 to begin with), grey where there is one channel. Text is UTF-8, joined likewise.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Encoded:
     """One array of one clip in stored form.
 
     Attributes:
-        data: stored dtype, C order; for pictures their bytes, (byte,) uint8.
-        lengths: int64 (row,), bytes of each picture; None for plain arrays.
+        data: stored dtype, C order; for pictures and text their bytes, (byte,) uint8.
+        lengths: int64 (row,), bytes of each picture or string; None for plain arrays.
     """
 
     data: np.ndarray
@@ -42,25 +42,28 @@ class Encoded:
 
 def encode(spec: ArraySpec, array: np.ndarray) -> Encoded:
     """Bring an array of the spec's dtype and shape into stored form."""
-    if spec.codec != "jpeg":
+    if not spec.joins_bytes:
         return Encoded(np.ascontiguousarray(array, dtype=spec.stored_dtype))
-    pictures = [_encode_jpeg(picture) for picture in array]
+    rows = [row.encode() for row in array] if spec.codec == "utf8" else [_encode_jpeg(picture) for picture in array]
     return Encoded(
-        np.frombuffer(b"".join(pictures), dtype=np.uint8),
-        np.array([len(picture) for picture in pictures], dtype="<i8"),
+        np.frombuffer(b"".join(rows), dtype=np.uint8),
+        np.array([len(row) for row in rows], dtype="<i8"),
     )
 
 
-def decode_pictures(spec: ArraySpec, data: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Decode joined JPEGs.
+def decode_rows(spec: ArraySpec, data: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Decode joined JPEGs or strings.
 
     Args:
         data: (byte,) uint8.
-        edges: (row + 1,) where each picture begins in `data`, and where the last ends.
+        edges: (row + 1,) where each row begins in `data`, and where the last ends.
 
     Returns:
-        uint8 (row, *spec.shape).
+        (row, *spec.shape) of the spec's dtype.
     """
+    if spec.codec == "utf8":
+        joined = data.tobytes()
+        return np.array([joined[a:b].decode() for a, b in pairwise(edges.tolist())], dtype=spec.numpy_dtype)
     from PIL import Image
 
     out = np.empty((len(edges) - 1, *spec.shape), dtype=np.uint8)
@@ -85,7 +88,7 @@ def clip_digest(specs: Sequence[ArraySpec], parts: Sequence[Encoded], grid: Grid
     head = {
         "grid": None if grid is None else [str(grid.start), str(grid.rate)],
         "arrays": [
-            [spec.name, spec.dtype, list(spec.shape), "jpeg" if spec.codec == "jpeg" else "", part.rows]
+            [spec.name, spec.dtype, list(spec.shape), spec.codec if spec.joins_bytes else "", part.rows]
             for spec, part in zip(specs, parts, strict=True)
         ],
     }
@@ -105,5 +108,5 @@ def decode_clip(specs: Sequence[ArraySpec], parts: Sequence[Encoded], grid: Grid
         if part.lengths is None:
             arrays[spec.name] = part.data
         else:
-            arrays[spec.name] = decode_pictures(spec, part.data, np.concatenate([[0], np.cumsum(part.lengths)]))
+            arrays[spec.name] = decode_rows(spec, part.data, np.concatenate([[0], np.cumsum(part.lengths)]))
     return ClipArrays(arrays, grid)

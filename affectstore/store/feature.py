@@ -112,16 +112,16 @@ class Feature:
             IndexError: the clip has no such row.
         """
         shard, first, last = self._place(clip_id)
-        if self.spec.codec != "jpeg":
+        if not self.spec.joins_bytes:
             return self[clip_id][np.asarray(rows, dtype=np.int64)]
         beyond = [int(row) for row in rows if not 0 <= row < last - first]
         if beyond:
             raise IndexError(f"clip {clip_id!r} has {last - first} rows of {self.name!r}, asked for row {beyond[0]}")
         values = self._reader(shard).array("values")
-        pictures = np.empty((len(rows), *self.spec.shape), dtype=self.spec.dtype)
+        taken = np.empty((len(rows), *self.spec.shape), dtype=self.spec.numpy_dtype)
         for index, row in enumerate(rows):
-            pictures[index] = values[first + int(row) : first + int(row) + 1][0]
-        return pictures
+            taken[index] = values[first + int(row) : first + int(row) + 1][0]
+        return taken
 
     def rows(self, clip_id: str) -> int:
         """Length of a clip."""
@@ -134,10 +134,11 @@ class Feature:
         Raises:
             AbsentError: no such clip or array.
         """
-        shard, first, last = self._place(clip_id)
+        shard, _, _ = self._place(clip_id)
         if name not in self.specs:
             raise AbsentError(f"feature {self.name!r} has no array {name!r}: {near(name, self.specs)}")
-        return self._reader(shard).array(name)[first:last]
+        reader = self._reader(shard)
+        return reader.array(name)[reader.rows(clip_id, name)]
 
     def arrays(self, clip_id: str) -> ClipArrays:
         """All arrays of a clip, and its grid."""
@@ -171,7 +172,7 @@ class Feature:
         return self._reader(shard).array("values")[first + rows.start : first + rows.stop]
 
     def batch(self, clip_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Clips side by side, padded with zeros behind their ends.
+        """Clips side by side, padded with zeros (empty text) behind their ends.
 
         Returns:
             values (clip, row, ...) of the feature's dtype, and mask (clip, row) bool, True on real rows.
@@ -180,7 +181,7 @@ class Feature:
             AbsentError: one of the clips is not known, or has no arrays.
         """
         most = max((self.rows(clip_id) for clip_id in clip_ids), default=0)
-        values = np.zeros((len(clip_ids), most, *self.spec.shape), dtype=self.spec.dtype)
+        values = np.zeros((len(clip_ids), most, *self.spec.shape), dtype=self.spec.numpy_dtype)
         mask = np.zeros((len(clip_ids), most), dtype=bool)
         for index, clip_id in enumerate(clip_ids):
             clip = self[clip_id]

@@ -20,14 +20,18 @@ def write_virtual(feature_dir: Path, catalog: Catalog) -> None:
     """
     import h5py
 
-    rows = {shard.data: shard.rows for shard in catalog.shards}
+    counts = {
+        "row": {shard.data: shard.rows for shard in catalog.shards},
+        "clip": {shard.data: shard.ok for shard in catalog.shards},
+    }
     specs = ShardReader(feature_dir / catalog.shards[0].data).specs
     temporary = feature_dir / f".{VIRTUAL_FILE}.tmp"
     temporary.unlink(missing_ok=True)
     with h5py.File(temporary, "x", libver=("v110", "v110")) as file:
         for spec in specs.values():
-            if spec.codec == "jpeg":
+            if spec.joins_bytes:
                 continue
+            rows = counts[spec.per]
             layout = h5py.VirtualLayout((sum(rows.values()), *spec.stored_shape), spec.stored_dtype)
             first = 0
             for data, count in rows.items():
@@ -40,6 +44,6 @@ def write_virtual(feature_dir: Path, catalog: Catalog) -> None:
             dataset = file.create_virtual_dataset(spec.name, layout)
             for axis, label in enumerate(spec.stored_dims):
                 dataset.dims[axis].label = label
-        file.create_dataset("data", data=list(rows), dtype=h5py.string_dtype())
+        file.create_dataset("data", data=[shard.data for shard in catalog.shards], dtype=h5py.string_dtype())
     temporary.replace(feature_dir / VIRTUAL_FILE)
     sync_folder(feature_dir)

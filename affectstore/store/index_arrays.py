@@ -4,7 +4,7 @@
 `clip_id_offsets`: the ids as UTF-8 bytes, joined. `status` uint8 (clip,): 0 ok, 1 failed, 2 not applicable.
 `start` and `rate` int64 (clip, 2): numerator and denominator of the first row's time in seconds and of the
 rows per second; a rate of 0/1 says that the rows have no grid, and their times are in the array `times`.
-`{name}_offsets` int64 (row + 1,): where each picture of a JPEG array begins.
+`{name}_offsets` int64 (row + 1,): where each picture of a JPEG array, or each string of text, begins.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ INDEX_DIMS = {
 }
 
 
-def picture_offsets_name(name: str) -> str:
-    """Name of the array that says where each picture of the array `name` begins."""
+def row_offsets_name(name: str) -> str:
+    """Name of the array that says where each picture or string of the array `name` begins."""
     return f"{name}_offsets"
 
 
@@ -45,7 +45,7 @@ def index_arrays(
 
     Args:
         clips, grids: one each, in stored order.
-        lengths: for each JPEG array the pictures' bytes, clip by clip.
+        lengths: for each array of pictures or text its rows' bytes, clip by clip.
     """
     ids = [clip.clip_id.encode() for clip in clips]
     arrays = {
@@ -57,9 +57,9 @@ def index_arrays(
         "rate": _fractions([grid.rate if grid else Fraction(0) for grid in grids]),
     }
     for spec in specs:
-        if spec.codec == "jpeg":
+        if spec.joins_bytes:
             joined = np.concatenate([np.zeros(0, "<i8"), *lengths[spec.name]])
-            arrays[picture_offsets_name(spec.name)] = edges(joined)
+            arrays[row_offsets_name(spec.name)] = edges(joined)
     return arrays
 
 

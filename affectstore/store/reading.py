@@ -8,15 +8,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from affectstore.store.encoded import decode_pictures
+from affectstore.store.encoded import decode_rows
 from affectstore.store.folders import Folder
-from affectstore.store.index_arrays import picture_offsets_name
+from affectstore.store.index_arrays import row_offsets_name
 from affectstore.store.ledger import Ledger
 from affectstore.store.spec import ArraySpec
 
 
 class Rows(Protocol):
-    """Anything that gives rows by slice: a mapped array, a zarr array, pictures that decode as asked."""
+    """Anything that gives rows by slice: a mapped array, a zarr array, pictures and strings that are decoded as asked."""
 
     def __getitem__(self, rows: slice, /) -> np.ndarray: ...
 
@@ -65,21 +65,21 @@ class Container(abc.ABC):
     def rows(self, name: str) -> Rows:
         """An array as readers see it."""
         spec = self.specs[name]
-        if spec.codec != "jpeg":
+        if not spec.joins_bytes:
             return self.stored(name)
-        return PictureRows(spec, self.stored(name), self.index(picture_offsets_name(name)))
+        return DecodedRows(spec, self.stored(name), self.index(row_offsets_name(name)))
 
 
-class PictureRows:
-    """JPEG pictures that are decoded as they are asked for."""
+class DecodedRows:
+    """Pictures or strings that are decoded as they are asked for."""
 
     def __init__(self, spec: ArraySpec, data: Rows, edges: np.ndarray):
         self._spec, self._data, self._edges = spec, data, edges
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        """uint8 (row, *shape)."""
+        """(row, *shape) of the spec's dtype."""
         first, last, _ = rows.indices(len(self._edges) - 1)
         cuts = self._edges[first : max(first, last) + 1]
-        pictures = decode_pictures(self._spec, self._data[int(cuts[0]) : int(cuts[-1])], cuts - cuts[0])
-        pictures.flags.writeable = False
-        return pictures
+        decoded = decode_rows(self._spec, self._data[int(cuts[0]) : int(cuts[-1])], cuts - cuts[0])
+        decoded.flags.writeable = False
+        return decoded

@@ -12,7 +12,7 @@ from affectstore.errors import StoreError
 from affectstore.store.clip_arrays import ClipArrays, StoredArrays
 from affectstore.store.encoded import Encoded
 from affectstore.store.folders import Folder, LocalFolder
-from affectstore.store.index_arrays import edges, grid_of, picture_offsets_name
+from affectstore.store.index_arrays import edges, grid_of, row_offsets_name
 from affectstore.store.layout import LEDGER
 from affectstore.store.ledger import ClipEntry, Ledger
 from affectstore.store.reading import Container, Rows
@@ -69,14 +69,21 @@ class ShardReader:
     def _positions(self) -> dict[str, int]:
         return {clip_id: position for position, clip_id in enumerate(self.clip_ids)}
 
-    def rows(self, clip_id: str) -> slice:
-        """Which rows of every array are the clip's.
+    @cached_property
+    def _clip_edges(self) -> np.ndarray:
+        """int64 (clip + 1,): the same for arrays that have one row a clip."""
+        return edges([int(entry.status == "ok") for entry in self.ledger.clips])
+
+    def rows(self, clip_id: str, name: str = "values") -> slice:
+        """Which rows of an array are the clip's.
 
         Raises:
             StoreError: the shard does not hold the clip.
         """
         position = self._position(clip_id)
-        return slice(int(self.edges[position]), int(self.edges[position + 1]))
+        # The declaration of `values` is not looked at: it is always per row, and this is on the reader's fast path.
+        cuts = self.edges if name == "values" or self.specs[name].per == "row" else self._clip_edges
+        return slice(int(cuts[position]), int(cuts[position + 1]))
 
     def array(self, name: str) -> Rows:
         """All clips' rows of an array, by slice; mapped memory where the array is not compressed."""
@@ -95,7 +102,9 @@ class ShardReader:
         entry, rows = self.entry(clip_id), self.rows(clip_id)
         if entry.status != "ok":
             raise StoreError(f"clip {clip_id!r} has no arrays in {self.folder}: {entry.status}, {entry.reason}")
-        stored = StoredArrays(tuple(self.specs), rows.stop - rows.start, lambda name: self.array(name)[rows])
+        stored = StoredArrays(
+            tuple(self.specs), rows.stop - rows.start, lambda name: self.array(name)[self.rows(clip_id, name)]
+        )
         return ClipArrays(stored, self.grid(clip_id))
 
     def grid(self, clip_id: str) -> Grid | None:
@@ -113,17 +122,16 @@ class ShardReader:
         return self.entries[clip_id]
 
     def encoded(self, clip_id: str) -> list[Encoded]:
-        """A clip's arrays in stored form, in the order of `specs`, pictures not decoded."""
-        rows = self.rows(clip_id)
-        return [self._encoded(spec, rows) for spec in self.specs.values()]
+        """A clip's arrays in stored form, in the order of `specs`, pictures and text not decoded."""
+        return [self._encoded(spec, self.rows(clip_id, spec.name)) for spec in self.specs.values()]
 
     def _encoded(self, spec: ArraySpec, rows: slice) -> Encoded:
         if spec.name not in self._stored:
             self._stored[spec.name] = self.container.stored(spec.name)
         stored = self._stored[spec.name]
-        if spec.codec != "jpeg":
+        if not spec.joins_bytes:
             return Encoded(stored[rows])
-        cuts = self.container.index(picture_offsets_name(spec.name))[rows.start : rows.stop + 1]
+        cuts = self.container.index(row_offsets_name(spec.name))[rows.start : rows.stop + 1]
         return Encoded(stored[int(cuts[0]) : int(cuts[-1])], np.diff(cuts))
 
     def _position(self, clip_id: str) -> int:

@@ -75,7 +75,7 @@ class ShardWriter:
         self._lock = ShardLock(self.feature_dir, shard)
         self._clips: dict[str, ClipEntry] = {}
         self._grids: list[Grid | None] = []
-        self._lengths: dict[str, list[np.ndarray]] = {spec.name: [] for spec in arrays if spec.codec == "jpeg"}
+        self._lengths: dict[str, list[np.ndarray]] = {spec.name: [] for spec in arrays if spec.joins_bytes}
         self._folder: Path | None = None
         self._container: ZarrFolder | Hdf5File | None = None
 
@@ -244,18 +244,23 @@ def remove_temporaries(feature_dir: Path, shard: str) -> list[Path]:
 
 def _form(spec: ArraySpec) -> tuple[object, ...]:
     """What two arrays have in common when one's stored rows can be the other's."""
-    return spec.name, spec.dtype, spec.shape, "pictures" if spec.codec == "jpeg" else "plain"
+    return spec.name, spec.dtype, spec.shape, spec.codec if spec.joins_bytes else "plain", spec.per
 
 
 def _check_array(clip_id: str, spec: ArraySpec, array: np.ndarray, rows: int) -> None:
     where = f"clip {clip_id!r}, array {spec.name!r}"
-    if array.dtype != np.dtype(spec.dtype):
+    if array.dtype != spec.numpy_dtype:
         raise StoreError(f"{where}: dtype {array.dtype} instead of {spec.dtype}")
     if array.shape[1:] != spec.shape or array.ndim == 0:
         raise StoreError(f"{where}: shape {array.shape} instead of ({spec.dims[0]}, {', '.join(map(str, spec.shape))})")
-    if len(array) != rows:
+    if spec.per == "clip" and len(array) != 1:
+        raise StoreError(f"{where}: {len(array)} rows, but it is declared to have one a clip")
+    if spec.per == "row" and len(array) != rows:
         raise StoreError(f"{where}: {len(array)} rows, but 'values' has {rows}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if spec.gaps:
+        if np.isinf(array).any():
+            raise ClipError(f"{where}: {int(np.isinf(array).sum())} of {array.size} numbers are infinite")
+    elif array.dtype.kind == "f" and not np.isfinite(array).all():
         count = array.size - int(np.isfinite(array).sum())
         raise ClipError(f"{where}: {count} of {array.size} numbers are not finite")
     if spec.name == "times" and (np.diff(array) < 0).any():

@@ -47,6 +47,6 @@ class Extractor(base.BaseExtractor):
             ClipError: the file cannot be decoded in full, or lacks the channel.
             NotApplicable: the clip has no sound file.
         """
-        media = clip.media
-        sound = decode_audio(media.path("audio"), media.start_s, media.end_s, self.options.channel)
+        source = clip.media.source("audio")
+        sound = decode_audio(source.path, source.start_s, source.end_s, self.options.channel)
         return ClipArrays({"values": sound.samples}, Grid(sound.start, Fraction(sound.rate_hz)))

@@ -105,8 +105,8 @@ class Extractor(base.BaseExtractor):
             ClipError: the file cannot be decoded, or no picture shows a face.
             NotApplicable: the clip has no picture file.
         """
-        media, options = clip.media, self.options
-        where = media.path("video"), media.start_s, media.end_s
+        source, options = clip.media.source("video"), self.options
+        where = source.path, source.start_s, source.end_s
         if options.at == "middle":
             picture = middle_picture(*where)
             return self._arrays(lambda: [(picture, 1)], None)

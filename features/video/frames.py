@@ -60,7 +60,8 @@ class Extractor(base.BaseExtractor):
 
         media, options = clip.media, self.options
         scaler = VideoReformatter()
-        shown = pictures(media.path("video"), media.start_s, media.end_s)
+        source = clip.media.source("video")
+        shown = pictures(source.path, source.start_s, source.end_s)
         if options.fps == "source":
             rows, starts = [], []
             for picture in shown:

@@ -17,7 +17,7 @@ from affectstore.errors import ClipError, NotApplicable, UnknownNameError
 from affectstore.features.base import EXTRACTORS, Clip, Media, build
 
 NAMES = EXTRACTORS.names()
-DECODING = tuple(name for name in NAMES if EXTRACTORS.load(name).SPEC.media)
+DECODING = tuple(name for name in NAMES if {"audio", "video"} & set(EXTRACTORS.load(name).SPEC.media))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -27,9 +27,10 @@ def test_declaration(name: str):
     assert spec.name == name
     assert spec.version >= 1
     assert spec.summary
-    assert spec.media or spec.needs
+    assert spec.media or spec.needs or spec.fields
     assert set(spec.needs) <= set(NAMES)
-    assert set(spec.media) <= {"audio", "video"}
+    assert set(spec.media) <= {"audio", "video", "words"}
+    assert set(spec.fields) <= {"text", "face_side"}
     assert module.__doc__
     assert all(field.description for field in module.Options.model_fields.values())
     assert module.Options.model_config["frozen"]
@@ -68,7 +69,7 @@ def test_an_unknown_extractor_lists_the_known():
 @pytest.mark.parametrize("name", DECODING)
 def test_without_the_file_a_feature_is_not_applicable(name: str):
     with pytest.raises(NotApplicable, match=r"the clip has no (audio|video) file"):
-        build(name).extract(Clip("clip", Media(None, None)))
+        build(name).extract(Clip("clip", Media()))
 
 
 @pytest.mark.parametrize("name", DECODING)
@@ -103,6 +104,6 @@ def test_a_feature_of_a_clip_does_not_depend_on_the_clips_before(folder: Path):
     one, other = odd_media.good_flv(folder), odd_media.good_mp4(folder)
     for name in ("audio", "frames", "mel", "mel_image", "mel_chunks"):
         extractor = extraction.chain(name)
-        first = extraction.run(extractor, Media(one, one)).arrays["values"]
-        extraction.run(extractor, Media(other, other))
-        np.testing.assert_array_equal(extraction.run(extractor, Media(one, one)).arrays["values"], first)
+        first = extraction.run(extractor, extraction.both(one)).arrays["values"]
+        extraction.run(extractor, extraction.both(other))
+        np.testing.assert_array_equal(extraction.run(extractor, extraction.both(one)).arrays["values"], first)

@@ -15,7 +15,7 @@ import pytest
 from drawn_face import face_picture, lossless_video
 from extraction import sound
 
-from affectstore.features.base import EXTRACTORS, Clip, Media, build
+from affectstore.features.base import EXTRACTORS, Clip, Media, Source, build
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.timeline import Grid
 
@@ -56,7 +56,7 @@ def test_audio(folder: Path):
     with wave.open(str(path), "wb") as file:
         file.setparams((2, 2, 16000, 0, "NONE", ""))
         file.writeframes(stereo.tobytes())
-    media = Media(path, None, Fraction("0.01"), Fraction("0.2"))
+    media = Media(Source(path, Fraction("0.01"), Fraction("0.2")))
     given = build("audio").extract(Clip("clip", media))
     assert versions("audio") == [1]
     assert (given.rows, given.grid) == (3040, Grid(Fraction(0), Fraction(16000)))
@@ -67,14 +67,14 @@ def test_frames(folder: Path):
     frame, row, column = np.mgrid[:12, :180, :160]
     planes = ((frame * 5 + row * 3 + column * 2) % 220 + 16).astype(np.uint8)
     path = lossless_video(folder / "planes.avi", planes, pixels="yuv420p")
-    given = build("frames", {"size_px": 64}).extract(Clip("clip", Media(None, path)))
+    given = build("frames", {"size_px": 64}).extract(Clip("clip", Media(video=Source(path))))
     assert versions("frames") == [1]
     assert (given.rows, given.grid) == (12, Grid(Fraction(0), Fraction(24)))
     assert sha(given.arrays["values"]) == "90320841c58cfef1"
 
 
 def test_faces(film: Path):
-    given = build("faces").extract(Clip("clip", Media(None, film))).arrays
+    given = build("faces").extract(Clip("clip", Media(video=Source(film)))).arrays
     assert versions("faces") == [1]
     assert given["times"].tolist() == [0.24]
     # Networks give other last bits on other processors.
@@ -85,7 +85,7 @@ def test_faces(film: Path):
 
 
 def test_mel():
-    given = build("mel").extract(Clip("clip", Media(None, None), {"audio": sound(triangle(8000, 91))}))
+    given = build("mel").extract(Clip("clip", Media(), {"audio": sound(triangle(8000, 91))}))
     assert versions("mel") == [1]
     assert (given.rows, given.grid) == (22, Grid(-1 / (2 * RATE), RATE))
     np.testing.assert_allclose(
@@ -96,7 +96,7 @@ def test_mel():
 
 
 def test_mel_image():
-    clip = Clip("clip", Media(None, None), {"mel": ramp_mel()})
+    clip = Clip("clip", Media(), {"mel": ramp_mel()})
     stretched = build("mel_image", {"size_px": 96}).extract(clip).arrays["values"]
     fixed = build("mel_image", {"size_px": 96, "time": "fixed", "width_s": 2, "colour": "magma"}).extract(clip)
     assert versions("mel_image") == [1]
@@ -106,7 +106,7 @@ def test_mel_image():
 
 def test_mel_chunks():
     frames = ClipArrays({"values": np.zeros((26, 1, 1, 3), np.uint8)}, Grid(Fraction(27, 1000), Fraction(24)))
-    clip = Clip("clip", Media(None, None), {"mel": ramp_mel(), "frames": frames})
+    clip = Clip("clip", Media(), {"mel": ramp_mel(), "frames": frames})
     assert versions("mel_chunks") == [1]
     assert sha(build("mel_chunks").extract(clip).arrays["values"]) == "620451a6643cc617"
     assert sha(build("mel_chunks", {"align": "stretch"}).extract(clip).arrays["values"]) == "9236ba9eae363ac3"

@@ -15,7 +15,7 @@ from affectstore.features.base import Clip, Media, build
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.timeline import Grid
 
-NOWHERE = Media(None, None)
+NOWHERE = Media()
 
 
 def mel(audio: ClipArrays, **options) -> ClipArrays:

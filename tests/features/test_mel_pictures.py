@@ -18,7 +18,7 @@ from affectstore.store.clip_arrays import ClipArrays
 from affectstore.timeline import Grid, overlap_weights
 
 RATE = Fraction(22050, 512)
-NOWHERE = Media(None, None)
+NOWHERE = Media()
 
 
 def spectrogram(values: np.ndarray, start: Fraction = Fraction(0)) -> ClipArrays:

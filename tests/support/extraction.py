@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from affectstore.features.base import BaseExtractor, Clip, Media, build
+from affectstore.features.base import BaseExtractor, Clip, Media, Source, build
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.timeline import Grid
 
@@ -21,6 +21,8 @@ def extract(
     *,
     upstream: Mapping[str, Mapping[str, Any]] | None = None,
     segment: tuple[Fraction, Fraction | None] = (Fraction(0), None),
+    words: Path | None = None,
+    **fields: Any,
 ) -> ClipArrays:
     """A feature of the clip that `path` holds, its needs computed first.
 
@@ -30,9 +32,17 @@ def extract(
         options: of the extractor.
         upstream: options of the extractors it reads, by name; those not named keep their defaults.
         segment: start and end of the clip in the file.
+        words: file of word times.
+        fields: `text` and `face_side` of the clip.
     """
     extractor = chain(name, options, upstream)
-    return run(extractor, Media(path, path, *segment))
+    source = None if path is None else Source(path, *segment)
+    return run(extractor, Media(source, source, words), **fields)
+
+
+def both(path: Path) -> Media:
+    """A file that is the clip's sound and picture."""
+    return Media(Source(path), Source(path))
 
 
 def chain(
@@ -44,17 +54,18 @@ def chain(
     return build(name, options, {need: chain(need, given.get(need), given) for need in needs})
 
 
-def run(extractor: BaseExtractor, media: Media) -> ClipArrays:
+def run(extractor: BaseExtractor, media: Media, **fields: Any) -> ClipArrays:
     """Extract, and hold the result to what the extractor declares."""
-    sources = {need: run(source, media) for need, source in extractor.upstream.items()}
-    given = extractor.extract(Clip("clip", media, sources))
+    sources = {need: run(source, media, **fields) for need, source in extractor.upstream.items()}
+    given = extractor.extract(Clip("clip", media, sources, **fields))
     specs = {spec.name: spec for spec in extractor.arrays()}
     assert list(specs) == list(given.arrays)
     for array_name, array in given.arrays.items():
-        assert array.dtype == np.dtype(specs[array_name].dtype), array_name
-        assert array.shape == (given.rows, *specs[array_name].shape), array_name
-        assert len(specs[array_name].dims) == array.ndim, array_name
-        assert array.dtype.kind != "f" or np.isfinite(array).all(), array_name
+        spec = specs[array_name]
+        assert array.dtype == spec.numpy_dtype, array_name
+        assert array.shape == (given.rows if spec.per == "row" else 1, *spec.shape), array_name
+        assert len(spec.dims) == array.ndim, array_name
+        assert array.dtype.kind != "f" or spec.gaps or np.isfinite(array).all(), array_name
     assert given.grid is not None or "times" in given.arrays
     return given
 
