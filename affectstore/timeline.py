@@ -2,6 +2,9 @@
 
 Row k of a grid with rate r and start s spans [s + k/r, s + (k+1)/r). Rates and starts are
 `fractions.Fraction`, taken from timestamps and integer sample counts, never from nominal rates.
+
+Rows of different features are compared by their spans in whole nanoseconds, int64 (row, 2): there a
+border that two features share is the same number, whichever way each of them came to it.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from fractions import Fraction
 import numpy as np
 
 _BLOCK_CELLS = 1024
+_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -143,3 +147,83 @@ def rows_overlapping(times_s: np.ndarray, start_s: float | Fraction, end_s: floa
     if rows > 1 and float(start_s) >= 2 * times_s[-1] - times_s[-2]:
         first = rows
     return slice(first, max(first, last))
+
+
+def grid_spans_ns(grid: Grid, rows: int) -> np.ndarray:
+    """Begin and end of each row of a grid: int64 (row, 2), in nanoseconds."""
+    # Beyond 10^4 s a float64 still holds hundredths of a nanosecond.
+    edges = np.rint(float(grid.start * _NS) + np.arange(rows + 1) * float(_NS / grid.rate)).astype(np.int64)
+    return np.stack([edges[:-1], edges[1:]], axis=1)
+
+
+def time_spans_ns(times_s: np.ndarray, ends_s: np.ndarray | None = None) -> np.ndarray:
+    """Begin and end of rows that have times of their own: int64 (row, 2), in nanoseconds.
+
+    Args:
+        times_s: float64 (row,), ascending, when each row begins.
+        ends_s: float64 (row,), when it ends; by default when the next one begins, the last one lasting as
+            long as the one before it, and a lone row no time at all.
+
+    Raises:
+        ValueError: a time is not known.
+    """
+    begins = np.asarray(times_s, dtype=np.float64)
+    if ends_s is None:
+        steps = np.diff(begins)
+        ends_s = np.append(begins[1:], begins[-1:] + (steps[-1:] if len(steps) else 0.0))
+    spans = np.stack([begins, ends_s], axis=1)
+    if np.isnan(spans).any():
+        raise ValueError(f"the times of {int(np.isnan(spans).any(axis=1).sum())} of {len(spans)} rows are not known")
+    return np.rint(spans * _NS).astype(np.int64)
+
+
+def nearest_rows(source_ns: np.ndarray, target_ns: np.ndarray) -> np.ndarray:
+    """For each target row the source row that holds its middle, or else the one nearest to it.
+
+    Args:
+        source_ns: int64 (row, 2), at least one row, begins ascending.
+        target_ns: int64 (target, 2).
+
+    Returns:
+        int64 (target,). The earlier one of two that are equally near.
+    """
+    middle = target_ns.sum(axis=1) // 2
+    before = np.clip(np.searchsorted(source_ns[:, 0], middle, side="right") - 1, 0, None)
+    after = np.minimum(before + 1, len(source_ns) - 1)
+    # Behind the row that began last, the next one may be nearer; before the first row, nothing is.
+    behind, ahead = middle - source_ns[before, 1], source_ns[after, 0] - middle
+    return np.where((ahead > 0) & (ahead < behind), after, before)
+
+
+def rows_inside(source_ns: np.ndarray, target_ns: np.ndarray) -> np.ndarray:
+    """For each target row the source rows whose middles it holds: int64 (target, 2), first and last + 1.
+
+    Where it holds none, they are the one row that `nearest_rows` gives.
+    """
+    middle = source_ns.sum(axis=1) // 2
+    first = np.searchsorted(middle, target_ns[:, 0], side="left")
+    last = np.searchsorted(middle, target_ns[:, 1], side="left")
+    nearest = nearest_rows(source_ns, target_ns)
+    none = last <= first
+    return np.stack([np.where(none, nearest, first), np.where(none, nearest + 1, last)], axis=1)
+
+
+def rows_touched(source_ns: np.ndarray, target_ns: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """For each target row the source rows that it overlaps, and by how much.
+
+    Returns:
+        int64 (target, 2), first and last + 1; and float64 weights of these rows that sum to one. Where a
+        target overlaps nothing, it is the row that `nearest_rows` gives.
+    """
+    first = np.searchsorted(source_ns[:, 1], target_ns[:, 0], side="right")
+    last = np.searchsorted(source_ns[:, 0], target_ns[:, 1], side="left")
+    nearest = nearest_rows(source_ns, target_ns)
+    none = last <= first
+    rows = np.stack([np.where(none, nearest, first), np.where(none, nearest + 1, last)], axis=1)
+    weights = []
+    for (begin, end), (lower, upper) in zip(target_ns.tolist(), rows.tolist(), strict=True):
+        part = source_ns[lower:upper]
+        overlap = np.clip(np.minimum(part[:, 1], end) - np.maximum(part[:, 0], begin), 0, None).astype(np.float64)
+        total = overlap.sum()
+        weights.append(overlap / total if total else np.full(len(part), 1 / len(part)))
+    return rows, weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 
 from affectstore.errors import StoreError
 from affectstore.store.absent import AbsentError, near
+from affectstore.store.aligned import Aligned, By
 from affectstore.store.feature import Feature
 from affectstore.store.folders import Folder, LocalFolder, RemoteFolder
 from affectstore.store.layout import is_feature_name
@@ -74,6 +75,48 @@ class Store:
                 raise AbsentError(f"{self.address} has no feature {name!r}: {near(name, self.features)}")
             self._opened[name] = Feature(folder, name)
         return self._opened[name]
+
+    def align(self, feature: str, to: str, by: By = "nearest") -> Aligned:
+        """A feature on the rows of another: `store.align("lld", to="frames", by="mean")[clip_id]`.
+
+        Args:
+            feature: whose values are given.
+            to: whose rows are counted; any feature with a grid or times: frames, chunks, LLDs, words.
+            by: `nearest` row, `mean` of the rows inside, or mean weighted by `overlap`; see `Aligned`.
+
+        Raises:
+            AbsentError: the store has no such feature.
+            StoreError: `by` is none of the three, or a mean of what has no mean.
+        """
+        return Aligned(self[feature], self[to], by)
+
+    def timetable(self, clip_id: str, features: Sequence[str] = ()) -> pd.DataFrame:
+        """When every row of a clip is on, over several features, on one time axis.
+
+        Args:
+            clip_id: the clip.
+            features: which; empty: all that the clip has, with known times.
+
+        Returns:
+            Columns feature, row, start_s, end_s, in the order of time.
+
+        Raises:
+            AbsentError: no such feature, or a feature that was named lacks the clip.
+            StoreError: the times of a feature that was named are not known.
+        """
+        parts = []
+        for name in features or self.features:
+            try:
+                spans = self[name].spans_s(clip_id)
+            except StoreError:  # absent, or without times
+                if features:
+                    raise
+                continue
+            columns = {"feature": name, "row": range(len(spans)), "start_s": spans[:, 0], "end_s": spans[:, 1]}
+            parts.append(pd.DataFrame(columns))
+        if not parts:
+            raise AbsentError(f"{self.address}: no feature has rows of clip {clip_id!r}")
+        return pd.concat(parts).sort_values(["start_s", "end_s", "feature", "row"], ignore_index=True)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and is_feature_name(name) and is_published(self._folder.child(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from affectstore.errors import IntegrityError
+from affectstore.errors import IntegrityError, StoreError
 from affectstore.store.absent import AbsentError, near
 from affectstore.store.catalog import Catalog
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.folders import Folder
 from affectstore.store.layout import LEDGER
 from affectstore.store.ledger import ClipEntry, Ledger
+from affectstore.store.padding import side_by_side
 from affectstore.store.reading import Rows
 from affectstore.store.shard import ShardReader
 from affectstore.store.spec import ArraySpec
-from affectstore.timeline import Grid, rows_overlapping
+from affectstore.store.statistics import Statistics, column_statistics
+from affectstore.timeline import Grid, grid_spans_ns, rows_overlapping, time_spans_ns
 
 
 class Feature:
@@ -150,6 +152,35 @@ class Feature:
         shard, _, _ = self._place(clip_id)
         return self._reader(shard).grid(clip_id)
 
+    def spans_ns(self, clip_id: str) -> np.ndarray:
+        """When each row of a clip begins and ends: int64 (row, 2), in nanoseconds of the clip's time.
+
+        Raises:
+            AbsentError: the clip is not known, or has no arrays.
+            StoreError: the times of its rows are not known (words of a transcript without times).
+        """
+        grid = self.grid(clip_id)
+        if grid is not None:
+            return grid_spans_ns(grid, self.rows(clip_id))
+        times, ends = (self.array(clip_id, name) if name in self.specs else None for name in ("times", "ends"))
+        try:
+            return time_spans_ns(times, ends)  # without a grid every feature has times
+        except ValueError as error:
+            raise StoreError(f"{self.name!r} of clip {clip_id!r}: {error}") from None
+
+    def spans_s(self, clip_id: str) -> np.ndarray:
+        """The same in seconds: float64 (row, 2)."""
+        return self.spans_ns(clip_id) / 1e9
+
+    def statistics(self, clip_ids: Iterable[str]) -> Statistics:
+        """Mean and deviation of each column over the rows of some clips, for z-normalisation.
+
+        Raises:
+            AbsentError: one of the clips is not known, or has no arrays.
+            StoreError: no clips are given, or the feature holds no numbers.
+        """
+        return column_statistics(self, clip_ids)
+
     def at(self, clip_id: str, start_s: float | Fraction, end_s: float | Fraction) -> np.ndarray:
         """`values` of the rows whose spans overlap [start_s, end_s).
 
@@ -159,6 +190,7 @@ class Feature:
 
         Raises:
             AbsentError: the clip is not known, or has no arrays.
+            StoreError: the times of its rows are not known.
             ValueError: the span ends before it begins.
         """
         shard, first, last = self._place(clip_id)
@@ -167,6 +199,10 @@ class Feature:
         grid = self.grid(clip_id)
         if grid is not None:
             rows = grid.rows_between(_at_border(start_s, grid), _at_border(end_s, grid), last - first)
+        elif "ends" in self.specs:
+            spans = self.spans_s(clip_id)
+            touched = np.flatnonzero((spans[:, 1] > float(start_s)) & (spans[:, 0] < float(end_s)))
+            rows = slice(touched[0], touched[-1] + 1) if len(touched) else slice(0, 0)
         else:
             rows = rows_overlapping(self.array(clip_id, "times"), start_s, end_s)
         return self._reader(shard).array("values")[first + rows.start : first + rows.stop]
@@ -180,14 +216,7 @@ class Feature:
         Raises:
             AbsentError: one of the clips is not known, or has no arrays.
         """
-        most = max((self.rows(clip_id) for clip_id in clip_ids), default=0)
-        values = np.zeros((len(clip_ids), most, *self.spec.shape), dtype=self.spec.numpy_dtype)
-        mask = np.zeros((len(clip_ids), most), dtype=bool)
-        for index, clip_id in enumerate(clip_ids):
-            clip = self[clip_id]
-            values[index, : len(clip)] = clip
-            mask[index, : len(clip)] = True
-        return values, mask
+        return side_by_side([self[clip_id] for clip_id in clip_ids], self.spec)
 
     def entry(self, clip_id: str) -> ClipEntry:
         """What the ledger says of a clip, failed or not: key, status, reason, rows, digest.

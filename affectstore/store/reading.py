@@ -16,7 +16,7 @@ from affectstore.store.spec import ArraySpec
 
 
 class Rows(Protocol):
-    """Anything that gives rows by slice: a mapped array, a zarr array, pictures and strings that are decoded as asked."""
+    """Anything that gives rows by slice: a mapped array, a zarr array, pictures or strings decoded as asked for."""
 
     def __getitem__(self, rows: slice, /) -> np.ndarray: ...
 

@@ -76,7 +76,7 @@ class ArraySpec:
         ):
             return f"jpeg holds uint8 pictures (height, width[, 1 or 3]), not {self.dtype} {self.shape}"
         if (self.codec == "utf8") != (self.dtype == TEXT) or (self.codec == "utf8" and self.shape):
-            return f"codec utf8 holds text, one string a row, and only text; got {self.codec}, {self.dtype} {self.shape}"
+            return f"codec utf8 holds text, one string a row; got {self.codec}, {self.dtype} {self.shape}"
         if self.per == "clip" and (self.name == "values" or self.dims[0] != "clip"):
             return f"an array per clip is not 'values', and its first axis is named 'clip', got {self.dims}"
         if self.gaps and not self.dtype.startswith("float"):
