@@ -20,9 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from affectstore.errors import NotApplicable
 from affectstore.registry import Registry
@@ -32,6 +32,9 @@ from affectstore.store.spec import ArraySpec
 EXTRACTORS = Registry(
     "extractor", ("affectstore.features.audio", "affectstore.features.video", "affectstore.features.text")
 )
+
+#: A length of a picture that an option names.
+Pixels = Annotated[int, Field(ge=1, le=4096)]
 
 
 class Options(BaseModel):
@@ -165,6 +168,13 @@ class BaseExtractor(abc.ABC):
             ConfigError: they are not there; the message says where they were looked for.
         """
         return None
+
+    def attributes(self) -> Mapping[str, Any]:
+        """What else a reader of the values should know, JSON-like; stored among the attributes as `notes`.
+
+        It follows from the options and the installed libraries alone, never from a clip.
+        """
+        return {}
 
 
 def build(

@@ -101,13 +101,16 @@ def shown_rows(shown: Iterable[Picture], rate: Fraction) -> Iterator[tuple[Pictu
             yield picture, rows
 
 
-def to_array(frame: Any, scaler: Any, size_px: int | None = None, colour: Colour = "rgb") -> np.ndarray:
+def to_array(
+    frame: Any, scaler: Any, size_px: int | tuple[int, int] | None = None, colour: Colour = "rgb"
+) -> np.ndarray:
     """Pixels of a frame, upright.
 
     Args:
         frame: an `av.VideoFrame`.
         scaler: an `av.video.reformatter.VideoReformatter`, kept from frame to frame for its tables.
-        size_px: side of the square to which the whole picture is stretched; None keeps its size.
+        size_px: side of the square, or height and width, to which the whole picture is stretched; None keeps
+            its size.
         colour: "rgb" or "grey".
 
     Returns:
@@ -121,8 +124,11 @@ def to_array(frame: Any, scaler: Any, size_px: int | None = None, colour: Colour
         pixels = scaler.reformat(frame, format=_FORMATS[colour], threads=1).to_ndarray()
     else:
         flags = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+        height, width = (size_px, size_px) if isinstance(size_px, int) else size_px
+        if _lies_on_its_side(frame):
+            height, width = width, height
         pixels = scaler.reformat(
-            frame, width=size_px, height=size_px, format=_FORMATS[colour], interpolation=flags, threads=1
+            frame, width=width, height=height, format=_FORMATS[colour], interpolation=flags, threads=1
         ).to_ndarray()
     return _upright(pixels, frame)
 
@@ -208,12 +214,17 @@ def _upright(pixels: np.ndarray, frame: Any) -> np.ndarray:
     if matrix is None:
         return pixels
     a, b, c, d = matrix
-    if abs(b) > abs(a):  # x and y change places: displayed x' = c y, y' = b x
+    if _lies_on_its_side(frame):  # x and y change places: displayed x' = c y, y' = b x
         pixels = pixels.swapaxes(0, 1)
         mirror_x, mirror_y = c < 0, b < 0
     else:  # x' = a x, y' = d y
         mirror_x, mirror_y = a < 0, d < 0
     return np.ascontiguousarray(pixels[:: -1 if mirror_y else 1, :: -1 if mirror_x else 1])
+
+
+def _lies_on_its_side(frame: Any) -> bool:
+    matrix = _display_matrix(frame)
+    return matrix is not None and abs(matrix[1]) > abs(matrix[0])
 
 
 def _display_matrix(frame: Any) -> tuple[int, int, int, int] | None:

@@ -7,11 +7,11 @@ from fractions import Fraction
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from affectstore.errors import ClipError
 from affectstore.features import base
-from affectstore.features.audio.mel_image import grey_levels
+from affectstore.features.audio._colour import Colour, channels, coloured
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid, overlap_weights, resample
@@ -35,13 +35,18 @@ class Options(base.Options):
         default="time",
         description="time: a chunk covers its frame's span; stretch: the whole spectrogram in equal parts.",
     )
-    picture_px: int | None = Field(
+    picture_px: base.Pixels | tuple[base.Pixels, base.Pixels] | None = Field(
         default=None,
-        ge=1,
-        le=4096,
-        description="Side of square grey pictures (low frequencies at the bottom) instead of levels in dB.",
+        description="Side, or height and width, of pictures (low frequencies at the bottom) instead of levels in dB.",
     )
+    colour: Colour = Field(default="grey", description="Of pictures: grey (one channel) or a colour map (RGB).")
     floor_db: float = Field(default=-80.0, lt=0, description="Level that pictures show black; 0 dB is white.")
+
+    @model_validator(mode="after")
+    def _levels_have_no_colour(self) -> Options:
+        if self.picture_px is None and self.colour != "grey":
+            raise ValueError(f"colour {self.colour} is one of pictures: say their picture_px too")
+        return self
 
 
 class Extractor(base.BaseExtractor):
@@ -50,14 +55,15 @@ class Extractor(base.BaseExtractor):
     options: Options
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: float16 (frame, n_mels, width), the lowest band first, or uint8 (frame, size, size).
+        """`values`: float16 (frame, n_mels, width), the lowest band first, or uint8 (frame, height, width[, 3]).
 
         Frames with times of their own pass them on as `times`: float64 (frame,).
         """
         options = self.options
         if options.picture_px is not None:
-            shape = (options.picture_px, options.picture_px)
-            values = ArraySpec("values", "uint8", ("frame", "height", "width"), shape, codec="zstd")
+            colours = channels(options.colour)
+            dims = ("frame", "height", "width", *("channel" for _ in colours))
+            values = ArraySpec("values", "uint8", dims, (*self._size_px, *colours), codec="zstd")
         else:
             (n_mels,) = self.upstream["mel"].arrays()[0].shape
             values = ArraySpec("values", "float16", ("frame", "mel", "width"), (n_mels, options.width), unit="dB")
@@ -95,11 +101,17 @@ class Extractor(base.BaseExtractor):
 
     def _stored(self, chunks: np.ndarray) -> np.ndarray:
         """Chunks (frame, n_mels, width) in dB as `arrays` declares them."""
-        size = self.options.picture_px
-        if size is None:
+        options = self.options
+        if options.picture_px is None:
             return chunks.astype(np.float16)
-        rows, columns = (_stretch(length, size) for length in chunks.shape[1:])
-        return grey_levels((rows @ chunks @ columns.T)[:, ::-1], self.options.floor_db)
+        rows, columns = (_stretch(length, size) for length, size in zip(chunks.shape[1:], self._size_px, strict=True))
+        return coloured((rows @ chunks @ columns.T)[:, ::-1], options.floor_db, options.colour)
+
+    @property
+    def _size_px(self) -> tuple[int, int]:
+        """Height and width of pictures."""
+        size = self.options.picture_px or 0
+        return (size, size) if isinstance(size, int) else size
 
 
 def _stretch(length: int, size_px: int) -> np.ndarray:

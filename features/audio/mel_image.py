@@ -8,7 +8,6 @@ pixel is the mean of the spectrogram under it, 0 dB is white (or the top of the 
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from pydantic import Field
 
 from affectstore.errors import ClipError
 from affectstore.features import base
+from affectstore.features.audio._colour import Colour, channels, coloured
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid, overlap_weights, resample, rows_covering
@@ -42,9 +42,7 @@ class Options(base.Options):
     )
     width_s: float = Field(default=5.0, gt=0, description="Duration that the width stands for, under `time: fixed`.")
     size_px: int = Field(default=224, ge=1, le=4096, description="Side of the square picture.")
-    colour: Literal["grey", "magma", "viridis", "inferno", "plasma", "cividis", "turbo"] = Field(
-        default="grey", description="grey (one channel) or a colour map (RGB)."
-    )
+    colour: Colour = Field(default="grey", description="grey (one channel) or a colour map (RGB).")
     floor_db: float = Field(default=-80.0, lt=0, description="Level that is shown black; 0 dB is shown white.")
 
 
@@ -55,10 +53,10 @@ class Extractor(base.BaseExtractor):
 
     def arrays(self) -> tuple[ArraySpec, ...]:
         """`values`: uint8 (1, size, size[, 3]); `filled_px`: int32 (1,), columns from the left that hold sound."""
-        size, grey = self.options.size_px, self.options.colour == "grey"
-        dims = ("clip", "height", "width", *(() if grey else ("channel",)))
+        size, colours = self.options.size_px, channels(self.options.colour)
+        dims = ("clip", "height", "width", *("channel" for _ in colours))
         return (
-            ArraySpec("values", "uint8", dims, (size, size, *(() if grey else (3,)))),
+            ArraySpec("values", "uint8", dims, (size, size, *colours)),
             ArraySpec("filled_px", "int32", ("clip",), unit="px"),
         )
 
@@ -87,9 +85,7 @@ class Extractor(base.BaseExtractor):
             columns = resample(level_db, grid, (start, end), size)
         picture_db = np.full((size, size), options.floor_db)
         picture_db[:, :filled] = (columns @ self._rows_of_bands(level_db.shape[1]).T).T[::-1]
-        picture = grey_levels(picture_db, options.floor_db)
-        if options.colour != "grey":
-            picture = self._colours[picture]
+        picture = coloured(picture_db, options.floor_db, options.colour)
         return ClipArrays(
             {"values": picture[None], "filled_px": np.array([filled], dtype=np.int32)}, Grid(start, 1 / (end - start))
         )
@@ -97,18 +93,3 @@ class Extractor(base.BaseExtractor):
     def _rows_of_bands(self, n_mels: int) -> np.ndarray:
         """float64 (size, n_mels): how the bands make up the picture's rows, the lowest first."""
         return overlap_weights(_ONE, n_mels, (Fraction(0), Fraction(n_mels)), self.options.size_px)
-
-    @cached_property
-    def _colours(self) -> np.ndarray:
-        """uint8 (256, 3), RGB. OpenCV's tables are matplotlib's, to the bit."""
-        import cv2
-
-        table = cv2.applyColorMap(
-            np.arange(256, dtype=np.uint8)[:, None], getattr(cv2, f"COLORMAP_{self.options.colour.upper()}")
-        )
-        return np.ascontiguousarray(table[:, 0, ::-1])
-
-
-def grey_levels(level_db: np.ndarray, floor_db: float) -> np.ndarray:
-    """uint8 grey: `floor_db` and less is 0, 0 dB is 255."""
-    return np.rint(np.clip(1 - level_db / floor_db, 0, 1) * 255).astype(np.uint8)

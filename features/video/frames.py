@@ -1,4 +1,4 @@
-"""The clip's pictures on an even grid of time, each stretched to one square size."""
+"""The clip's pictures on an even grid of time, each stretched to one size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from affectstore.features import base
 from affectstore.media.decode_video import pictures, shown_rows, to_array
@@ -30,8 +30,21 @@ class Options(base.Options):
     fps: Annotated[float, Field(gt=0, le=1000)] | Literal["source"] = Field(
         default=24, description="Pictures per second, or `source`: every picture of the file, with its own time."
     )
-    size_px: int = Field(default=224, ge=1, le=4096, description="Side of the square the picture is stretched to.")
+    size_px: base.Pixels | tuple[base.Pixels, base.Pixels] = Field(
+        default=224, description="Side of the square, or height and width, the picture is stretched to."
+    )
+    leave_out: int | None = Field(
+        default=None,
+        ge=2,
+        description="With `fps: source`: every so manieth picture is left out (5: of 30 pictures 24 are kept).",
+    )
     colour: Literal["rgb", "grey"] = Field(default="rgb", description="rgb or grey (one channel less).")
+
+    @model_validator(mode="after")
+    def _only_pictures_of_the_source_are_left_out(self) -> Options:
+        if self.leave_out is not None and self.fps != "source":
+            raise ValueError(f"leave_out {self.leave_out} counts pictures of the file: it goes with `fps: source`")
+        return self
 
 
 class Extractor(base.BaseExtractor):
@@ -40,10 +53,11 @@ class Extractor(base.BaseExtractor):
     options: Options
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: uint8 (frame, size, size[, 3]); at the source's rate `times`: float64 (frame,)."""
+        """`values`: uint8 (frame, height, width[, 3]); at the source's rate `times`: float64 (frame,)."""
         size, rgb = self.options.size_px, self.options.colour == "rgb"
+        height, width = (size, size) if isinstance(size, int) else size
         dims = ("frame", "height", "width", *(("channel",) if rgb else ()))
-        values = ArraySpec("values", "uint8", dims, (size, size, *((3,) if rgb else ())), codec="jpeg")
+        values = ArraySpec("values", "uint8", dims, (height, width, *((3,) if rgb else ())), codec="jpeg")
         times = ArraySpec("times", "float64", ("frame",), unit="s")
         return (values, times) if self.options.fps == "source" else (values,)
 
@@ -58,13 +72,15 @@ class Extractor(base.BaseExtractor):
         """
         from av.video.reformatter import VideoReformatter
 
-        media, options = clip.media, self.options
+        options = self.options
         scaler = VideoReformatter()
         source = clip.media.source("video")
         shown = pictures(source.path, source.start_s, source.end_s)
         if options.fps == "source":
             rows, starts = [], []
-            for picture in shown:
+            for number, picture in enumerate(shown, start=1):
+                if options.leave_out and number % options.leave_out == 0:
+                    continue
                 rows.append(to_array(picture.frame, scaler, options.size_px, options.colour))
                 starts.append(float(picture.start))
             return ClipArrays({"values": np.stack(rows), "times": np.array(starts)})

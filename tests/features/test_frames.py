@@ -8,6 +8,9 @@ import odd_media
 import pytest
 from drawn_face import lossless_video
 from extraction import extract
+from pydantic import ValidationError
+
+from affectstore.features.base import build
 
 
 def numbered(path: Path, count: int = 30, fps: int = 30) -> Path:
@@ -72,3 +75,25 @@ def test_colours_and_grey(folder: Path):
 def test_impossible_rates(folder: Path, fps: object):
     with pytest.raises(ValueError, match="fps"):
         extract("frames", odd_media.good_mp4(folder), {"fps": fps})
+
+
+def test_a_size_may_be_of_two_lengths_and_stays_upright(folder: Path):
+    plain = odd_media.good_mp4(folder)
+    given = extract("frames", plain, {"size_px": (40, 64)})
+    assert given.arrays["values"].shape[1:] == (40, 64, 3)
+    rotated = odd_media.rotated(folder)
+    upright = extract("frames", rotated, {"fps": "source", "size_px": (40, 64), "colour": "grey"}).arrays["values"]
+    tall = extract("frames", rotated, {"fps": "source", "size_px": (80, 64), "colour": "grey"}).arrays["values"]
+    assert upright.shape[1:] == (40, 64)
+    halved = tall.reshape(len(tall), 40, 2, 64).mean(axis=2)
+    assert np.abs(upright - halved).mean() < 4
+
+
+def test_every_fifth_picture_is_left_out(folder: Path):
+    path = odd_media.good_flv(folder)
+    every, kept = (extract("frames", path, {"fps": "source", "size_px": 32, "leave_out": k}) for k in (None, 5))
+    stay = [k for k in range(every.rows) if k % 5 != 4]
+    np.testing.assert_array_equal(kept.arrays["times"], every.arrays["times"][stay])
+    np.testing.assert_array_equal(kept.arrays["values"], every.arrays["values"][stay])
+    with pytest.raises(ValidationError, match="goes with `fps: source`"):
+        build("frames", {"leave_out": 5})

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affectstore.errors import ClipError
+from affectstore.features.audio._colour import coloured
 from affectstore.features.base import Clip, Media, build
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.timeline import Grid, overlap_weights
@@ -167,3 +168,19 @@ def test_chunks_of_files(folder: Path, maker: str, fps: object):
     given = extract("mel_chunks", path, upstream=small)
     assert given.rows == frames.rows
     assert given.grid == frames.grid
+
+
+def test_chunks_of_two_lengths_and_in_colour():
+    mel, frames = spectrogram(random_mel(60)), frames_at(6)
+    grey = chunks(mel, frames, picture_px=(32, 8), align="stretch").arrays["values"]
+    assert grey.shape == (6, 32, 8)
+    whole = image(mel, size_px=64, colour="magma").arrays["values"]
+    magma = chunks(mel, frames, picture_px=(32, 8), colour="magma").arrays["values"]
+    assert magma.shape == (6, 32, 8, 3)
+    assert whole.shape == (1, 64, 64, 3)
+    # the colour of a level is the map's, whichever feature shows it
+    levels = np.array([0.0, -80.0, -200.0])
+    assert coloured(levels, -80.0, "grey").tolist() == [255, 0, 0]
+    assert coloured(levels, -80.0, "magma").tolist() == [[252, 253, 191], [0, 0, 4], [0, 0, 4]]
+    with pytest.raises(ValueError, match="say their picture_px too"):
+        chunks(mel, frames, colour="magma")
