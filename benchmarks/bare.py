@@ -32,6 +32,7 @@ class Bare:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._detector = MTCNN(keep_all=True, device="cpu")
+        self._smiles: dict[tuple[str, str], Any] = {}
         self._upstream: dict[tuple[str, str], np.ndarray] = {}
 
     def extract(self, feature: str, video: Path) -> None:
@@ -97,6 +98,68 @@ class Bare:
         face = Image.fromarray(pixels[y1:y2, x1:x2]).resize((SIZE_PX, SIZE_PX), Image.Resampling.BILINEAR)
         (self._folder / f"{video.stem}-face.jpeg").write_bytes(_jpeg(np.asarray(face)))
         np.save(self._folder / f"{video.stem}-face.npy", boxes[0][0])
+
+    def faces_all(self, video: Path) -> None:
+        """Every picture's face, each picture looked at, in batches of 32."""
+        with av.open(str(video)) as container:
+            pictures = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+        self._detector.min_face_size = min(79.15, min(pictures.shape[1:3]) / 4)
+        found = [box for k in range(0, len(pictures), 32) for box in self._detector.detect(pictures[k : k + 32])[0]]
+        faces = []
+        for pixels, boxes in zip(pictures, found, strict=True):
+            if boxes is not None:
+                x1, y1, x2, y2 = (max(0, int(edge)) for edge in boxes[0])
+                faces.append(Image.fromarray(pixels[y1:y2, x1:x2]).resize((SIZE_PX, SIZE_PX)))
+        encoded = [_jpeg(np.asarray(face)) for face in faces]
+        (self._folder / f"{video.stem}-faces.jpegs").write_bytes(b"".join(encoded))
+
+    def frame_pairs(self, video: Path) -> None:
+        """Two pictures every half second, one beside the other, 224 x 448."""
+        scaler = VideoReformatter()
+        with av.open(str(video)) as container:
+            frames = [(float(frame.time), frame) for frame in container.decode(video=0)]
+        first = [next(k for k, (time, _) in enumerate(frames) if time >= at) for at in np.arange(0, frames[-1][0], 0.5)]
+        pairs = []
+        for k in first:
+            both = (frames[k][1], frames[min(k + 1, len(frames) - 1)][1])
+            scaled = [scaler.reformat(frame, SIZE_PX, SIZE_PX, format="rgb24", threads=1).to_ndarray() for frame in both]
+            pairs.append(_jpeg(np.concatenate(scaled, axis=1)))
+        (self._folder / f"{video.stem}-pairs.jpegs").write_bytes(b"".join(pairs))
+
+    def lld(self, video: Path) -> None:
+        """float32 (frame, 65) by the packaged set."""
+        self._smile(video, "lld", "ComParE_2016", "LowLevelDescriptors")
+
+    def lld130(self, video: Path) -> None:
+        """Descriptors and deltas, by two runs of the packaged set: it has no windows of 32 ms."""
+        self._smile(video, "lld130", "ComParE_2016", "LowLevelDescriptors")
+        self._smile(video, "lld130-deltas", "ComParE_2016", "LowLevelDescriptors_Deltas")
+
+    def functionals(self, video: Path) -> None:
+        """float32 (1, 6373)."""
+        self._smile(video, "functionals", "ComParE_2016", "Functionals")
+
+    def egemaps(self, video: Path) -> None:
+        """float32 (1, 88)."""
+        self._smile(video, "egemaps", "eGeMAPSv02", "Functionals")
+
+    def mfcc(self, video: Path) -> None:
+        """float32 (column, 40)."""
+        samples, rate = self._upstream["audio", video.stem], int(self._upstream["rate", video.stem])
+        scaled = samples.astype(np.float32) / 32768
+        sound = librosa.resample(scaled, orig_sr=rate, target_sr=22050, res_type="kaiser_best")
+        self._keep("mfcc", video, librosa.feature.mfcc(y=sound, sr=22050, n_mfcc=40).T)
+
+    def _smile(self, video: Path, feature: str, feature_set: str, level: str) -> None:
+        import opensmile
+
+        if (feature_set, level) not in self._smiles:
+            self._smiles[feature_set, level] = opensmile.Smile(
+                opensmile.FeatureSet[feature_set], opensmile.FeatureLevel[level]
+            )
+        samples, rate = self._upstream["audio", video.stem], int(self._upstream["rate", video.stem])
+        table = self._smiles[feature_set, level].process_signal(samples.astype(np.float32) / 32768, rate)
+        self._keep(feature, video, table.to_numpy())
 
     def _keep(self, feature: str, video: Path, array: Any) -> None:
         np.save(self._folder / f"{video.stem}-{feature}.npy", array)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,8 +19,17 @@ from affectstore.preflight.scan import scan
 from affectstore.store.catalog import commit
 from affectstore.store.ledger import Ledger
 
-#: Upstream ones first.
-FEATURES = ("audio", "mel", "mel_image", "frames", "mel_chunks", "faces")
+#: What the budget of extraction is for; upstream ones first.
+FEATURES = ("audio", "mel", "mel_image", "frames", "mel_chunks", "faces", "lld")
+#: What is measured besides, under its name here.
+MORE: Mapping[str, Mapping[str, Any]] = {
+    "lld130": {"extractor": "lld", "options": {"deltas": True, "window_ms": 32, "step_ms": 16}},
+    "functionals": {"extractor": "functionals"},
+    "egemaps": {"extractor": "functionals", "options": {"set": "eGeMAPSv02"}},
+    "mfcc": {"extractor": "mfcc"},
+    "frame_pairs": {"extractor": "frame_pairs"},
+    "faces_all": {"extractor": "faces", "options": {"at": "all", "detect_every": 5}},
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class Clips:
     Attributes:
         corpus, root: which, and their folder.
         plan: one row a clip.
-        features: every feature of `FEATURES` under its default options.
+        features: every feature of `FEATURES` under its default options, and those of `MORE`.
     """
 
     corpus: str
@@ -82,8 +92,6 @@ def some_clips(count: int, folder: Path) -> Clips:
 
 
 def default_features() -> dict[str, Feature]:
-    """The features under their default options."""
-    config = Config.model_validate(
-        {"corpora": {}, "features": {name: {"extractor": name} for name in FEATURES}, "experiments": []}
-    )
-    return features_of(config)
+    """`FEATURES` under their default options, and `MORE`."""
+    features = {**{name: {"extractor": name} for name in FEATURES}, **MORE}
+    return features_of(Config.model_validate({"corpora": {}, "features": features, "experiments": []}))

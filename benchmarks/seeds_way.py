@@ -1,7 +1,7 @@
 """The other baseline of extraction: how the studies that this pipeline generalises prepared their data.
 
 A process of ffmpeg for the sound, the spectrogram drawn as a figure without axes and read back, MTCNN
-with its defaults on the middle frame at full size, and, by a script of their own that opens the video
+with its defaults on the middle frame at full size, openSMILE on the file of the sound, and, by a script of their own that opens the video
 again, for the 3D networks every frame and a piece of the spectrogram per frame as plain arrays
 (T, 3, 224, 224).
 """
@@ -17,6 +17,7 @@ import librosa
 import librosa.display
 import matplotlib as mpl
 import numpy as np
+import opensmile
 from facenet_pytorch import MTCNN
 
 mpl.use("agg")
@@ -36,12 +37,14 @@ class SeedsWay:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._detector = MTCNN(device="cpu")
+        self._smile = opensmile.Smile(opensmile.FeatureSet.ComParE_2016, opensmile.FeatureLevel.LowLevelDescriptors)
 
     def extract(self, video: Path) -> None:
-        """Sound, spectrogram picture, face, and the two 3D arrays."""
+        """Sound, spectrogram picture, face, descriptors, and the two 3D arrays."""
         stem = self._folder / video.stem
         spectrogram = self._spectrogram(video, stem)
         self._face(_middle(video), stem)
+        np.save(f"{stem}-lld.npy", self._smile.process_file(f"{stem}.wav").to_numpy())
         kept = [frame for number, frame in enumerate(_decoded(video)) if number % 5 != 4]
         np.save(f"{stem}-frames.npy", _stacked(kept))
         np.save(f"{stem}-chunks.npy", _stacked(np.array_split(spectrogram, len(kept), axis=1)))

@@ -62,6 +62,7 @@ class Spec:
         fields: columns of the clips table that it reads; their values enter the clip key.
         needs: extractors whose output it reads.
         libraries: distributions that compute its values; their versions are stored beside them.
+        gpu: whether it runs a network that uses a GPU where there is one.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Spec:
     fields: tuple[Literal["text", "face_side"], ...] = ()
     needs: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
+    gpu: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,21 @@ from affectstore.store.writer import ShardWriter
 
 @dataclass(frozen=True)
 class Counts:
-    """What a job did, clip by clip; written beside the ledger, never into it."""
+    """What a job did, clip by clip; written beside the ledger, never into it.
+
+    Attributes:
+        computed, reused, failed, not_applicable: clips.
+        seconds: of the whole job.
+        clip_s: a computed clip's mean time, reading and writing included; None where none was computed.
+        host: machine.
+    """
 
     computed: int
     reused: int
     failed: int
     not_applicable: int
     seconds: float
+    clip_s: float | None
     host: str
 
 
@@ -71,6 +79,7 @@ def extract_shard(
     sources: dict[Path, ShardReader] = {}
     upstream = _Upstream(features, feature, corpus_dir, shard, plan["clip_id"].tolist(), keys)
     computed = reused = 0
+    computing_s = 0.0
     arrays = storage(feature, codec)
     with ShardWriter(feature_dir, shard, feature.digest, arrays, provenance(feature), feature.container) as writer:
         clips: Iterable[Any] = plan.itertuples()
@@ -80,6 +89,7 @@ def extract_shard(
                 reused += 1
                 continue
             computed += 1
+            clip_began = time.monotonic()
             try:
                 clip = _clip(row, root, upstream.of(row.clip_id), feature.spec.fields)
                 writer.append(row.clip_id, key, feature.extractor.extract(clip))
@@ -87,6 +97,7 @@ def extract_shard(
                 writer.fail(row.clip_id, key, "not_applicable", str(error))
             except ClipError as error:
                 writer.fail(row.clip_id, key, "failed", str(error))
+            computing_s += time.monotonic() - clip_began
         ledger = writer.finish()
     status = [entry.status for entry in ledger.clips]
     return Counts(
@@ -95,6 +106,7 @@ def extract_shard(
         failed=status.count("failed"),
         not_applicable=status.count("not_applicable"),
         seconds=round(time.monotonic() - began, 3),
+        clip_s=round(computing_s / computed, 5) if computed else None,
         host=platform.node(),
     )
 
@@ -131,8 +143,10 @@ def provenance(feature: Feature) -> dict[str, Any]:
         "modality": feature.spec.modality,
         "options": feature.extractor.options.model_dump(mode="json"),
         "weights": feature.extractor.weights_digest(),
+        "random_weights": list(feature.random_weights),
         "upstream": dict(feature.upstream),
         "libraries": {name: version(name) for name in ("numpy", *feature.spec.libraries)},
+        "notes": dict(feature.extractor.attributes()),
     }
 
 

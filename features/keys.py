@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,7 @@ from affectstore.config.messages import validated
 from affectstore.digest import digest
 from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.features.base import EXTRACTORS, BaseExtractor, Spec
+from affectstore.weights.random import is_random
 
 #: Columns of a plan that say which file, and which part of it, a clip's medium is.
 MEDIA_COLUMNS = {
@@ -42,6 +44,7 @@ class Feature:
         upstream: need -> instance that feeds it.
         digest: the feature digest.
         container: "zarr" or "hdf5".
+        random_weights: the feature and those upstream of it whose weights are random: their numbers mean nothing.
     """
 
     name: str
@@ -50,27 +53,73 @@ class Feature:
     upstream: Mapping[str, str]
     digest: str
     container: Literal["zarr", "hdf5"]
+    random_weights: tuple[str, ...] = ()
 
 
-def features_of(config: Config) -> dict[str, Feature]:
+class Features(Mapping[str, Feature]):
+    """Every feature instance that can be computed here, by name, upstream ones first.
+
+    Attributes:
+        unusable: name -> why, of those that cannot: weights that they need are not here.
+    """
+
+    def __init__(self, usable: Mapping[str, Feature], unusable: Mapping[str, str]):
+        self._usable, self.unusable = dict(usable), dict(unusable)
+
+    def __getitem__(self, name: str) -> Feature:
+        """An instance.
+
+        Raises:
+            UnknownNameError: config.yaml has no such feature.
+            ConfigError: it cannot be computed here.
+        """
+        if name in self.unusable:
+            raise ConfigError(f"features.{name} cannot be computed here: {self.unusable[name]}")
+        if name not in self._usable:
+            raise UnknownNameError("feature in config.yaml", name, [*self._usable, *self.unusable])
+        return self._usable[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._usable
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._usable)
+
+    def __len__(self) -> int:
+        return len(self._usable)
+
+
+class _Unusable(Exception):
+    """Why an instance cannot be computed here."""
+
+
+def features_of(config: Config) -> Features:
     """Every feature instance of the configuration, upstream ones first.
 
     Raises:
         ConfigError: an unknown extractor, option or input, or a circle.
     """
     done: dict[str, Feature] = {}
+    unusable: dict[str, str] = {}
 
     def resolve(name: str, path: tuple[str, ...]) -> Feature:
+        if name in unusable:
+            raise _Unusable(f"it reads {name}: {unusable[name]}")
         if name in done:
             return done[name]
         if name in path:
             raise ConfigError(f"features.{name}: its inputs form a circle: {' <- '.join((*path, name))}")
-        done[name] = _feature(name, config, lambda upstream: resolve(upstream, (*path, name)))
+        try:
+            done[name] = _feature(name, config, lambda upstream: resolve(upstream, (*path, name)))
+        except _Unusable as error:
+            unusable[name] = str(error)
+            raise
         return done[name]
 
     for name in config.features:
-        resolve(name, ())
-    return done
+        with contextlib.suppress(_Unusable):
+            resolve(name, ())
+    return Features(done, unusable)
 
 
 def _feature(name: str, config: Config, resolve: Callable[[str], Feature]) -> Feature:
@@ -83,7 +132,9 @@ def _feature(name: str, config: Config, resolve: Callable[[str], Feature]) -> Fe
             raise UnknownNameError(f"input of features.{name} (extractor {spec.name})", need, spec.needs)
     upstream = {}
     for need in spec.needs:
-        source = settings.inputs.get(need, need)
+        # An instance of a preset reads the preset's own instances first.
+        nearer = f"{name.rpartition('.')[0]}.{need}"
+        source = settings.inputs.get(need, nearer if nearer in config.features else need)
         if source not in config.features:
             raise UnknownNameError(f"feature that feeds features.{name} with {need!r}", source, config.features)
         if config.features[source].extractor != need:
@@ -94,15 +145,22 @@ def _feature(name: str, config: Config, resolve: Callable[[str], Feature]) -> Fe
         upstream[need] = source
     sources = {need: resolve(source) for need, source in upstream.items()}
     extractor: BaseExtractor = module.Extractor(options, {need: source.extractor for need, source in sources.items()})
+    try:
+        weights = extractor.weights_digest()
+    except ConfigError as error:
+        raise _Unusable(str(error)) from error
     own = {
         "name": spec.name,
         "version": spec.version,
         "options": options.model_dump(mode="json"),
-        "weights": extractor.weights_digest(),
+        "weights": weights,
         "upstream": {need: source.digest for need, source in sources.items()},
         "storage": [config.store.format, settings.codec],
     }
-    return Feature(name, spec, extractor, upstream, digest(own), config.store.format)
+    stamped = {random: None for source in sources.values() for random in source.random_weights}
+    if is_random(weights):
+        stamped[name] = None
+    return Feature(name, spec, extractor, upstream, digest(own), config.store.format, tuple(stamped))
 
 
 def clip_keys(plan: pd.DataFrame, feature: Feature, upstream: Mapping[str, list[str]]) -> list[str]:

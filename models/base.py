@@ -5,17 +5,38 @@ An encoder file `models/encoders/<name>.py` declares
 - `SPEC`, an `EncoderSpec`: version, what it takes and what it gives;
 - `Options`, a frozen `Settings`; an option named `weights` says what training starts from, and may be
   "random";
-- `features(given, options) -> int`: width of the vector it gives, by arithmetic;
+- `features(given, options) -> int`: width of what it gives, by arithmetic: of the vector, and of the sequence and
+  each layer where it gives them;
 - `weights(given, options) -> torch.nn.Module`: what is learnt, freshly initialised;
-- `encode(weights, values, mask, options) -> Tensor`: the forward pass;
+- `encode(weights, values, mask, options)`: the forward pass, to a Tensor (clip, feature) where it gives a vector
+  alone, and to an `Encoded` where it gives more;
+- where it gives layers: `depth(options) -> int`, how many, and its `encode` takes a fifth argument `noise`: each
+  layer is corrupted with Gaussian noise, so many deviations of its own wide, before the next one reads it;
 - `origin(options) -> str`: what the weights started as ("random", or a published file).
 
 A fusion file `models/fusions/<name>.py` declares `SPEC`, a `FusionSpec`, `Options`, and
 
 - where `SPEC.needs` is "inputs" (the modalities become one input of one encoder): `joined(given,
   options) -> Given` and `join(values, masks, options) -> (values, mask)`;
-- where it is what every encoder must give ("vector"): `weights(sizes, classes, options) ->
-  torch.nn.Module` and `fuse(weights, vectors, labels, options) -> Output`.
+- where it is what every encoder must give at least: `weights(sizes, classes, options) ->
+  torch.nn.Module` and `fuse(weights, encoded, criterion, options) -> Output`, where `encoded` is modality ->
+  Tensor (clip, feature) for "vector", and modality -> `Encoded` for "sequence" and "layers". `criterion` is a
+  `Criterion`, None outside training: losses of its own on logits of its own go through it, as the engine's do, so
+  that class weights, label smoothing, mixup and clips without labels reach them.
+
+Such a fusion may also declare
+
+- `ablate(values, masks, options) -> values`: called in training alone, on the inputs of all modalities before they are
+  encoded, where it takes some of them away;
+- `settle(weights, vectors, labels, options)`, where it needs "vector": called once, on the whole validation side,
+  after the epoch was chosen;
+- `heard(modalities, options) -> tuple[str, ...]`: the modalities that its logits depend on, where it ignores some
+  on purpose;
+- `scores(weights, encoded, options) -> dict[str, Tensor]`: modality -> logits (clip, class) of that modality alone,
+  where it has such: what OGM-GE and G-Blending compare modalities by.
+
+A fusion of layers declares `noise(options) -> float`; `weights` gets the widths of each modality's layers (first to
+last) instead of one size, and `fuse` gets in training, as a fifth argument, what the encoders give with that noise.
 
 All are called with positional arguments; mappings have the modality as key, in the cell's order.
 
@@ -23,15 +44,17 @@ Declarations are read before any job starts, also where torch is not installed: 
 the functions that use it. What is learnt lives in modules, what is done with it in functions.
 
 Axes: image values are (clip, channel, height, width), clip values (clip, channel, frame, height,
-width), both float32; masks are (clip, frame), False where a frame is padding, and of one frame for
-images. Padding is zero.
+width), sequences (clip, step, feature), all float32; masks are (clip, frame) or (clip, step), False where
+it is padding, and of one frame for images. Padding is zero. Sequences are as long as the longest clip of
+their batch, and nothing that a clip gives may depend on that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from pydantic import Field
 
@@ -45,17 +68,23 @@ if TYPE_CHECKING:
 ENCODERS = Registry("encoder", ("affectstore.models.encoders",))
 FUSIONS = Registry("fusion", ("affectstore.models.fusions",))
 
-Takes = Literal["image", "clip"]
-Gives = Literal["vector"]
+Takes = Literal["image", "clip", "sequence"]
+Gives = Literal["vector", "sequence", "layers"]
 
 #: Axis names of what an encoder takes.
 AXES: Mapping[Takes, tuple[str, ...]] = {
     "image": ("clip", "channel", "height", "width"),
     "clip": ("clip", "channel", "frame", "height", "width"),
+    "sequence": ("clip", "step", "feature"),
 }
 
-#: Axis names of what an encoder gives.
-OUTPUTS: Mapping[Gives, tuple[str, ...]] = {"vector": ("clip", "feature")}
+#: Axis names of what an encoder gives. Whoever gives one of these gives those before it too: a sequence comes
+#: with the vector that it was pooled to, layers with the sequence that is the last of them.
+OUTPUTS: Mapping[Gives, tuple[str, ...]] = {
+    "vector": ("clip", "feature"),
+    "sequence": ("clip", "step", "feature"),
+    "layers": ("layer", "clip", "step", "feature"),
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +95,7 @@ class EncoderSpec:
         version: bumped whenever the same weights give other outputs, or a seed gives other weights.
         summary: one line for the docs.
         takes: a key of `AXES`.
-        gives: a key of `OUTPUTS`.
+        gives: the last key of `OUTPUTS` that it gives.
     """
 
     version: int
@@ -84,12 +113,14 @@ class FusionSpec:
         summary: one line for the docs.
         needs: "inputs", or what every encoder must give.
         axis: for inputs, the axis along which they are joined.
+        unlabelled: whether it learns from clips without labels too, by losses that do not need them.
     """
 
     version: int
     summary: str
     needs: Literal["inputs"] | Gives
     axis: str | None = None
+    unlabelled: bool = False
 
 
 class TrainingError(AffectstoreError):
@@ -111,16 +142,52 @@ class Given(Settings):
         return (self.channels, *frames, self.height_px, self.width_px)
 
 
+class GivenSteps(Settings):
+    """Shape of one input that is a sequence, but for the numbers of clips and steps."""
+
+    columns: int = Field(ge=1, description="Columns of the feature.")
+
+
+class Encoded(NamedTuple):
+    """What an encoder gives of a batch.
+
+    Attributes:
+        vector: (clip, feature).
+        sequence: (clip, step, feature), zero where padded; None where it gives a vector alone.
+        mask: bool (clip, step) of the sequence.
+        layers: the hidden sequences from the first layer to the last, each (clip, step, feature); empty where it
+            gives no layers.
+    """
+
+    vector: Tensor
+    sequence: Tensor | None = None
+    mask: Tensor | None = None
+    layers: tuple[Tensor, ...] = ()
+
+
+def gives(spec: EncoderSpec, needed: Gives) -> bool:
+    """Whether an encoder gives what is needed, or more."""
+    order = list(OUTPUTS)
+    return order.index(spec.gives) >= order.index(needed)
+
+
 class Output(NamedTuple):
     """What a network gives.
 
     Attributes:
         logits: (clip, class), before any softmax.
-        losses: auxiliary losses by name, to be added to the cross-entropy; empty without labels.
+        losses: auxiliary losses by name, to be added to the criterion of the logits; empty without a criterion.
+        scores: modality -> logits (clip, class) of it alone, where they were asked for.
     """
 
     logits: Tensor
     losses: dict[str, Tensor]
+    scores: Mapping[str, Tensor] = MappingProxyType({})
+
+
+#: Logits (clip, class), or log-probabilities, of a batch's clips in their order, to their mean loss in nats: how far
+#: they are from the labels. Clips without labels have no part in it.
+Criterion: TypeAlias = "Callable[[Tensor], Tensor]"
 
 
 def any_frame(masks: Mapping[str, Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Batches: pictures scaled to [0, 1], normalised by the training side, zero where padded."""
+"""Batches: pictures scaled to [0, 1] and sequences, normalised by the training side, zero where padded."""
 
 from __future__ import annotations
 
@@ -9,19 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from affectstore.config.base import Settings
 from affectstore.models.dataset import ClipSet, Inputs
 from affectstore.models.recipe import Recipe
+from affectstore.models.scale import FLAT, Scale
+from affectstore.models.step_inputs import StepInputs
 
 _CHUNK = 32  # clips a time when a whole side is summed, so that it is never held as float64
-_FLAT = 1e-6  # a channel that deviates less is constant, and is only centred
-
-
-class Scale(Settings):
-    """How one modality is normalised, per channel, in units of [0, 1]."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +23,7 @@ class Batch:
 
     Attributes:
         values: modality -> float32 (clip, *shape of its `Given`), zero where padded.
-        masks: modality -> bool (clip, frame).
+        masks: modality -> bool (clip, frame) or (clip, step).
         labels: int64 (clip,).
     """
 
@@ -45,11 +38,16 @@ class Batch:
 
 
 def scales_of(train: ClipSet, recipe: Recipe) -> dict[str, Scale]:
-    """Mean and deviation of each modality and channel over the training side's frames; padding does not count.
+    """Mean and deviation of each modality and channel or column over the training side; padding does not count.
 
     With `normalise: none` the mean is 0 and the deviation 1.
     """
-    return {modality: _scale(inputs, recipe.pictures.normalise) for modality, inputs in train.inputs.items()}
+    return {
+        modality: inputs.scale(recipe.sequences.normalise)
+        if isinstance(inputs, StepInputs)
+        else _scale(inputs, recipe.pictures.normalise)
+        for modality, inputs in train.inputs.items()
+    }
 
 
 def _scale(inputs: Inputs, normalise: str) -> Scale:
@@ -65,7 +63,7 @@ def _scale(inputs: Inputs, normalise: str) -> Scale:
     count = int(inputs.mask.sum()) * int(np.prod(picture))
     mean = total / count
     std = (squares / count - mean**2).clamp(min=0).sqrt()
-    std[std < _FLAT] = 1.0
+    std[std < FLAT] = 1.0
     return Scale(mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
 
@@ -75,12 +73,15 @@ def make_batch(
     """The clips at these places as float32 on a device.
 
     A picture of one channel is repeated where the network takes three. Normalising comes before padding:
-    padded frames are zero, not a normalised black.
+    padded frames and steps are zero, not a normalised black. Sequences are as long as the longest of these clips.
     """
     place = torch.as_tensor(np.asarray(index, dtype=np.int64))
     values, masks = {}, {}
     for modality in recipe.modalities:
         inputs, scale, given = clips.inputs[modality], scales[modality], recipe.given[modality]
+        if isinstance(inputs, StepInputs):
+            values[modality], masks[modality] = inputs.gather(place, scale, device)
+            continue
         at = place.to(inputs.values.device)
         mask = inputs.mask[at].to(device)
         x = _unit(inputs.values[at].to(device))

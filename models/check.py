@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.config.messages import validated
 from affectstore.errors import ConfigError, UnknownNameError
-from affectstore.models.base import AXES, ENCODERS, FUSIONS, OUTPUTS
+from affectstore.models.base import AXES, ENCODERS, FUSIONS, OUTPUTS, gives
+from affectstore.models.baselines.base import BASELINES
 from affectstore.models.needs import encoders_of, inputs_of
 
 
 def check_cell(experiment: Experiment, cell: Cell) -> str:
     """Why a cell is invalid, or '' where it is valid."""
     try:
-        names = encoders_of(cell)
-        for name in names.values():
-            ENCODERS.load(name)
         for label in experiment.encoder_settings:
             for name in label.split("+"):
                 if name not in ENCODERS.names():
                     raise UnknownNameError("encoder in `encoder_settings`", name, ENCODERS.names())
+        if cell.baseline is not None:
+            baseline_options(cell)
+            inputs_of(experiment, cell)
+            return ""
+        names = encoders_of(cell)
+        for name in names.values():
+            ENCODERS.load(name)
         reason = check_pair(names, cell.fusion)
         if reason:
             return reason
@@ -59,7 +64,7 @@ def check_pair(encoders: Mapping[str, str], fusion: str | None) -> str:
                     f"fusion {fusion!r} joins its inputs along the {module.SPEC.axis} axis, and encoder {name!r} takes "
                     f"{encoder.SPEC.takes!r}, which has no such axis ({', '.join(axes)})"
                 )
-        elif module.SPEC.needs != encoder.SPEC.gives:
+        elif not gives(encoder.SPEC, module.SPEC.needs):
             return (
                 f"fusion {fusion!r} needs {module.SPEC.needs!r} ({', '.join(OUTPUTS[module.SPEC.needs])}) of every "
                 f"encoder, and encoder {name!r} gives {encoder.SPEC.gives!r}"
@@ -94,8 +99,19 @@ def encoder_options(experiment: Experiment, cell: Cell) -> dict[str, Any]:
             modality: validated(ENCODERS.load(name).Options, options.get(modality, {}), f"options of encoder {name!r}")
             for modality, name in encoders_of(cell).items()
         }
-    one = validated(ENCODERS.load(cell.encoder).Options, options, f"options of encoder {cell.encoder!r}")
+    name = cast("str", cell.encoder)
+    one = validated(ENCODERS.load(name).Options, options, f"options of encoder {name!r}")
     return dict.fromkeys(cell.modalities, one)
+
+
+def baseline_options(cell: Cell) -> Any:
+    """Options of the baseline of a cell that names one, an instance of what its file declares.
+
+    Raises:
+        ConfigError: the baseline or an option is unknown, or an option is impossible.
+    """
+    name = cast("str", cell.baseline)
+    return validated(BASELINES.load(name).Options, cell.baseline_options, f"options of baseline {name!r}")
 
 
 def fusion_options(cell: Cell) -> Any:

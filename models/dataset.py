@@ -12,15 +12,18 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from affectstore.models.base import GivenSteps
 from affectstore.models.pictures import spread, to_pictures
 from affectstore.models.recipe import Recipe
+from affectstore.models.sequences import pooling, to_steps
+from affectstore.models.step_inputs import StepInputs
 
 _MEMORY_SHARE = 0.5  # of what is free: the rest is for the network and its gradients
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """One modality of every clip.
+    """One modality of every clip, as pictures.
 
     Attributes:
         values: (clip, channel, frame, height, width), uint8, or float16 from 0 to 1; zero where padded.
@@ -35,6 +38,10 @@ class Inputs:
         """Bytes of the values."""
         return self.values.numel() * self.values.element_size()
 
+    def to(self, device: torch.device) -> Inputs:
+        """The same on a device."""
+        return Inputs(self.values.to(device), self.mask.to(device))
+
 
 @dataclass(frozen=True)
 class ClipSet:
@@ -48,7 +55,7 @@ class ClipSet:
 
     table: pd.DataFrame
     labels: Tensor
-    inputs: Mapping[str, Inputs]
+    inputs: Mapping[str, Inputs | StepInputs]
 
     def __len__(self) -> int:
         return len(self.table)
@@ -64,8 +71,14 @@ class ClipSet:
 
     def to(self, device: torch.device) -> ClipSet:
         """The same clips with their values on a device."""
-        inputs = {m: Inputs(i.values.to(device), i.mask.to(device)) for m, i in self.inputs.items()}
+        inputs = {modality: inputs.to(device) for modality, inputs in self.inputs.items()}
         return replace(self, labels=self.labels.to(device), inputs=inputs)
+
+    @property
+    def lengths(self) -> np.ndarray | None:
+        """int64 (clip,), steps of each clip's longest sequence; None where there are pictures alone."""
+        steps = [inputs.lengths.numpy() for inputs in self.inputs.values() if isinstance(inputs, StepInputs)]
+        return np.maximum.reduce(steps) if steps else None
 
 
 def unusable(store: Any, features: Iterable[str], clip_ids: Iterable[str]) -> dict[str, str]:
@@ -91,7 +104,7 @@ def unusable(store: Any, features: Iterable[str], clip_ids: Iterable[str]) -> di
 
 
 def load_clips(store: Any, recipe: Recipe, table: pd.DataFrame, folder: Path) -> ClipSet:
-    """Read and scale the features of some clips.
+    """Read the features of some clips; pictures are scaled, rows of sequences pooled.
 
     An image is the middle row of its feature; a clip is `pictures.frames` frames, evenly spread where
     the feature has more rows, zero-padded where it has less.
@@ -104,7 +117,7 @@ def load_clips(store: Any, recipe: Recipe, table: pd.DataFrame, folder: Path) ->
             removes it.
 
     Raises:
-        TrainingError: a feature's rows are no pictures, or not finite.
+        TrainingError: a feature's rows are no pictures, no numbers, or not finite.
     """
     table = table.reset_index(drop=True)
     index = {label: k for k, label in enumerate(recipe.classes)}
@@ -113,7 +126,9 @@ def load_clips(store: Any, recipe: Recipe, table: pd.DataFrame, folder: Path) ->
     return ClipSet(table, labels, inputs)
 
 
-def _load_inputs(store: Any, recipe: Recipe, modality: str, clip_ids: list[str], folder: Path) -> Inputs:
+def _load_inputs(store: Any, recipe: Recipe, modality: str, clip_ids: list[str], folder: Path) -> Inputs | StepInputs:
+    if isinstance(recipe.given[modality], GivenSteps):
+        return _load_steps(store, recipe, modality, clip_ids, folder)
     feature = store[recipe.inputs[modality]]
     frames = recipe.given[modality].frames or 1
     values, mask = torch.zeros(0), torch.zeros(len(clip_ids), frames, dtype=torch.bool)
@@ -128,11 +143,28 @@ def _load_inputs(store: Any, recipe: Recipe, modality: str, clip_ids: list[str],
     return Inputs(values, mask)
 
 
+def _load_steps(store: Any, recipe: Recipe, modality: str, clip_ids: list[str], folder: Path) -> StepInputs:
+    feature, settings = store[recipe.inputs[modality]], recipe.sequences
+
+    def steps_of(clip_id: str) -> int:
+        rows = feature.rows(clip_id)
+        return -(-rows // pooling(rows, settings))
+
+    edges = np.cumsum([0, *(steps_of(clip_id) for clip_id in clip_ids)])
+    dtype = torch.float16 if feature.spec.dtype == "float16" else torch.float32
+    shape = (int(edges[-1]), recipe.given[modality].columns)
+    values = _allocate(shape, dtype, folder / f"{modality}-{clip_ids[0]}-{len(clip_ids)}")
+    for clip_id, first, last in zip(clip_ids, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        source = f"feature {recipe.inputs[modality]!r} of clip {clip_id!r}"
+        values[first:last] = torch.from_numpy(to_steps(feature[clip_id], settings, source))
+    return StepInputs(values, torch.from_numpy(edges))
+
+
 def _allocate(shape: tuple[int, ...], dtype: torch.dtype, path: Path) -> Tensor:
     """Zeros in memory, or in a mapped file where they would fill more than half of it."""
     import psutil
 
-    numpy_dtype = np.dtype("uint8" if dtype == torch.uint8 else "float16")
+    numpy_dtype = torch.zeros(0, dtype=dtype).numpy().dtype
     if int(np.prod(shape)) * numpy_dtype.itemsize < _MEMORY_SHARE * psutil.virtual_memory().available:
         return torch.zeros(shape, dtype=dtype)
     path.parent.mkdir(parents=True, exist_ok=True)

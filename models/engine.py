@@ -16,20 +16,22 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
-from torch.nn import functional as F
 
 from affectstore.config.experiment import Training
 from affectstore.models.base import TrainingError
-from affectstore.models.batch import Batch, Scale, make_batch
+from affectstore.models.batch import Batch, make_batch
 from affectstore.models.checkpoint import Progress, load_checkpoint, save_checkpoint
 from affectstore.models.dataset import ClipSet
+from affectstore.models.loss import LabelLoss
 from affectstore.models.network import Network
 from affectstore.models.predict import logits_of, scores_of
+from affectstore.models.scale import Scale
 
 #: Least time between two checkpoints: writing one (16 bytes a parameter) may cost as much as a short epoch.
 CHECKPOINT_EVERY_S = 20.0
 
 _PROBE_CLIPS = 8
+_BUCKET = 8  # batches whose clips are sorted by length together
 
 
 @dataclass(frozen=True)
@@ -140,16 +142,33 @@ def check_modalities(network: Network, batch: Batch) -> None:
                 )
 
 
-def batches(clips: int, batch_size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
+def batches(
+    clips: int, batch_size: int, seed: int, epoch: int, lengths: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
     """Places of the clips of each batch of an epoch, in an order that follows from seed and epoch.
 
     A last batch of one clip joins the one before it: batch normalisation cannot use a single clip.
+
+    Args:
+        clips: how many there are.
+        batch_size: clips of a batch.
+        seed, epoch: what the order follows from.
+        lengths: steps of each clip, where there are sequences: of each run of `_BUCKET` batches, clips of like
+            length then share a batch, so that little of it is padding.
     """
-    order = np.random.default_rng((seed, epoch)).permutation(clips)
+    generator = np.random.default_rng((seed, epoch))
+    order = generator.permutation(clips)
+    if lengths is not None:
+        window = _BUCKET * batch_size
+        parts = [order[start : start + window] for start in range(0, clips, window)]
+        order = np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in parts])
     starts = list(range(0, clips, batch_size))
     if len(starts) > 1 and clips - starts[-1] == 1:
         starts.pop()
-    for start, end in zip(starts, [*starts[1:], clips], strict=True):
+    spans = list(zip(starts, [*starts[1:], clips], strict=True))
+    if lengths is not None:
+        spans = [spans[k] for k in generator.permutation(len(spans))]
+    for start, end in spans:
         yield order[start:end]
 
 
@@ -166,10 +185,11 @@ def _train_epoch(
     """One pass over the training side: mean loss and accuracy as the weights were at each step."""
     model.train()
     losses = hits = 0.0
-    for index in batches(len(train), settings.batch_size, seed, epoch):
+    for index in batches(len(train), settings.batch_size, seed, epoch, train.lengths):
         batch = make_batch(train, index, model.recipe, scales, fabric.device)
-        output = model(batch.values, batch.masks, batch.labels)
-        loss = F.cross_entropy(output.logits.float(), batch.labels) + sum(output.losses.values())
+        criterion = LabelLoss(batch.labels)
+        output = model(batch.values, batch.masks, criterion)
+        loss = criterion(output.logits) + sum(output.losses.values())
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"seed {seed}, epoch {epoch}: the loss of a batch is {loss.item()}; clips of the batch: "

@@ -11,6 +11,7 @@ import pandas as pd
 from affectstore.config.experiment import Experiment
 from affectstore.errors import StoreError
 from affectstore.models.base import TrainingError
+from affectstore.models.baseline_recipe import BaselineRecipe
 from affectstore.models.dataset import unusable
 from affectstore.models.recipe import Recipe
 from affectstore.models.select import judge_clips
@@ -55,7 +56,9 @@ def read_split(path: Path, fold: int) -> pd.DataFrame:
     return rows[["clip_id", "side", "reason"]]
 
 
-def clips_of_fold(store: Any, split: pd.DataFrame, experiment: Experiment, recipe: Recipe, where: str) -> FoldClips:
+def clips_of_fold(
+    store: Any, split: pd.DataFrame, experiment: Experiment, recipe: Recipe | BaselineRecipe, where: str
+) -> FoldClips:
     """Deal the clips of a fold to their sides.
 
     Args:

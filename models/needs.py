@@ -5,38 +5,52 @@ from __future__ import annotations
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.errors import ConfigError
 from affectstore.models.base import ENCODERS
+from affectstore.models.baselines.base import BASELINES
 
 
 def encoders_of(cell: Cell) -> dict[str, str]:
-    """Modality -> name of its encoder, in the cell's order of modalities."""
+    """Modality -> name of its encoder, in the cell's order of modalities; empty for a baseline."""
+    if cell.encoder is None:
+        return {}
     if isinstance(cell.encoder, str):
         return dict.fromkeys(cell.modalities, cell.encoder)
     return {modality: cell.encoder[modality] for modality in cell.modalities}
 
 
 def takes_of(cell: Cell) -> dict[str, str]:
-    """Modality -> what its encoder takes ("image", "clip").
+    """Modality -> what its encoder takes; a baseline takes sequences, and pools them.
 
     Raises:
-        UnknownNameError: no file of the folder has an encoder's name.
+        UnknownNameError: no file of the folder has an encoder's or the baseline's name.
     """
+    if cell.baseline is not None:
+        BASELINES.load(cell.baseline)
+        return dict.fromkeys(cell.modalities, "sequence")
     return {modality: ENCODERS.load(name).SPEC.takes for modality, name in encoders_of(cell).items()}
 
 
 def inputs_of(experiment: Experiment, cell: Cell) -> dict[str, str]:
-    """Modality -> feature instance that feeds it, as the experiment's `inputs` say.
+    """Modality -> feature instance that feeds it, as the cell's `inputs` say, or else the experiment's.
 
     Raises:
-        UnknownNameError: no file of the folder has an encoder's name.
+        UnknownNameError: no file of the folder has an encoder's or the baseline's name.
         ConfigError: `inputs` names no feature for what an encoder takes.
     """
     inputs = {}
     for modality, takes in takes_of(cell).items():
+        if modality in cell.inputs:
+            inputs[modality] = cell.inputs[modality]  # type: ignore[index]
+            continue
         known = experiment.inputs.get(modality, {})  # type: ignore[call-overload]
         if takes not in known:
             raise ConfigError(
-                f"encoder {encoders_of(cell)[modality]!r} takes {takes!r} of {modality}; `inputs.{modality}` names a "
+                f"{_reader(cell, modality)} takes {takes!r} of {modality}; `inputs.{modality}` names a "
                 f"feature only for: {', '.join(sorted(known)) or 'nothing'}"
             )
         inputs[modality] = known[takes]
     return inputs
+
+
+def _reader(cell: Cell, modality: str) -> str:
+    """What messages call the part of a cell that reads a modality."""
+    return f"baseline {cell.baseline!r}" if cell.baseline else f"encoder {encoders_of(cell)[modality]!r}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from affectstore.models.base import ENCODERS, FUSIONS, Given, Output
+from affectstore.models.base import ENCODERS, FUSIONS, Criterion, Encoded, Given, GivenSteps, Output
 from affectstore.models.recipe import Part, Recipe
 
 _JOINED, _SHARED = "joined", "shared"
@@ -44,13 +44,15 @@ class Network(nn.Module):
             self.head = nn.Linear(self._add(modality, recipe.encoders[modality], recipe.given[modality]), classes)
         else:
             sizes = {m: self._add(self._key(m), recipe.encoders[m], recipe.given[m]) for m in recipe.modalities}
+            if self._fusion.SPEC.needs == "layers":
+                sizes = {m: (size,) * self._depth(self._key(m)) for m, size in sizes.items()}
             self.fusion = self._fusion.weights(sizes, classes, self._fusion_options)
 
     def _key(self, modality: str) -> str:
         return _SHARED if self.recipe.sharing == "shared" else modality
 
-    def _add(self, key: str, part: Part, given: Given) -> int:
-        """Build an encoder unless it is there; the width of its vectors."""
+    def _add(self, key: str, part: Part, given: Given | GivenSteps) -> int:
+        """Build an encoder unless it is there; the width of what it gives."""
         module = ENCODERS.load(part.name)
         options = module.Options(**part.options)
         if key not in self.encoders:
@@ -58,30 +60,81 @@ class Network(nn.Module):
             self._parts[key] = module, options
         return module.features(given, options)
 
-    def _encode(self, key: str, values: Tensor, mask: Tensor) -> Tensor:
+    def _depth(self, key: str) -> int:
+        """How many layers an encoder gives."""
         module, options = self._parts[key]
-        return module.encode(self.encoders[key], values, mask, options)
+        return module.depth(options)
+
+    def _encode(self, key: str, values: Tensor, mask: Tensor, *noise: float) -> Encoded:
+        module, options = self._parts[key]
+        encoded = module.encode(self.encoders[key], values, mask, options, *noise)
+        return encoded if isinstance(encoded, Encoded) else Encoded(encoded)
 
     def forward(
-        self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor], labels: Tensor | None = None
+        self,
+        values: Mapping[str, Tensor],
+        masks: Mapping[str, Tensor],
+        criterion: Criterion | None = None,
+        alone: bool = False,
     ) -> Output:
         """Logits (clip, class) and auxiliary losses.
 
         Args:
             values: modality -> float32 (clip, *shape of its `Given`), zero where padded.
-            masks: modality -> bool (clip, frame).
-            labels: int64 (clip,), for auxiliary losses.
+            masks: modality -> bool (clip, frame) or (clip, step).
+            criterion: for auxiliary losses; none where there are no labels.
+            alone: whether each modality's own logits are asked for, of a fusion that has `scores`.
         """
-        values = {modality: values[modality] for modality in self.recipe.modalities}
-        masks = {modality: masks[modality] for modality in self.recipe.modalities}
         if self.recipe.fuses_inputs:
-            joined, mask = self._fusion.join(values, masks, self._fusion_options)
-            return Output(self.head(self._encode(_JOINED, joined, mask)), {})
-        encoded = {m: self._encode(self._key(m), values[m], masks[m]) for m in self.recipe.modalities}
+            joined, mask = self._fusion.join(self._in_order(values), self._in_order(masks), self._fusion_options)
+            return Output(self.head(self._encode(_JOINED, joined, mask).vector), {})
+        if self.training and hasattr(self._fusion, "ablate"):
+            values = self._fusion.ablate(self._in_order(values), self._in_order(masks), self._fusion_options)
+        encoded = self.encode(values, masks)
         if self._fusion is None:
-            (vector,) = encoded.values()
-            return Output(self.head(vector), {})
-        return self._fusion.fuse(self.fusion, encoded, labels, self._fusion_options)
+            (only,) = encoded.values()
+            return Output(self.head(only.vector), {})
+        fused = {m: e.vector for m, e in encoded.items()} if self._fusion.SPEC.needs == "vector" else encoded
+        noisy = ()
+        if self._fusion.SPEC.needs == "layers" and self.training:
+            noisy = (self.encode(values, masks, self._fusion.noise(self._fusion_options)),)
+        output = self._fusion.fuse(self.fusion, fused, criterion, self._fusion_options, *noisy)
+        if not alone:
+            return output
+        return output._replace(scores=self._fusion.scores(self.fusion, fused, self._fusion_options))
+
+    def encode(self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor], *noise: float) -> dict[str, Encoded]:
+        """What the encoder of each modality gives, where the inputs are not joined before one.
+
+        Args:
+            values, masks: as of `forward`.
+            noise: of encoders that give layers: what each layer is corrupted with.
+        """
+        return {m: self._encode(self._key(m), values[m], masks[m], *noise) for m in self.recipe.modalities}
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """The modalities that the logits depend on: all, but where the fusion ignores some on purpose."""
+        if not hasattr(self._fusion, "heard"):
+            return self.recipe.modalities
+        return self._fusion.heard(self.recipe.modalities, self._fusion_options)
+
+    @property
+    def settles(self) -> bool:
+        """Whether the fusion fits something on the validation side once the epoch is chosen."""
+        return hasattr(self._fusion, "settle")
+
+    def settle(self, vectors: Mapping[str, Tensor], labels: Tensor) -> None:
+        """Fit what the fusion fits.
+
+        Args:
+            vectors: modality -> (clip, feature) of all clips of the validation side.
+            labels: int64 (clip,).
+        """
+        self._fusion.settle(self.fusion, vectors, labels, self._fusion_options)
+
+    def _in_order(self, by_modality: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {modality: by_modality[modality] for modality in self.recipe.modalities}
 
     @property
     def parameters_count(self) -> int:

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from affectstore.models.base import TrainingError
-from affectstore.models.batch import Scale, make_batch
+from affectstore.models.batch import make_batch
 from affectstore.models.dataset import ClipSet
+from affectstore.models.scale import Scale
 
 
 def logits_of(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
 from affectstore.config.base import Settings
-from affectstore.config.experiment import Cell, Experiment, Pictures
-from affectstore.models.base import ENCODERS, FUSIONS, Given
+from affectstore.config.experiment import Cell, Experiment, Pictures, Sequences
+from affectstore.errors import ConfigError
+from affectstore.models.base import ENCODERS, FUSIONS, Given, GivenSteps
 from affectstore.models.check import encoder_options, fusion_options
 from affectstore.models.needs import encoders_of, inputs_of
 
@@ -28,7 +30,8 @@ class Recipe(Settings):
     inputs: dict[str, str] = Field(description="Feature instance per modality.")
     takes: dict[str, str] = Field(description="What each modality's encoder takes.")
     pictures: Pictures = Field(description="How stored pictures become inputs.")
-    given: dict[str, Given] = Field(description="Shape of each modality's input.")
+    sequences: Sequences = Field(default=Sequences(), description="How stored rows become steps.")
+    given: dict[str, Given | GivenSteps] = Field(description="Shape of each modality's input.")
     encoders: dict[str, Part] = Field(description="Encoder per modality.")
     fusion: Part | None = Field(default=None, description="None for one modality.")
     sharing: Literal["separate", "shared"] | None = Field(
@@ -53,31 +56,47 @@ class Recipe(Settings):
         return self.model_copy(update={"encoders": parts})
 
 
-def recipe_of(experiment: Experiment, cell: Cell, classes: tuple[str, ...]) -> Recipe:
-    """The recipe of a valid cell; `sharing` is `separate` where a fusion of vectors does not say.
+def recipe_of(
+    experiment: Experiment, cell: Cell, classes: tuple[str, ...], columns: Mapping[str, int] | None = None
+) -> Recipe:
+    """The recipe of a valid cell; `sharing` is `separate` where a fusion of what encoders give does not say.
+
+    Args:
+        experiment, cell: which.
+        classes: class labels, in the order of the logits.
+        columns: feature instance -> its columns, for those that are taken as sequences.
 
     Raises:
-        ConfigError: an encoder, fusion, option or input is unknown or impossible.
+        ConfigError: an encoder, fusion, option or input is unknown or impossible, or modalities that shall share
+            weights have inputs of different shape.
     """
     names, pictures = encoders_of(cell), experiment.pictures_of(cell)
     options = encoder_options(experiment, cell)
     modules = {modality: ENCODERS.load(name) for modality, name in names.items()}
     channels = 3 if pictures.colour == "rgb" else 1
     fusion = FUSIONS.load(cell.fusion) if cell.fusion else None
+    inputs = inputs_of(experiment, cell)
+
+    def given(takes: str, feature: str) -> Given | GivenSteps:
+        if takes == "sequence":
+            return GivenSteps(columns=(columns or {})[feature])
+        frames = pictures.frames if takes == "clip" else None
+        return Given(channels=channels, height_px=pictures.size_px, width_px=pictures.size_px, frames=frames)
+
+    shapes = {modality: given(module.SPEC.takes, inputs[modality]) for modality, module in modules.items()}
+    if cell.sharing == "shared" and len(set(map(str, shapes.values()))) > 1:
+        listed = ", ".join(f"{inputs[modality]!r} ({shape})" for modality, shape in shapes.items())
+        raise ConfigError(
+            f"cell {cell.id!r}: `sharing: shared` is one set of weights, and its inputs differ in shape: {listed}; "
+            "choose features of the same number of columns under `inputs`, or say `sharing: separate`"
+        )
     return Recipe(
         modalities=cell.modalities,
-        inputs=inputs_of(experiment, cell),
+        inputs=inputs,
         takes={modality: module.SPEC.takes for modality, module in modules.items()},
         pictures=pictures,
-        given={
-            modality: Given(
-                channels=channels,
-                height_px=pictures.size_px,
-                width_px=pictures.size_px,
-                frames=pictures.frames if module.SPEC.takes == "clip" else None,
-            )
-            for modality, module in modules.items()
-        },
+        sequences=experiment.sequences,
+        given=shapes,
         encoders={
             modality: Part(name=name, version=modules[modality].SPEC.version, options=options[modality].model_dump())
             for modality, name in names.items()

@@ -1,37 +1,41 @@
-"""One run: a cell, a fold and a seed, trained, chosen on validation, scored once, written whole."""
+"""One training run: a cell, a fold and a seed, trained, chosen on validation, scored once, written whole."""
 
 from __future__ import annotations
 
-import io
-import json
 import platform
-import resource
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from affectstore.config.experiment import Training
-from affectstore.files import write_atomic
-from affectstore.models.batch import Scale
 from affectstore.models.checkpoint import drop_checkpoint
 from affectstore.models.dataset import ClipSet
 from affectstore.models.engine import Fitted, fit
 from affectstore.models.network import Network
 from affectstore.models.predict import logits_of
 from affectstore.models.recipe import Recipe
-from affectstore.models.saved import RECIPE, WEIGHTS, save_model
+from affectstore.models.saved import save_model
+from affectstore.models.scale import Scale
+from affectstore.models.settle import settle
 from affectstore.models.version import ENGINE_VERSION
+from affectstore.models.written import (
+    FoldFacts,
+    begin_run,
+    common_facts,
+    finish_run,
+    peak_memory_mb,
+    prediction_rows,
+    write_history,
+    write_predictions,
+)
 
-RUN, PREDICTIONS, HISTORY, CHECKPOINT = "run.json", "predictions.parquet", "history.csv", "checkpoint"
+CHECKPOINT = "checkpoint"
 
 _PACKAGES = ("affectstore", "torch", "torchvision", "lightning-fabric", "numpy")
 
@@ -41,36 +45,18 @@ class FoldData:
     """What all seeds of a cell and fold share.
 
     Attributes:
-        cell: id of the cell.
-        fold: fold of the protocol.
+        facts: the cell, the fold, and what became of its clips.
         recipe: the network.
         settings: the engine's.
         sets: side -> its clips; without "val" where the protocol has no validation side.
         scales: how inputs are normalised, from the training side.
-        excluded: reason -> clips left out by split, label or selection.
-        skipped: reason -> clips left out for want of a usable feature.
-        skipped_test: how many of those would have been tested.
     """
 
-    cell: str
-    fold: int
+    facts: FoldFacts
     recipe: Recipe
     settings: Training
     sets: Mapping[str, ClipSet]
     scales: Mapping[str, Scale]
-    excluded: Mapping[str, int]
-    skipped: Mapping[str, int]
-    skipped_test: int
-
-
-def is_complete(folder: Path, digests: Mapping[str, str]) -> bool:
-    """Whether a folder holds a whole run that follows from the same."""
-    try:
-        facts = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    files = (WEIGHTS, RECIPE, PREDICTIONS, HISTORY)
-    return facts.get("digests") == dict(digests) and all((folder / name).is_file() for name in files)
 
 
 def train_seed(data: FoldData, fabric: Fabric, seed: int, folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
@@ -80,8 +66,7 @@ def train_seed(data: FoldData, fabric: Fabric, seed: int, folder: Path, digests:
         What run.json holds.
     """
     start = time.perf_counter()
-    (folder / RUN).unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    begin_run(folder)
     torch.manual_seed(seed)
     network = Network(data.recipe)
     run = {**digests, "engine": str(ENGINE_VERSION), "seed": str(seed)}
@@ -90,25 +75,26 @@ def train_seed(data: FoldData, fabric: Fabric, seed: int, folder: Path, digests:
         fabric, network, sets["train"], sets.get("val"), data.scales, data.settings, seed, run, folder / CHECKPOINT
     )
     network.load_state_dict(fitted.state)
-    save_model(folder, data.recipe, data.scales, fitted.state)
-    write_atomic(folder / HISTORY, pd.DataFrame(fitted.history).to_csv(index=False).encode())
+    settle(network, sets.get("val"), data.scales, data.settings.batch_size, fabric.device)
+    save_model(folder, data.recipe, data.scales, network.state_dict())
+    write_history(folder, fitted.history)
     predictions, infer_s = _predictions(data, network, fabric.device, seed)
-    buffer = io.BytesIO()
-    predictions.to_parquet(buffer, index=False)
-    write_atomic(folder / PREDICTIONS, buffer.getvalue())
+    write_predictions(folder, predictions)
     facts = _facts(data, fabric.device, seed, digests, network, fitted)
     facts |= {"infer_ms_per_clip": 1000 * infer_s / len(sets["test"]), "wall_s": time.perf_counter() - start}
-    write_atomic(folder / RUN, (json.dumps(facts, indent=1) + "\n").encode())
+    finish_run(folder, facts)
     drop_checkpoint(folder / CHECKPOINT)
     return facts
 
 
-def _predictions(data: FoldData, network: Network, device: torch.device, seed: int) -> tuple[pd.DataFrame, float]:
+def _predictions(
+    data: FoldData, network: Network, device: torch.device, seed: int
+) -> tuple[list[pd.DataFrame], float]:
     """Probabilities of the validation and the test side, and the seconds that the test side took.
 
     Where there are several modalities, the test side comes once more without each of them.
     """
-    frames, infer_s = [], 0.0
+    parts, infer_s = [], 0.0
     for side in ("val", "test"):
         if side not in data.sets:
             continue
@@ -119,27 +105,18 @@ def _predictions(data: FoldData, network: Network, device: torch.device, seed: i
             logits = logits_of(network, clips, data.scales, data.settings.batch_size, device, without)
             if side == "test" and without is None:
                 infer_s = time.perf_counter() - start
-            condition = "full" if without is None else f"no_{without}"
-            frames.append(_frame(clips, logits, data, seed, side, condition))
-    return pd.concat(frames, ignore_index=True), infer_s
-
-
-def _frame(clips: ClipSet, logits: Tensor, data: FoldData, seed: int, side: str, condition: str) -> pd.DataFrame:
-    probabilities = torch.softmax(logits, dim=1).numpy()
-    ids = clips.table["clip_id"]
-    columns: dict[str, Any] = {
-        "unit_id": ids,
-        "clip_id": ids,
-        "audio_clip_id": ids,
-        "speaker": clips.table["speaker"],
-        "fold": data.fold,
-        "seed": seed,
-        "side": side,
-        "condition": condition,
-        "y": clips.table["label"],
-    }
-    columns |= {f"p_{label}": probabilities[:, k] for k, label in enumerate(data.recipe.classes)}
-    return pd.DataFrame(columns)
+            parts.append(
+                prediction_rows(
+                    clips.table,
+                    torch.softmax(logits, dim=1).numpy(),
+                    data.recipe.classes,
+                    fold=data.facts.fold,
+                    seed=seed,
+                    side=side,
+                    condition="full" if without is None else f"no_{without}",
+                )
+            )
+    return parts, infer_s
 
 
 def _facts(
@@ -150,29 +127,18 @@ def _facts(
     network: Network,
     fitted: Fitted,
 ) -> dict[str, Any]:
-    recipe, validated = data.recipe, "val" in data.sets
-    return {
-        "cell": data.cell,
-        "fold": data.fold,
-        "seed": seed,
-        "digests": dict(digests),
-        "init_from": None,
-        "badges": [] if validated else ["no validation side: last epoch"],
+    validated = "val" in data.sets
+    badges = [] if validated else ["no validation side: last epoch"]
+    return common_facts(data.facts, seed, digests, badges, _PACKAGES) | {
         "weights": network.origins,
-        "takes": "+".join(dict.fromkeys(recipe.takes.values())),
+        "takes": "+".join(dict.fromkeys(data.recipe.takes.values())),
         "device": device.type,
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
         "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "chosen_by": f"validation {data.settings.monitor}" if validated else "last epoch",
         "best_epoch": fitted.best_epoch,
         "epochs": len(fitted.history),
         "parameters": network.parameters_count,
-        "n": {side: len(data.sets.get(side, ())) for side in ("train", "val", "test")},
-        "excluded": dict(data.excluded),
-        "skipped": dict(data.skipped),
-        "skipped_test": data.skipped_test,
         "train_s": fitted.train_s,
         "peak_mem_mb": _peak_mem_mb(device),
     }
@@ -180,7 +146,4 @@ def _facts(
 
 def _peak_mem_mb(device: torch.device) -> float:
     """Most memory in use so far: of the GPU, or of this process, in MiB."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes there, in KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else peak_memory_mb()

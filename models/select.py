@@ -40,7 +40,8 @@ def judge_clips(clips: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "clip_id": clips["clip_id"].astype("string"),
-            "speaker": clips["speaker"].astype("string"),
+            # A clip whose speaker is not known stands for itself where speakers are resampled.
+            "speaker": clips["speaker"].astype("string").fillna(clips["clip_id"].astype("string")),
             "label": label.astype("string"),
             "reason": reason,
         }

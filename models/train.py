@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
@@ -18,16 +21,39 @@ import affectstore
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.errors import ConfigError
 from affectstore.files import write_atomic
+from affectstore.models.baseline_recipe import BaselineRecipe, baseline_recipe_of
+from affectstore.models.baseline_run import fit_seed, fold_vectors
 from affectstore.models.batch import scales_of
 from affectstore.models.check import check_cell
 from affectstore.models.dataset import ClipSet, load_clips
-from affectstore.models.fold import SIDES, clips_of_fold, read_split
+from affectstore.models.fold import SIDES, FoldClips, clips_of_fold, read_split
 from affectstore.models.memory import keep_freed_memory
-from affectstore.models.recipe import recipe_of
-from affectstore.models.run import FoldData, is_complete, train_seed
+from affectstore.models.needs import inputs_of, takes_of
+from affectstore.models.recipe import Recipe, recipe_of
+from affectstore.models.run import FoldData, train_seed
+from affectstore.models.written import FoldFacts, is_complete
 
 MARKER = "fold.json"
 _RESIDENT_SHARE = 0.5  # of a GPU's free memory
+
+#: Trains one seed into a folder, and gives what run.json holds.
+_TrainSeed = Callable[[int, Path], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A cell and fold, as `train_fold` was asked for it, with store and split opened."""
+
+    experiment: Experiment
+    cell: Cell
+    fold: int
+    classes: tuple[str, ...]
+    store: Any
+    split: pd.DataFrame
+    out: Path
+    where: str
+    digests: Mapping[str, str]
+    accelerator: str
 
 
 def train_fold(
@@ -78,15 +104,16 @@ def train_fold(
     for seed in sorted(set(seeds) - set(missing)):
         print(f"{where} seed {seed}: reused", flush=True)
     if missing:
-        data = _load(experiment, cell, fold, classes, store_root, split_path, out, where)
-        fabric = _fabric(experiment.training_of(cell).precision, accelerator)
-        data = _on_device(data, fabric.device)
+        store, split = affectstore.open(store_root), read_split(split_path, fold)
+        job = _Job(experiment, cell, fold, classes, store, split, out, where, digests, accelerator)
+        train = _baseline(job) if cell.baseline else _network(job)
         for seed in missing:
             start = time.perf_counter()
-            facts = train_seed(data, fabric, seed, out / str(seed), digests)
+            facts = train(seed, out / str(seed))
+            chosen = facts["chosen_by"] if cell.baseline else f"epoch {facts['best_epoch']} of {facts['epochs']} chosen"
             print(
-                f"{where} seed {seed}: epoch {facts['best_epoch']} of {facts['epochs']} chosen, "
-                f"{facts['n']['test']} clips tested, {time.perf_counter() - start:.1f} s",
+                f"{where} seed {seed}: {chosen}, {facts['n']['test']} clips tested, "
+                f"{time.perf_counter() - start:.1f} s",
                 flush=True,
             )
         shutil.rmtree(_mapped(out), ignore_errors=True)
@@ -94,36 +121,55 @@ def train_fold(
     write_atomic(out / MARKER, (json.dumps(marker, indent=1) + "\n").encode())
 
 
-def _load(
-    experiment: Experiment,
-    cell: Cell,
-    fold: int,
-    classes: tuple[str, ...],
-    store_root: Path,
-    split_path: Path,
-    out: Path,
-    where: str,
-) -> FoldData:
-    """Read everything once, for all seeds."""
-    store = affectstore.open(store_root)
-    recipe = recipe_of(experiment, cell, classes)
-    clips = clips_of_fold(store, read_split(split_path, fold), experiment, recipe, where)
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomic(out / "left_out.tsv", clips.left_out.to_csv(sep="\t", index=False).encode())
+def _network(job: _Job) -> _TrainSeed:
+    """Read everything once, for all seeds of a network."""
+    store, settings = job.store, job.experiment.training_of(job.cell)
+    inputs, takes = inputs_of(job.experiment, job.cell), takes_of(job.cell)
+    columns = {f: math.prod(store[f].spec.shape) for modality, f in inputs.items() if takes[modality] == "sequence"}
+    recipe = recipe_of(job.experiment, job.cell, job.classes, columns)
+    clips = _clips(job, recipe)
     sets = {
-        side: load_clips(store, recipe, clips.sides[side], _mapped(out)) for side in SIDES if len(clips.sides[side])
+        side: load_clips(store, recipe, clips.sides[side], _mapped(job.out)) for side in SIDES if len(clips.sides[side])
     }
-    return FoldData(
-        cell=cell.id,
-        fold=fold,
-        recipe=recipe,
-        settings=experiment.training_of(cell),
-        sets=sets,
-        scales=scales_of(sets["train"], recipe),
+    facts = _facts(job, clips, _random_weights(store, recipe.inputs.values()))
+    fabric = _fabric(settings.precision, job.accelerator)
+    data = _on_device(FoldData(facts, recipe, settings, sets, scales_of(sets["train"], recipe)), fabric.device)
+    return lambda seed, folder: train_seed(data, fabric, seed, folder, job.digests)
+
+
+def _baseline(job: _Job) -> _TrainSeed:
+    """Read everything once, for all seeds of a baseline."""
+    recipe = baseline_recipe_of(job.experiment, job.cell, job.classes)
+    clips = _clips(job, recipe)
+    facts = _facts(job, clips, _random_weights(job.store, recipe.inputs.values() if recipe.reads else ()))
+    data = fold_vectors(job.store, recipe, clips.sides, facts)
+    return lambda seed, folder: fit_seed(data, seed, folder, job.digests)
+
+
+def _clips(job: _Job, recipe: Recipe | BaselineRecipe) -> FoldClips:
+    """The clips of the fold; those that are left out are listed beside the runs."""
+    clips = clips_of_fold(job.store, job.split, job.experiment, recipe, job.where)
+    job.out.mkdir(parents=True, exist_ok=True)
+    write_atomic(job.out / "left_out.tsv", clips.left_out.to_csv(sep="\t", index=False).encode())
+    return clips
+
+
+def _facts(job: _Job, clips: FoldClips, random_weights: tuple[str, ...]) -> FoldFacts:
+    return FoldFacts(
+        cell=job.cell.id,
+        fold=job.fold,
+        n={side: len(clips.sides[side]) for side in SIDES},
         excluded=clips.reasons("excluded"),
         skipped=clips.reasons("skipped"),
         skipped_test=sum(clips.reasons("skipped", "test").values()),
+        random_weights=random_weights,
     )
+
+
+def _random_weights(store: Any, features: Iterable[str]) -> tuple[str, ...]:
+    """Those of the features, and of what is upstream of them, that were computed with random weights."""
+    names = (name for feature in features for name in store[feature].attrs.get("random_weights", ()))
+    return tuple(dict.fromkeys(names))
 
 
 def _fabric(precision: str, accelerator: str) -> Fabric:

@@ -98,6 +98,19 @@ def cell_digest(wildcards):
     return STATE.cell(wildcards.experiment, wildcards.cell, int(wildcards.fold)).config
 
 
+@asked
+def runs_network(wildcards):
+    return STATE.feature(wildcards.feature).spec.gpu
+
+
+def extract_gpus(wildcards):
+    return gpus() if runs_network(wildcards) else 0
+
+
+def extract_mem_mb(wildcards):
+    return 6000 if runs_network(wildcards) else 3000
+
+
 def gpus(*_):
     """One GPU a job where there are any, or where a scheduler hands them out; none on a machine without."""
     return int(not workflow.local_exec or shutil.which("nvidia-smi") is not None)

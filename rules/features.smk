@@ -23,8 +23,9 @@ rule extract:
         "../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=extract_mem_mb,
         runtime=240,
+        gpu=extract_gpus,
     params:
         python=PYTHON,
         config=CONFIG,

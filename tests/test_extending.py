@@ -76,7 +76,7 @@ def test_the_files_are_in_the_house_style(extended: Path) -> None:
     [
         ("features/test_extractor_contract.py", "loudness"),
         ("models/test_model_contracts.py", "mean_cnn"),
-        ("models/test_model_contracts.py", "gated"),
+        ("models/test_model_contracts.py", "modality_gate"),
         ("corpora/test_corpus_contract.py", "my-corpus"),
     ],
 )
@@ -121,7 +121,7 @@ def test_they_take_part_in_a_run(extended: Path, tmp_path: Path) -> None:
     assert "unknown emotion" in (folder / "results/manifests/my-corpus.skipped.tsv").read_text()
     table = (folder / "results/tables/tiny.md").read_text()
     assert "mean_cnn" in table
-    assert "gated" in table
+    assert "modality_gate" in table
     store = affectstore.open(folder / "results/store/my-corpus")
     fine, coarse = store["loudness"], store["loudness_coarse"]
     assert len(fine.clip_ids) >= 3

@@ -10,7 +10,7 @@ import pandas as pd
 
 from affectstore.config.experiment import Experiment
 from affectstore.config.resolve import load_resolved
-from affectstore.corpora.base import CORPORA
+from affectstore.corpora.base import card_of
 from affectstore.errors import StaleError, UnknownNameError
 from affectstore.evaluation.classes import classes_of
 from affectstore.lock import lock_job
@@ -50,7 +50,8 @@ def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: 
         StaleError: this installation gives another digest of the settings than was planned.
     """
     lock_job()
-    experiment = load_resolved(config).experiment(experiment_name)
+    resolved = load_resolved(config)
+    experiment = resolved.experiment(experiment_name)
     plans = {plan.cell.id: plan for plan in plan_cells(experiment_name, experiment, (fold,))}
     if cell not in plans:
         raise UnknownNameError(f"cell of experiment {experiment_name}", cell, plans)
@@ -77,7 +78,7 @@ def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: 
     return CellJob(
         experiment=experiment,
         plan=plan,
-        classes=classes_of(experiment, CORPORA.load(experiment.corpus).CARD.labels),
+        classes=classes_of(experiment, card_of(resolved.config, experiment.corpus).labels),
         store=store,
         split=split,
         digests={"config": plan.config, **seen},

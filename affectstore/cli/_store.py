@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from affectstore.store.feature import Feature
@@ -24,6 +24,14 @@ def rate_text(rates: Sequence[str]) -> str:
     if not rates:
         return "times"
     return "-".join(f"{float(Fraction(rate)):.6g}" for rate in rates) + "/s"
+
+
+def weights_text(attributes: Mapping[str, Any]) -> str:
+    """First digits of the digest of a feature's weights; where its own or an upstream feature's are random, whose."""
+    random = attributes.get("random_weights") or []
+    if random:
+        return f"random weights: {', '.join(random)}"
+    return (attributes.get("weights") or "")[:12]
 
 
 def open_feature(address: str) -> Feature:

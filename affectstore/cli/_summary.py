@@ -61,6 +61,10 @@ def _clip_counts(outcome: Outcome, began: float) -> Counter[str]:
 def _print_gaps(outcome: Outcome, stream: TextIO) -> bool:
     """Print what is missing from the data; True where anything is."""
     gaps = False
+    for corpus in (corpus for corpus, feature in outcome.targets.features if feature is None):
+        for feature, reason in outcome.state.features.unusable.items():
+            gaps = True
+            print(f"{corpus}/{feature}: not computed: {reason}", file=stream)
     for corpus, manifest in outcome.state.manifests.items():
         for line in manifest.summary:
             print(f"{corpus}: {line}", file=stream)

@@ -23,6 +23,7 @@ def main(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from affectstore.cli._job import feature_job
+    from affectstore.cli._stats import read_stats, stats_path
     from affectstore.features.extract import extract_shard
     from affectstore.files import write_atomic
     from affectstore.preflight.judge import STORE
@@ -39,7 +40,11 @@ def main(args: argparse.Namespace) -> int:
         root=resolved.root(args.corpus),
         codec=resolved.config.features[args.feature].codec,
     )
-    line = json.dumps(asdict(counts))
-    write_atomic(corpus_dir / args.feature / "shards" / f"{args.shard}.stats", (line + "\n").encode())
+    path = stats_path(corpus_dir / args.feature, args.shard)
+    written = asdict(counts)
+    if counts.clip_s is None:  # nothing was computed: what a clip costs is still what it was
+        written["clip_s"] = read_stats(path).get("clip_s")
+    line = json.dumps(written)
+    write_atomic(path, (line + "\n").encode())
     print(line)
     return 0

@@ -17,14 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the listing."""
     from affectstore.cli._columns import as_columns
-    from affectstore.cli._store import rate_text, size_text
+    from affectstore.cli._store import rate_text, size_text, weights_text
     from affectstore.errors import StoreError
     from affectstore.store.catalog import Catalog
     from affectstore.store.layout import SHORT
     from affectstore.store.locate import feature_folders, resolve
 
     lines: list[tuple[str, ...]] = [
-        ("corpus", "feature", "ok", "failed", "n.a.", "rows", "size", "rate", "array", "digest")
+        ("corpus", "feature", "ok", "failed", "n.a.", "rows", "size", "rate", "array", "digest", "weights")
     ]
     status = 0
     for feature in feature_folders(resolve(args.path)):
@@ -45,6 +45,7 @@ def main(args: argparse.Namespace) -> int:
                 rate_text(catalog.rates),
                 f"({', '.join([spec.dims[0], *map(str, spec.shape)])}) {spec.dtype}",
                 catalog.feature_digest[:SHORT],
+                weights_text(catalog.attributes),
             )
         )
     print(as_columns(lines, right={2, 3, 4, 5, 6}))

@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> int:
     """Gather what is there and write the page."""
     from affectstore.cli._store_overview import store_overview
     from affectstore.config.resolve import load_resolved
-    from affectstore.corpora.base import CORPORA
+    from affectstore.corpora.base import card_of
     from affectstore.digest import digest_file
     from affectstore.evaluation.overview import read_corpus
     from affectstore.evaluation.places import REPORT
@@ -42,7 +42,7 @@ def main(args: argparse.Namespace) -> int:
     sections, absent = _sections(resolved, args.experiment)
     names = dict.fromkeys(section.table.experiment.corpus for section in sections)
     store = Path("results/store")
-    corpora = [read_corpus(CORPORA.load(corpus).CARD, store_overview(store / corpus)) for corpus in names]
+    corpora = [read_corpus(card_of(resolved.config, corpus), store_overview(store / corpus)) for corpus in names]
     write_atomic(REPORT, render_report(sections, corpora, absent, digest_file(args.config)).encode())
     print(f"{REPORT}: {', '.join(section.name for section in sections) or 'no experiment'}")
     return 0
@@ -76,7 +76,7 @@ def _section(resolved: Resolved, name: str) -> Section:
     Raises:
         StoreError: it was not run, or its runs are not those that were scored.
     """
-    from affectstore.corpora.base import CORPORA
+    from affectstore.corpora.base import card_of
     from affectstore.errors import StoreError
     from affectstore.evaluation.places import FIGURES, RUNS, protocol_folds, read_metrics, unreadable
     from affectstore.evaluation.report import Section
@@ -90,7 +90,7 @@ def _section(resolved: Resolved, name: str) -> Section:
     table = build_table(
         name=name,
         experiment=experiment,
-        card=CORPORA.load(experiment.corpus).CARD,
+        card=card_of(resolved.config, experiment.corpus),
         metrics=metrics,
         runs=runs,
         protocol_folds=None if folds is None else len(folds),

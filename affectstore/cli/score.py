@@ -20,7 +20,7 @@ def main(args: argparse.Namespace) -> int:
 
     from affectstore.cli._runs_digest import current_runs_digest, write_runs_digest
     from affectstore.config.resolve import load_resolved
-    from affectstore.corpora.base import CORPORA
+    from affectstore.corpora.base import card_of
     from affectstore.evaluation.places import RUNS, metrics_path, protocol_folds
     from affectstore.evaluation.runs import folds_found
     from affectstore.evaluation.score import score
@@ -28,8 +28,9 @@ def main(args: argparse.Namespace) -> int:
     from affectstore.lock import lock_job
 
     lock_job()
-    experiment = load_resolved(args.config).experiment(args.experiment)
-    labels = CORPORA.load(experiment.corpus).CARD.labels
+    resolved = load_resolved(args.config)
+    experiment = resolved.experiment(args.experiment)
+    labels = card_of(resolved.config, experiment.corpus).labels
     known = protocol_folds(experiment)
     folds = experiment.folds or known or folds_found(RUNS / args.experiment, experiment)
     # Taken before the predictions are read: should a run change meanwhile, the preflight asks for another scoring.

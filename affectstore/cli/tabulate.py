@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write CSV, Markdown, TeX and figures, and print the table."""
     from affectstore.config.resolve import load_resolved
-    from affectstore.corpora.base import CORPORA
+    from affectstore.corpora.base import card_of
     from affectstore.evaluation.places import FIGURES, RUNS, TABLES, protocol_folds, read_metrics, unreadable
     from affectstore.evaluation.runs import read_runs
     from affectstore.evaluation.tabulate import tabulate
@@ -25,12 +25,13 @@ def main(args: argparse.Namespace) -> int:
 
     lock_job()
     name = args.experiment
-    experiment = load_resolved(args.config).experiment(name)
+    resolved = load_resolved(args.config)
+    experiment = resolved.experiment(name)
     folds = protocol_folds(experiment)
     text = tabulate(
         name=name,
         experiment=experiment,
-        card=CORPORA.load(experiment.corpus).CARD,
+        card=card_of(resolved.config, experiment.corpus),
         metrics=read_metrics(name),
         runs=read_runs(name, experiment, RUNS, folds),
         protocol_folds=None if folds is None else len(folds),

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from affectstore.config.experiment import Experiment
 from affectstore.config.messages import validated
 from affectstore.config.resolve import Resolved
-from affectstore.corpora.base import CORPORA
+from affectstore.corpora.base import CORPORA, card_of
 from affectstore.errors import ConfigError, UnknownNameError
-from affectstore.features.keys import Feature
+from affectstore.features.keys import Features
 from affectstore.models.check import check_cell
 from affectstore.models.needs import inputs_of
 from affectstore.splits.base import PROTOCOLS
 
 
-def check_names(resolved: Resolved, features: Mapping[str, Feature]) -> None:
-    """Check what the models alone cannot see: corpora, protocols, features, labels, encoders and fusions.
+def check_names(resolved: Resolved, features: Features) -> None:
+    """Check what the models alone cannot see: corpora, protocols, features, labels, encoders, fusions and baselines.
 
     Raises:
         ConfigError: the first name that is unknown or combination that is impossible.
     """
     for corpus, settings in resolved.config.corpora.items():
-        module = CORPORA.load(corpus)
+        kind = resolved.config.kind_of(corpus)
+        if kind not in CORPORA.names() and settings.kind is None:
+            hint = f"a name of your own needs `kind`, such as `{corpus}: {{kind: folder, root: ...}}`"
+            raise ConfigError(f"{UnknownNameError('corpus', corpus, CORPORA.names())} {hint}")
+        module = CORPORA.load(kind)
         if hasattr(module, "Options"):
             validated(module.Options, settings.options, f"corpora.{corpus}.options")
         elif settings.options:
-            raise ConfigError(f"corpora.{corpus}.options: {corpus} has no options, found {sorted(settings.options)}")
+            raise ConfigError(f"corpora.{corpus}.options: {kind} has no options, found {sorted(settings.options)}")
     for name, experiment in resolved.experiments.items():
         _check_experiment(resolved, features, name, experiment)
 
 
-def _check_experiment(resolved: Resolved, features: Mapping[str, Feature], name: str, experiment: Experiment) -> None:
+def _check_experiment(resolved: Resolved, features: Features, name: str, experiment: Experiment) -> None:
     where = f"workflow/experiments/{name}.yaml"
     if experiment.corpus not in resolved.config.corpora:
         raise UnknownNameError(
@@ -39,11 +41,11 @@ def _check_experiment(resolved: Resolved, features: Mapping[str, Feature], name:
         )
     if experiment.protocol not in PROTOCOLS.names():
         raise UnknownNameError(f"protocol of {where}", experiment.protocol, PROTOCOLS.names())
-    labels = CORPORA.load(experiment.corpus).CARD.labels
-    for label in experiment.merge:
+    labels = card_of(resolved.config, experiment.corpus).labels
+    for label in experiment.merge if labels else ():
         if label not in labels:
             raise UnknownNameError(f"label in `merge` of {where}", label, labels)
-    for label in experiment.classes:
+    for label in experiment.classes if labels else ():
         if label not in {*labels, *experiment.merge.values()}:
             raise UnknownNameError(f"label in `classes` of {where}", label, {*labels, *experiment.merge.values()})
     for cell in experiment.cells:
@@ -51,5 +53,6 @@ def _check_experiment(resolved: Resolved, features: Mapping[str, Feature], name:
         if reason:
             raise ConfigError(f"{where}, cell {cell.id!r}: {reason}")
         for modality, feature in inputs_of(experiment, cell).items():
-            if feature not in features:
-                raise UnknownNameError(f"feature for {modality} of {where}, cell {cell.id!r}", feature, features)
+            if feature not in {*features, *features.unusable}:
+                known = [*features, *features.unusable]
+                raise UnknownNameError(f"feature for {modality} of {where}, cell {cell.id!r}", feature, known)

@@ -12,6 +12,11 @@ from affectstore.config.base import Settings
 class CorpusSettings(Settings):
     """Where a corpus lies and into how many shards its clips are dealt."""
 
+    kind: str | None = Field(
+        default=None,
+        description="Name of a file in `affectstore/corpora/`; by default the corpus' own name. `folder` reads clips "
+        "of your own, under as many names as there are folders.",
+    )
     root: str = Field(
         description="Folder of the corpus. `${NAME}` stands for an environment variable. For an embedded corpus: "
         "where its media are made."

@@ -8,7 +8,7 @@ from pydantic import Field, field_serializer, model_validator
 
 from affectstore.config.base import Settings
 
-Modality = Literal["audio", "vision"]
+Modality = Literal["audio", "vision", "text"]
 Sharing = Literal["separate", "shared"]
 
 
@@ -26,6 +26,24 @@ class Pictures(Settings):
         default="train",
         description="`train`: subtract the mean and divide by the deviation of the training side, per modality and "
         "channel; `none`: only scaled to [0, 1].",
+    )
+
+
+class Sequences(Settings):
+    """How stored rows become the steps of a sequence."""
+
+    pool: int = Field(
+        default=1, ge=1, description="A step is the mean of so many rows; the last one of those that are left."
+    )
+    most_steps: int = Field(
+        default=4096,
+        ge=1,
+        description="Longer clips are pooled further, by the least whole number that makes them fit.",
+    )
+    normalise: Literal["none", "train"] = Field(
+        default="train",
+        description="`train`: subtract the mean and divide by the deviation of each column over the training side's "
+        "steps; `none`: as stored.",
     )
 
 
@@ -66,18 +84,29 @@ class EncoderSettings(Settings):
 
 
 class Cell(Settings):
-    """One row of the table: modalities, an encoder and a fusion."""
+    """One row of the table: modalities, and an encoder and a fusion, or a baseline."""
 
-    modalities: tuple[Modality, ...] = Field(description="`[audio]`, `[vision]` or `[audio, vision]`.")
-    encoder: str | dict[Modality, str] = Field(description="Name of a file in `models/encoders/`, or one per modality.")
+    modalities: tuple[Modality, ...] = Field(description="One or several of audio, vision and text.")
+    encoder: str | dict[Modality, str] | None = Field(
+        default=None, description="Name of a file in `models/encoders/`, or one per modality."
+    )
     fusion: str | None = Field(default=None, description="Name of a file in `models/fusions/`; none for one modality.")
     sharing: Sharing | None = Field(
         default=None,
         description="`separate`: an encoder per modality; `shared`: one set of weights. For fusions of encoded vectors "
         "only; an input fusion always feeds one encoder.",
     )
+    baseline: str | None = Field(
+        default=None,
+        description="Instead of an encoder, the name of a file in `models/baselines/`: it reads the features of "
+        "sequences, pooled over time; those of several modalities are joined.",
+    )
+    inputs: dict[Modality, str] = Field(
+        default={}, description="Departures from the experiment's `inputs`: the feature of a modality."
+    )
     encoder_options: dict[str, Any] = Field(default={}, description="Options of the encoder.")
     fusion_options: dict[str, Any] = Field(default={}, description="Options of the fusion.")
+    baseline_options: dict[str, Any] = Field(default={}, description="Options of the baseline.")
     pictures: Pictures = Field(
         default=Pictures(), description="Departures from the experiment's `pictures` and its encoder's."
     )
@@ -94,6 +123,15 @@ class Cell(Settings):
     def _check(self) -> Cell:
         if not self.modalities or len(set(self.modalities)) != len(self.modalities):
             raise ValueError(f"modalities must be named once each, got {list(self.modalities)}")
+        strange = sorted(set(self.inputs) - set(self.modalities))
+        if strange:
+            raise ValueError(f"`inputs` names {', '.join(strange)}, the modalities are {', '.join(self.modalities)}")
+        if (self.encoder is None) == (self.baseline is None):
+            raise ValueError("a cell names either an `encoder` or a `baseline`")
+        if self.baseline is not None:
+            return self._check_baseline()
+        if self.baseline_options:
+            raise ValueError(f"`baseline_options` {sorted(self.baseline_options)} without a baseline")
         if len(self.modalities) > 1 and self.fusion is None:
             raise ValueError(f"{len(self.modalities)} modalities need a fusion")
         if len(self.modalities) == 1 and self.fusion is not None:
@@ -107,14 +145,31 @@ class Cell(Settings):
                 raise ValueError("`sharing: shared` means one encoder; name one, not one per modality")
         return self
 
+    def _check_baseline(self) -> Cell:
+        meaningless = {"fusion", "sharing", "encoder_options", "fusion_options", "pictures", "train"}
+        given = sorted(name for name in self.model_fields_set & meaningless if self._departs(name))
+        if given:
+            raise ValueError(
+                f"`{given[0]}` means nothing to a baseline ({self.baseline}), which joins the pooled features of its "
+                "modalities; its settings are `baseline_options`"
+            )
+        return self
+
+    def _departs(self, name: str) -> bool:
+        """Whether a setting says anything."""
+        value = getattr(self, name)
+        return bool(value.model_fields_set if isinstance(value, Settings) else value)
+
     @property
     def modality(self) -> str:
-        """The table's word: audio, vision or multimodal."""
+        """The table's word: audio, vision, text or multimodal."""
         return self.modalities[0] if len(self.modalities) == 1 else "multimodal"
 
     @property
     def encoder_label(self) -> str:
-        """The table's word for the encoder or encoders."""
+        """The table's word for the encoder or encoders, or the baseline."""
+        if self.encoder is None:
+            return str(self.baseline)
         if isinstance(self.encoder, str):
             return self.encoder
         return "+".join(self.encoder[m] for m in self.modalities)
@@ -147,10 +202,15 @@ class Experiment(Settings):
     folds: tuple[int, ...] = Field(default=(), description="Folds that are run; empty: all of the protocol.")
     seeds: int = Field(default=5, ge=1, description="Training runs per cell and fold, seeds 0, 1, ...")
     inputs: dict[Modality, dict[str, str]] = Field(
-        default={"audio": {"image": "mel_image", "clip": "mel_chunks"}, "vision": {"image": "faces", "clip": "frames"}},
+        default={
+            "audio": {"image": "mel_image", "clip": "mel_chunks", "sequence": "lld"},
+            "vision": {"image": "faces", "clip": "frames", "sequence": "vggface"},
+            "text": {"sequence": "bert"},
+        },
         description="Which feature feeds each modality, by what the encoder takes.",
     )
     pictures: Pictures = Field(default=Pictures(), description="How stored pictures become network inputs.")
+    sequences: Sequences = Field(default=Sequences(), description="How stored rows become steps of sequences.")
     train: Training = Field(default=Training(), description="The engine's settings.")
     encoder_settings: dict[str, EncoderSettings] = Field(
         default={},

@@ -22,5 +22,5 @@ class FeatureSettings(Settings):
     )
     codec: Literal["none", "zstd", "jpeg", "utf8"] | None = Field(
         default=None,
-        description="How the arrays are stored: none, zstd or jpeg (utf8 for text); by default the extractor's own choice.",
+        description="How the arrays are stored: none, zstd, jpeg, or utf8 (text); by default as the extractor says.",
     )

@@ -22,5 +22,14 @@ class Config(Settings):
 
     corpora: dict[str, CorpusSettings] = Field(description="Corpora by name (files in `affectstore/corpora/`).")
     features: dict[str, FeatureSettings] = Field(description="Feature instances by name.")
+    presets: tuple[str, ...] = Field(
+        default=(),
+        description="Files of `workflow/presets/`: the preprocessing of published studies, added to `features` as "
+        "`<preset>.<instance>` (docs/presets.md).",
+    )
     store: StoreSettings = Field(default=StoreSettings(), description="How features are written.")
     experiments: tuple[str, ...] = Field(description="Experiment files that the default target builds.")
+
+    def kind_of(self, corpus: str) -> str:
+        """Name of the file in `affectstore/corpora/` that reads a corpus."""
+        return self.corpora[corpus].kind or corpus

@@ -13,11 +13,13 @@ from pathlib import Path
 from affectstore.config.experiment import Experiment
 from affectstore.config.main import Config
 from affectstore.config.messages import validated
+from affectstore.config.preset import Preset
 from affectstore.config.yaml_file import read_yaml
 from affectstore.digest import canonical_json, digest
 from affectstore.errors import ConfigError, CorpusError, UnknownNameError
 
 EXPERIMENTS = Path("workflow/experiments")
+PRESETS = Path("workflow/presets")
 RESOLVED = Path("results/config")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -103,6 +105,7 @@ def read_config() -> Resolved:
     found = {
         path.stem: validated(Experiment, read_yaml(path), str(path)) for path in sorted(experiments.glob("*.yaml"))
     }
+    config = _with_presets(config, config_path)
     for name in config.experiments:
         if name not in found:
             raise UnknownNameError(f"experiment in {config_path} (files of {experiments})", name, found)
@@ -117,6 +120,30 @@ def read_config() -> Resolved:
         else:
             roots[name] = _VARIABLE.sub(lambda match: os.environ[match[1]], settings.root)
     return Resolved(config, found, roots, unset)
+
+
+def read_presets() -> dict[str, Preset]:
+    """Every preset, of the working folder or else of the checkout, by name.
+
+    Raises:
+        ConfigError: naming file, key, value and what is known.
+    """
+    folder = PRESETS if PRESETS.is_dir() else project_root() / PRESETS
+    paths = sorted(folder.glob("*.yaml"), key=lambda path: path.stem)
+    return {path.stem: validated(Preset, read_yaml(path), str(path)) for path in paths}
+
+
+def _with_presets(config: Config, config_path: Path) -> Config:
+    """The configuration with the features of the presets that it names."""
+    if not config.presets:
+        return config
+    known = read_presets()
+    features = dict(config.features)
+    for name in config.presets:
+        if name not in known:
+            raise UnknownNameError(f"preset in {config_path} (files of {PRESETS})", name, known)
+        features |= known[name].instances(name)
+    return config.model_copy(update={"features": features})
 
 
 def load_resolved(path: Path) -> Resolved:

@@ -42,7 +42,8 @@ def check_root(corpus: str, root: Path, looked_for: str, url: str) -> None:
     Raises:
         CorpusError: the folder is missing, not a folder, not readable or empty.
     """
-    advice = f"get the corpus from {url} or set corpora.{corpus}.root to the folder that holds it"
+    source = f"get the corpus from {url} or " if url else ""
+    advice = f"{source}set corpora.{corpus}.root to the folder that holds it"
     try:
         with os.scandir(root) as entries:
             empty = next(entries, None) is None
@@ -76,7 +77,7 @@ def list_media(root: Path, folder: str, suffix: str) -> Listing:
         path = f"{folder}/{name}"
         stem, dot, extension = name.rpartition(".") if "." in name else (name, "", "")
         # a million names pass here: what is in order is seen at one glance
-        reason = "" if name.isascii() and name.isprintable() else _unusable(name)
+        reason = "" if name.isascii() and name.isprintable() else unusable(name)
         if not reason and dot + extension.lower() != suffix:
             reason = f"not a {suffix} file"
         if not reason and stem in paths:
@@ -98,7 +99,7 @@ def _visible(folder: Path) -> Iterator[str]:
         raise CorpusError(f"{folder} cannot be read: {error.strerror}") from None
 
 
-def _unusable(name: str) -> str:
+def unusable(name: str) -> str:
     """Why a name cannot stand in a table, or ''."""
     try:
         name.encode()

@@ -14,15 +14,18 @@ what every corpus has to fulfil: ids once, known labels, paths that stay below t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
+from affectstore.config.main import Config
 from affectstore.registry import Registry
 
 CORPORA = Registry("corpus", ("affectstore.corpora",))
+
+MANIFESTS = Path("results/manifests")
 
 #: Columns of the clips table that a corpus fills, with their pandas types; what is not known is NA.
 #: Paths are relative to the root, with forward slashes. A clip that is a whole file has start_s 0 and
@@ -73,7 +76,7 @@ class Card:
         title, licence, citation, url: for the report and the docs.
         labels: class labels in the order of the tables, by their short names; empty where any may occur.
         label_names: their long names.
-        counts: expected numbers ("clips", "speakers", "label:ANG", ...) of the complete corpus.
+        counts: expected numbers ("clips", "speakers", "label:ANG", "no_label", ...) of the complete corpus.
         known_bad: clip id -> reason.
         duplicates: clip id -> the clip whose media it repeats.
         human: human accuracy against the intended label, by modality ("audio", "vision", "multimodal").
@@ -117,6 +120,9 @@ class Found:
             there, a missing one is a row of `skipped`.
         root: the folder that was read.
         notes: what else a person should know, one line each ("sound is taken from AudioWAV/").
+        expected: numbers of the complete corpus under these options, as in `Card.counts`; None: those of the card.
+        whole: whether this copy should have them, so that each one that differs is told; None: where as many clips
+            are there as expected.
     """
 
     clips: pd.DataFrame
@@ -124,6 +130,26 @@ class Found:
     absent: int
     root: Path
     notes: tuple[str, ...] = ()
+    expected: Mapping[str, int] | None = None
+    whole: bool | None = None
+
+
+def card_of(config: Config, corpus: str) -> Card:
+    """The card of a corpus of config.yaml, under the name that it has there.
+
+    Where the card lists no labels (clips of one's own), they are those of its manifest, in the order of the
+    alphabet; none before the first scan.
+
+    Raises:
+        UnknownNameError: no file reads such a corpus.
+    """
+    card: Card = replace(CORPORA.load(config.kind_of(corpus)).CARD, name=corpus)
+    manifest = MANIFESTS / f"{corpus}.parquet"
+    if card.labels or not manifest.exists():
+        return card
+    found = pd.read_parquet(manifest).filter(regex="^label_").stack().dropna().astype(str)
+    labels = sorted(set(found))
+    return replace(card, labels=tuple(labels), label_names={label: label for label in labels})
 
 
 def clips_table(corpus: str, columns: Mapping[str, Any]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.evaluation.runs import Run
+from affectstore.weights.random import BADGE
 
 #: Fewer seeds than this are flagged: their deviation says little.
 ENOUGH_SEEDS = 5
@@ -25,6 +26,10 @@ MEANINGS = {
     r"folds \d+/\d+": "folds that were run, of the folds of the protocol: not every clip was tested",
     r"speakers<\d+": "so few speakers were tested that an interval that resamples them is too narrow",
     r"random weights": "the networks started from random numbers, nothing was pretrained",
+    rf"{BADGE}: .*": "a feature that the networks read was computed with random weights: the numbers mean nothing",
+    r"uncalibrated": "probabilities are a softmax of the classifier's scores: their order counts, their loss does not",
+    r"loss says nothing": "the class is drawn at random: the loss is not that of a forecast",
+    r"no validation side: nothing chosen": "the split keeps nothing to choose on, so settings are taken as they are",
     r"no validation side: last epoch": "the split keeps nothing to choose the epoch on, so the last one is taken",
     r".* weights": "what the networks started from",
 }
@@ -50,6 +55,8 @@ def flags_of(
 ) -> tuple[str, ...]:
     """Flags of one row, in a fixed order: settings, device, weights, extent, then the runs' badges.
 
+    Baselines have no settings of the engine; what takes no pictures has none of theirs.
+
     Args:
         experiment: what was asked for.
         cell: the row.
@@ -58,13 +65,16 @@ def flags_of(
         n_speakers: how many speakers were tested.
     """
     pictures, training = experiment.pictures_of(cell), experiment.training_of(cell)
-    flags = [f"epochs<={training.epochs}", f"{pictures.size_px}px"]
-    if pictures.colour == "grey":
-        flags.append("grey")
-    if any("clip" in str(takes or "clip") for takes in _reported(runs, "takes")):
+    takes = {part for reported in _reported(runs, "takes") for part in str(reported or "clip").split("+")}
+    flags = [] if cell.baseline else [f"epochs<={training.epochs}"]
+    if takes & {"image", "clip"}:
+        flags.append(f"{pictures.size_px}px")
+        if pictures.colour == "grey":
+            flags.append("grey")
+    if "clip" in takes:
         flags.append(f"{pictures.frames} frame" + ("s" if pictures.frames > 1 else ""))
     flags += devices_of(runs)
-    if training.precision != "32-true":
+    if training.precision != "32-true" and not cell.baseline:
         flags.append(training.precision)
     flags += _weights(runs)
     seeds, folds = len({run.seed for run in runs}), len({run.fold for run in runs})

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from affectstore.evaluation.bootstrap import DRAWS
 from affectstore.evaluation.flags import ENOUGH_SPEAKERS
 from affectstore.evaluation.table import Row, Table
+from affectstore.weights.random import BADGE
 
 #: The most frequent reasons are named, the others counted together.
 REASONS_SHOWN = 8
@@ -14,7 +15,25 @@ REASONS_SHOWN = 8
 
 def notes(table: Table) -> tuple[str, ...]:
     """Plain sentences, one a note."""
-    return (_asked(table), *_counted(table), *_left_out(table), _numbers(table), _guessing(table), _traced(table))
+    return (
+        *_meaningless(table),
+        _asked(table),
+        *_counted(table),
+        *_left_out(table),
+        _numbers(table),
+        _guessing(table),
+        _traced(table),
+    )
+
+
+def _meaningless(table: Table) -> list[str]:
+    """Rows whose inputs were computed with random weights, before all else."""
+    groups: dict[str, list[Row]] = {}
+    for row in table.rows:
+        for flag in row.flags:
+            if flag.startswith(BADGE):
+                groups.setdefault(flag, []).append(row)
+    return [f"Not a result, {flag}: the numbers of {_cells(rows)} mean nothing." for flag, rows in groups.items()]
 
 
 def _asked(table: Table) -> str:

@@ -13,11 +13,20 @@ import pandas as pd
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.digest import digest
 from affectstore.models.base import ENCODERS, FUSIONS
-from affectstore.models.needs import inputs_of
+from affectstore.models.baselines.base import BASELINES
+from affectstore.models.check import baseline_options
+from affectstore.models.needs import encoders_of, inputs_of, takes_of
 from affectstore.models.select import participants
-from affectstore.models.version import ENGINE_VERSION
+from affectstore.models.version import ENGINE_VERSION, VECTORS_VERSION
 
 RUNS = Path("results/runs")
+
+#: Fields of a cell that its numbers do not follow from, or that are written elsewhere, in their final form.
+_NOT_OF_NETWORKS = {
+    "name", "pictures", "train", "encoder_options",
+    "inputs",  # the digest of the features' contents says more
+    "baseline", "baseline_options",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,16 +62,25 @@ def plan_cells(name: str, experiment: Experiment, folds: tuple[int, ...]) -> lis
 
 def _settings(experiment: Experiment, cell: Cell) -> dict[str, Any]:
     """All settings that a cell's weights and predictions follow from, but the number of seeds."""
-    names = cell.encoder.values() if isinstance(cell.encoder, dict) else [cell.encoder]
+    labels = experiment.model_dump(mode="json", include={"label_target", "classes", "merge", "select"})
+    if cell.baseline is not None:
+        options = baseline_options(cell).model_dump(mode="json")
+        return {
+            "vectors": VECTORS_VERSION,
+            "baseline": [cell.baseline, BASELINES.load(cell.baseline).SPEC.version, options],
+            "modalities": list(cell.modalities),
+            **labels,
+        }
     return {
         "engine": ENGINE_VERSION,
-        "encoders": {name: ENCODERS.load(name).SPEC.version for name in names},
+        "encoders": {name: ENCODERS.load(name).SPEC.version for name in encoders_of(cell).values()},
         "fusion": [cell.fusion, FUSIONS.load(cell.fusion).SPEC.version] if cell.fusion else None,
-        "cell": cell.model_dump(mode="json", exclude={"name", "pictures", "train", "encoder_options"}),
+        "cell": cell.model_dump(mode="json", exclude=_NOT_OF_NETWORKS),
         "pictures": experiment.pictures_of(cell).model_dump(mode="json"),
+        "sequences": experiment.sequences.model_dump(mode="json") if "sequence" in takes_of(cell).values() else None,
         "train": experiment.training_of(cell).model_dump(mode="json"),
         "encoder_options": experiment.encoder_options_of(cell),
-        **experiment.model_dump(mode="json", include={"label_target", "classes", "merge", "select"}),
+        **labels,
     }
 
 

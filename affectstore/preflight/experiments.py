@@ -45,9 +45,20 @@ class ExperimentState:
 
 
 def judge_experiment(
-    name: str, experiment: Experiment, clips: pd.DataFrame, store: Mapping[str, FeatureState]
+    name: str,
+    experiment: Experiment,
+    clips: pd.DataFrame,
+    store: Mapping[str, FeatureState],
+    unusable: Mapping[str, str],
 ) -> ExperimentState:
-    """Compare the markers of trained cells with what they should have been trained on."""
+    """Compare the markers of trained cells with what they should have been trained on.
+
+    Args:
+        name, experiment: which.
+        clips: the clips table of its corpus.
+        store: where the corpus' features stand.
+        unusable: feature -> why it cannot be computed here.
+    """
     try:
         split = PROTOCOLS.load(experiment.protocol).split(clips)
     except AffectstoreError as error:
@@ -62,6 +73,9 @@ def judge_experiment(
         )
     cells = tuple(plan_cells(name, experiment, folds))
     used_features = {feature for cell in cells for feature in cell.features.values()}
+    for feature in sorted(used_features & unusable.keys()):
+        problem = f"experiment {name!r} reads features.{feature}, which cannot be computed here: {unusable[feature]}"
+        return ExperimentState((), {}, folds, True, problem)
     keys = {feature: store[feature].key_of_clip() for feature in used_features}
     missing: dict[str, str] = {}
     by_key: dict[Any, dict[str, str]] = {}

@@ -70,6 +70,7 @@ def scan(
     root: Path,
     options: Mapping[str, Any],
     *,
+    kind: str | None = None,
     results: Path = RESULTS,
     paranoid: bool = False,
     jobs: int | None = None,
@@ -77,9 +78,10 @@ def scan(
     """Find the clips of a corpus, read the media that are new or changed, and check all of it.
 
     Args:
-        corpus: name of a file in `affectstore/corpora/`.
+        corpus: its name in config.yaml.
         root: its folder.
         options: its options.
+        kind: name of a file in `affectstore/corpora/`; by default the corpus' own.
         results: folder below which digests are remembered (`manifests/{corpus}.media.parquet`).
         paranoid: read every media file again, whatever its size and time say.
         jobs: threads that read; by default one per core.
@@ -88,7 +90,7 @@ def scan(
         CorpusError: the folder is missing or empty, no clip is usable, an id occurs twice, or a label
             is none of the card's.
     """
-    module = CORPORA.load(corpus)
+    module = CORPORA.load(kind or corpus)
     found: Found = module.find(Path(root), dict(options))
     check_found(found.clips, module.CARD)
     clips, unfit = _fit_names(found.clips)
@@ -278,21 +280,33 @@ def _summary(clips: pd.DataFrame, found: Found, card: Card) -> tuple[str, ...]:
     bad = int(clips["known_bad"].notna().sum())
     if bad:
         lines.append(f"{bad} clips are known to be bad: features are computed, protocols leave them out")
-    if len(clips) == card.counts.get("clips"):
-        lines += _against_card(clips, card)
+    counts = card.counts if found.expected is None else found.expected
+    if found.whole or (found.whole is None and len(clips) == counts.get("clips")):
+        lines += against_card(clips, counts)
     return tuple(lines)
 
 
-def _against_card(clips: pd.DataFrame, card: Card) -> list[str]:
-    """One line for each number of a complete corpus that is not the card's."""
-    columns = {"label": "label_intended", "level": "level"}
+def against_card(clips: pd.DataFrame, counts: Mapping[str, int]) -> list[str]:
+    """One line for each number of a complete corpus that is not the card's.
+
+    Args:
+        clips: the clips table.
+        counts: as in `Card.counts`. A label is the intended one; of a corpus that knows none, the consensus on
+            sound and picture.
+    """
+    label = clips["label_intended" if clips["label_intended"].notna().any() else "label_audiovisual"]
+    columns = {"label": label, "level": clips["level"], "session": clips["session"]}
     lines = []
-    for name, expected in card.counts.items():
+    for name, expected in counts.items():
         kind, _, value = name.partition(":")
         if value and kind in columns:
-            counted = int((clips[columns[kind]] == value).sum())
+            counted = int((columns[kind] == value).sum())
         elif name in ("speakers", "sentences"):
             counted = clips[name[:-1]].nunique()
+        elif name == "clips":
+            counted = len(clips)
+        elif name == "no_label":
+            counted = int(label.isna().sum())
         else:
             continue
         if counted != expected:

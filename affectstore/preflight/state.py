@@ -15,7 +15,7 @@ from affectstore.config.check import check_names
 from affectstore.config.resolve import RESOLVED, Resolved, load_resolved, read_config
 from affectstore.corpora.base import CORPORA
 from affectstore.errors import ConfigError, CorpusError, UnknownNameError
-from affectstore.features.keys import Feature, features_of
+from affectstore.features.keys import Feature, Features, features_of
 from affectstore.features.plan import shard_names
 from affectstore.files import write_if_changed
 from affectstore.lock import lock_driver
@@ -47,7 +47,7 @@ class State:
 
     resolved: Resolved
     config_file: Path
-    features: Mapping[str, Feature]
+    features: Features
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
     stores: Mapping[str, Mapping[str, FeatureState]] = field(default_factory=dict)
     experiments: Mapping[str, ExperimentState] = field(default_factory=dict)
@@ -70,9 +70,8 @@ class State:
 
         Raises:
             UnknownNameError: config.yaml has no such feature.
+            ConfigError: it cannot be computed here; the message says what is missing.
         """
-        if name not in self.features:
-            raise UnknownNameError("feature in config.yaml", name, self.features)
         return self.features[name]
 
     def catalog(self, corpus: str, feature: str) -> str:
@@ -81,7 +80,7 @@ class State:
         return f"{STORE}/{corpus}/{feature}/catalog.json"
 
     def catalogs(self, corpora: Iterable[str] | None = None, features: Iterable[str] | None = None) -> list[str]:
-        """Catalogs of the named features (all) of the named corpora (all that are at hand)."""
+        """Catalogs of the named features (all usable ones) of the named corpora (all that are at hand)."""
         corpora = list(self.stores) if corpora is None else list(corpora)
         for corpus in corpora:
             self.require(corpus)
@@ -163,6 +162,8 @@ class State:
         for name in experiments:
             experiment = self.resolved.experiment(name)
             read = {feature for cell in experiment.cells for feature in inputs_of(experiment, cell).values()}
+            for feature in sorted(read):
+                self.feature(feature)
             for feature in reversed(list(self.features)):  # upstream ones stand first
                 if feature in read:
                     read |= set(self.features[feature].upstream.values())
@@ -237,7 +238,9 @@ def judge_runs(state: State) -> State:
     After the store pass this is the early cutoff: features that came out the same train nothing again.
     """
     judged = {
-        name: judge_experiment(name, e, state.manifests[e.corpus].clips, state.stores[e.corpus])
+        name: judge_experiment(
+            name, e, state.manifests[e.corpus].clips, state.stores[e.corpus], state.features.unusable
+        )
         for name, e in state.resolved.experiments.items()
         if e.corpus in state.manifests
     }
@@ -253,10 +256,11 @@ def state_of_job() -> State:
 def _scan(resolved: Resolved, corpus: str, paranoid: bool) -> Manifest:
     root = resolved.root(corpus)
     options = dict(resolved.config.corpora[corpus].options)
-    module = CORPORA.load(corpus)
+    kind = resolved.config.kind_of(corpus)
+    module = CORPORA.load(kind)
     if hasattr(module, "prepare"):
         module.prepare(root, options)
-    manifest = scan(corpus, root, options, paranoid=paranoid)
+    manifest = scan(corpus, root, options, kind=kind, paranoid=paranoid)
     write_manifest(manifest, RESULTS)
     path = manifest_path(corpus)
     write_if_changed(STORE / corpus / "clips.parquet", path.read_bytes())

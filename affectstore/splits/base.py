@@ -90,17 +90,22 @@ def check_split(split: pd.DataFrame, clips: pd.DataFrame, *, speaker_disjoint: b
                 raise IntegrityError(f"fold {fold} has speaker {twice['speaker'].iloc[0]} on more than one side")
 
 
-def exclusions(clips: pd.DataFrame) -> pd.Series:
+def exclusions(clips: pd.DataFrame, *, speakers: bool = True) -> pd.Series:
     """Why each clip takes no part in any fold; '' for those that do.
 
     Out are clips known to be bad, clips without a speaker, and clips whose media are another clip's under
     another label or speaker: one of the two labels is wrong. Repeats are known from the corpus' card, or show
     in the media's digests; of the latter the first by clip id stays.
+
+    Args:
+        clips: the clips table.
+        speakers: whether a clip needs a speaker.
     """
     ids = clips["clip_id"].astype("string")
     label, speaker = clips["label_intended"].fillna(""), clips["speaker"].fillna("")
     reason = pd.Series("", index=clips.index, dtype="string")
-    reason = reason.mask(speaker == "", "the speaker is not known")
+    if speakers:
+        reason = reason.mask(speaker == "", "the speaker is not known")
     same = pd.Series(label.to_numpy() + "\t" + speaker.to_numpy(), index=ids)
     original = clips["duplicate_of"]
     repeats = original.notna() & (same.reindex(original.fillna("")).to_numpy() != same.to_numpy())

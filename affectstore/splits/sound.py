@@ -1,8 +1,9 @@
 """Speaker-disjoint folds: a speaker's clips are all on one side, and the epoch is chosen on a fold of its own.
 
-Five folds, or as many as there are speakers. Fold k is tested on the k-th group of speakers, the epoch is
-chosen on the next group, and the others train. A group follows from the speakers' names, so that a copy
-with fewer clips of the same speakers has the same folds.
+Fold k is tested on the k-th group of speakers, the epoch is chosen on the next group, and the others train. The
+groups are those that the corpus' card lists, where there is a speaker of each (RAVDESS: six groups of actors;
+IEMOCAP: five sessions); else five, or as many as there are speakers, that follow from the speakers' names, so that
+a copy with fewer clips of the same speakers has the same folds.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from affectstore.corpora.base import CORPORA
 from affectstore.splits.base import exclusions, need, split_table, unlabelled
 
 VERSION = 1
@@ -27,7 +29,7 @@ def split(clips: pd.DataFrame) -> pd.DataFrame:
     """
     reason = exclusions(clips)
     part = reason == ""
-    group = groups_of(clips.loc[part, "speaker"])
+    group = _listed_groups(clips[part]) or groups_of(clips.loc[part, "speaker"])
     folds = max(group.values(), default=-1) + 1
     need(len(group), 3, "speakers", "sound")
     number = clips["speaker"].map(group).fillna(-1).to_numpy(dtype=np.int64)
@@ -41,6 +43,19 @@ def split(clips: pd.DataFrame) -> pd.DataFrame:
         side[why != ""] = "excluded"
         dealt.append(pd.DataFrame({"clip_id": clips["clip_id"], "side": side, "reason": why}))
     return split_table(dealt)
+
+
+def _listed_groups(clips: pd.DataFrame) -> dict[str, int]:
+    """Group of each speaker by the corpus' card; nothing where it lists none, or some group has no speaker here."""
+    corpus = clips["corpus"].iloc[0] if len(clips) else ""
+    if corpus not in CORPORA.names():
+        return {}
+    card = CORPORA.load(corpus).CARD
+    listed = {value: number for number, values in enumerate(card.folds) for value in values}
+    number = clips[card.fold_column].map(listed)
+    if not listed or number.isna().any() or number.nunique() < len(card.folds):
+        return {}
+    return {str(speaker): int(group) for speaker, group in zip(clips["speaker"], number, strict=True)}
 
 
 def groups_of(speakers: pd.Series) -> dict[str, int]:

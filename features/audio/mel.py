@@ -6,22 +6,19 @@ Defaults are those of the CREMA-D study in seeds 000 and 001: 22050 Hz, windows 
 
 from __future__ import annotations
 
-import warnings
-from fractions import Fraction
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from affectstore.errors import ClipError
 from affectstore.features import base
+from affectstore.features.audio._sound import Resampling, columns_grid, mel_bands, mel_power, resampled, sound_of
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
-from affectstore.timeline import Grid
 
 _SILENCE_DB = -80
-_SILENCE = 32768 * 10 ** (_SILENCE_DB / 20)
+_SILENCE = 10 ** (_SILENCE_DB / 20)
 
 SPEC = base.Spec(
     name="mel",
@@ -29,7 +26,7 @@ SPEC = base.Spec(
     summary="mel spectrogram, dB under the clip's maximum",
     modality="audio",
     needs=("audio",),
-    libraries=("librosa", "soxr"),
+    libraries=("librosa", "soxr", "resampy"),
 )
 
 
@@ -41,9 +38,7 @@ class Options(base.Options):
     hop_length: int = Field(default=512, ge=1, le=65536, description="Samples between windows.")
     n_mels: int = Field(default=128, ge=1, le=1024, description="Mel bands.")
     top_db: float = Field(default=80, gt=0, description="Range under the maximum; what is weaker is raised to it.")
-    resampling: Literal["soxr_hq", "soxr_vhq", "kaiser_best", "kaiser_fast"] = Field(
-        default="soxr_hq", description="Resampler, by librosa's name."
-    )
+    resampling: Resampling = Field(default="soxr_hq", description="Resampler, by librosa's name.")
 
 
 class Extractor(base.BaseExtractor):
@@ -64,36 +59,17 @@ class Extractor(base.BaseExtractor):
         """
         import librosa
 
-        options, audio = self.options, clip.upstream["audio"]
-        samples = audio.arrays["values"]
-        if not len(samples):
-            raise ClipError("the sound has no samples")
-        if audio.grid is None:
-            raise ClipError("the sound has no sampling rate")
-        if np.abs(samples, dtype=np.float32).max() < _SILENCE:
+        options, sound = self.options, sound_of(clip)
+        if np.abs(sound.samples).max() < _SILENCE:
             raise ClipError(f"the sound is silent: no sample is above {_SILENCE_DB} dB of full scale")
-        sound = samples.astype(np.float32) / 32768
-        sound = librosa.resample(
-            sound,
-            orig_sr=int(audio.grid.rate),
-            target_sr=options.sample_rate_hz,
-            res_type=options.resampling,
-        )
-        with warnings.catch_warnings():
-            # A sound shorter than one window is padded like the ends of any other.
-            warnings.filterwarnings("ignore", message="n_fft=.* is too large")
-            power = np.abs(librosa.stft(sound, n_fft=options.n_fft, hop_length=options.hop_length)) ** 2
-        level_db = librosa.power_to_db(self._bands @ power, ref=np.max, top_db=options.top_db)
-        rate = Fraction(options.sample_rate_hz, options.hop_length)
+        samples = resampled(sound, options.sample_rate_hz, options.resampling)
+        power = mel_power(samples, self._bands, options.n_fft, options.hop_length)
+        level_db = librosa.power_to_db(power, ref=np.max, top_db=options.top_db)
         return ClipArrays(
             {"values": np.ascontiguousarray(level_db.T, dtype=np.float32)},
-            Grid(audio.grid.start - 1 / (2 * rate), rate),
+            columns_grid(sound, options.sample_rate_hz, options.hop_length),
         )
 
     @cached_property
     def _bands(self) -> np.ndarray:
-        """Weights of the mel bands, float32 (n_mels, n_fft // 2 + 1)."""
-        import librosa
-
-        options = self.options
-        return librosa.filters.mel(sr=options.sample_rate_hz, n_fft=options.n_fft, n_mels=options.n_mels)
+        return mel_bands(self.options.sample_rate_hz, self.options.n_fft, self.options.n_mels)

@@ -8,21 +8,22 @@ tried, within 6 px in the rest. (A round number, 90 px, takes as long and moves 
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from affectstore.digest import digest, digest_file
-from affectstore.errors import ConfigError
+from affectstore.digest import digest
+from affectstore.features.device import repeatable
+from affectstore.weights.find import require
 
-#: The automatic smallest face is at most this part of the picture's shorter side.
+#: The automatic smallest face is at most this part of the shorter side of what is searched.
 AUTO_FRACTION = 0.25
+
+#: The same where the speaker's half of the picture is searched: two people and the room are in view.
+HALF_AUTO_FRACTION = 0.125
 
 #: MTCNN's own default.
 DEFAULT_MIN_FACE_PX = 20.0
@@ -43,149 +44,75 @@ class Face:
     landmarks: np.ndarray
     probability: float
 
+    def moved(self, right_px: int) -> Face:
+        """The same face in a picture that begins so many pixels further to the left."""
+        if not right_px:
+            return self
+        shift = np.array([right_px, 0], dtype=np.float32)
+        return Face(self.box + np.tile(shift, 2), self.landmarks + shift, self.probability)
+
 
 class FaceDetector:
     """The three networks, loaded by the first detection.
 
     Args:
         thresholds: of the three stages.
-        select: which of several faces counts.
     """
 
-    def __init__(self, thresholds: Sequence[float], select: Literal["largest", "probability"]):
+    def __init__(self, thresholds: Sequence[float]):
         self._thresholds = list(thresholds)
-        self._select = select
 
-    def detect(self, pixels: np.ndarray, min_face_px: float) -> list[Face | None]:
-        """The face of each picture, or None where there is none.
+    def detect(self, pixels: np.ndarray, min_face_px: float) -> list[tuple[Face, ...]]:
+        """The faces of each picture, the largest first; none where there is none.
 
         Args:
             pixels: uint8 (frame, height, width, 3) RGB.
             min_face_px: smallest face to look for.
         """
         if min(pixels.shape[1:3]) < min_face_px:
-            return [None] * len(pixels)
+            return [()] * len(pixels)
         self._networks.min_face_size = min_face_px
-        with _one_thread():
-            boxes, probabilities, landmarks = self._networks.detect(pixels, landmarks=True)
-        return [
-            None if found is None else self._chosen(found, probability, points)
-            for found, probability, points in zip(boxes, probabilities, landmarks, strict=True)
-        ]
+        with repeatable():
+            found = self._networks.detect(pixels, landmarks=True)
+        return [_faces(*picture) for picture in zip(*found, strict=True)]
 
     @cached_property
     def _networks(self) -> Any:
-        weights_folder()
         from facenet_pytorch import MTCNN
 
         return MTCNN(
             keep_all=True,
             thresholds=self._thresholds,
             factor=_PYRAMID_FACTOR,
-            select_largest=self._select == "largest",
+            select_largest=True,
             device="cpu",
         )
 
-    def _chosen(self, boxes: np.ndarray, probabilities: np.ndarray, landmarks: np.ndarray) -> Face:
-        # The largest comes first where the largest is asked for; else the order is the detector's.
-        first = 0 if self._select == "largest" else int(np.argmax(probabilities))
-        return Face(
-            np.asarray(boxes[first], dtype=np.float32),
-            np.asarray(landmarks[first], dtype=np.float32),
-            float(probabilities[first]),
-        )
+
+def _faces(boxes: np.ndarray | None, probabilities: np.ndarray, landmarks: np.ndarray) -> tuple[Face, ...]:
+    if boxes is None:
+        return ()
+    return tuple(
+        Face(np.asarray(box, dtype=np.float32), np.asarray(points, dtype=np.float32), float(probability))
+        for box, probability, points in zip(boxes, probabilities, landmarks, strict=True)
+    )
 
 
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """The same boxes on any number of cores: sums split over threads differ in their last bits."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def auto_min_face_px(height: int, width: int) -> float:
+def auto_min_face_px(height: int, width: int, fraction: float = AUTO_FRACTION) -> float:
     """Smallest face to look for in a picture of this size: 79.15 px for 480 x 360.
 
-    The largest of 20, 20/0.709, 20/0.709^2, ... that is at most a quarter of the shorter side.
+    The largest of 20, 20/0.709, 20/0.709^2, ... that is at most `fraction` of the shorter side.
     """
     smallest = DEFAULT_MIN_FACE_PX
-    while smallest / _PYRAMID_FACTOR <= AUTO_FRACTION * min(height, width):
+    while smallest / _PYRAMID_FACTOR <= fraction * min(height, width):
         smallest /= _PYRAMID_FACTOR
     return smallest
 
 
-def weights_folder() -> Path:
-    """Where facenet-pytorch keeps the weights; found without importing it, which would import torch.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    found = importlib.util.find_spec("facenet_pytorch")
-    if found is None or found.origin is None:
-        raise ConfigError(
-            "the extractor 'faces' needs facenet-pytorch, which is not installed: "
-            "pip install --no-deps facenet-pytorch==2.6.0 (without --no-deps it would replace torch)"
-        )
-    return Path(found.origin).parent / "data"
-
-
 def weights_digest() -> str:
-    """Digest over the files of the three networks.
+    """Digest over the files of the three networks, which come with facenet-pytorch.
 
     Raises:
-        ConfigError: facenet-pytorch is not installed, or lacks them.
+        ConfigError: it is not installed, or lacks them.
     """
-    files = [weights_folder() / f"{network}.pt" for network in ("pnet", "rnet", "onet")]
-    missing = [str(file) for file in files if not file.is_file()]
-    if missing:
-        raise ConfigError(f"facenet-pytorch is installed without its weights: {', '.join(missing)} missing")
-    return digest([digest_file(file) for file in files])
-
-
-def interpolated(faces: Sequence[Face | None], times_s: Sequence[float]) -> list[Face]:
-    """Faces for all pictures: those in between on a straight line in time, those outside the nearest one.
-
-    Args:
-        faces: at least one of them found.
-        times_s: when each picture is shown, rising.
-    """
-    known = [k for k, face in enumerate(faces) if face is not None]
-    known_s = [times_s[k] for k in known]
-    flat = np.array([np.append(face.box, face.landmarks) for face in faces if face is not None])
-    filled = np.stack([np.interp(times_s, known_s, column) for column in flat.T], axis=1).astype(np.float32)
-    return [
-        face if face is not None else Face(values[:4], values[4:].reshape(5, 2), 0.0)
-        for face, values in zip(faces, filled, strict=True)
-    ]
-
-
-def crop(pixels: np.ndarray, box: np.ndarray, size_px: int, margin_px: int) -> np.ndarray:
-    """The box cut to whole pixels, with a margin, and scaled, as facenet-pytorch's `extract_face` does.
-
-    Args:
-        pixels: uint8 (height, width, 3).
-        box: x1 y1 x2 y2 in px; parts outside the picture are cut off.
-        size_px: side of the result.
-        margin_px: pixels of the result that surround the box, both sides together; less than `size_px`.
-
-    Returns:
-        uint8 (size, size, 3).
-    """
-    from PIL import Image
-
-    height, width = pixels.shape[:2]
-    x1, y1, x2, y2 = (float(edge) for edge in box)
-    around_x = margin_px * (x2 - x1) / (size_px - margin_px) / 2
-    around_y = margin_px * (y2 - y1) / (size_px - margin_px) / 2
-    left, top = int(max(x1 - around_x, 0)), int(max(y1 - around_y, 0))
-    right, bottom = int(min(x2 + around_x, width)), int(min(y2 + around_y, height))
-    # A box that lies in the picture by less than a pixel still gives one.
-    left, top = min(left, width - 1), min(top, height - 1)
-    face = Image.fromarray(pixels[top : max(bottom, top + 1), left : max(right, left + 1)])
-    return np.asarray(face.resize((size_px, size_px), Image.Resampling.BILINEAR))
+    return digest([require(f"{network}.pt").sha256 for network in ("pnet", "rnet", "onet")])

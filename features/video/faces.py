@@ -1,8 +1,9 @@
-"""The speaker's face, found by MTCNN, cut out and scaled."""
+"""The speaker's face, found by MTCNN, followed through the clip, cut out and scaled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -12,48 +13,92 @@ from pydantic import Field, model_validator
 from affectstore.errors import ClipError
 from affectstore.features import base
 from affectstore.features.video import _mtcnn as mtcnn
-from affectstore.media.decode_video import Picture, middle_picture, pictures, shown_rows, to_array
+from affectstore.features.video import _track
+from affectstore.features.video._crop import aligned, cropped, grey
+from affectstore.features.video._pictures import Pictures
+from affectstore.media.decode_video import middle_picture, pictures, shown_rows
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid
 
 SPEC = base.Spec(
     name="faces",
-    version=1,
+    version=2,
     summary="the speaker's face, by MTCNN",
     modality="vision",
     media=("video",),
+    fields=("face_side",),
     libraries=("av", "facenet-pytorch", "torch"),
 )
 
-_BATCH = 32
+#: `smooth: auto` where not every picture is looked at; features/video/_track.py says what it gains.
+_SMOOTH = 0.6
 
-Shown = Callable[[], Iterable[tuple[Picture, int]]]
+Side = Literal["left", "right"]
 
 
 class Options(base.Options):
     """Options of `faces`."""
 
-    at: Literal["middle"] | Annotated[float, Field(gt=0, le=1000)] = Field(
-        default="middle", description="middle: the picture of index N // 2; a number: that many pictures a second."
+    at: Literal["middle", "all"] | Annotated[float, Field(gt=0, le=1000)] = Field(
+        default="middle",
+        description="middle: the picture of index N // 2; all: every picture of the file, with its own time; "
+        "a number: that many pictures a second.",
+    )
+    picture_px: base.Pixels | tuple[base.Pixels, base.Pixels] | None = Field(
+        default=None,
+        description="Side of the square, or height and width, to which the whole picture is stretched before a face is "
+        "looked for; boxes are in its pixels. null: the file's own size.",
     )
     size_px: int = Field(default=224, ge=1, le=4096, description="Side of the square that the face is scaled to.")
     margin_px: int = Field(
         default=0, ge=0, description="Pixels of the result that surround the box, both sides together."
     )
+    colour: Literal["rgb", "bgr", "grey"] = Field(
+        default="rgb", description="Order of the channels; grey: luma (Rec. 601), one axis less."
+    )
+    align: Literal["none", "landmarks"] = Field(
+        default="none",
+        description="none: the box, stretched to the square; landmarks: the picture turned, scaled and moved so that "
+        "eyes, nose and mouth lie nearest to fixed places, in the face's own proportions.",
+    )
+    side: Literal["given", "whole"] = Field(
+        default="given",
+        description="given: look only in the half of the picture in which the corpus says the speaker is, if it "
+        "says; whole: always everywhere.",
+    )
     min_face_px: Literal["auto"] | Annotated[float, Field(ge=12)] = Field(
         default="auto",
-        description="Smallest face to look for; auto: at most a quarter of the picture's shorter side, and MTCNN's "
-        "own 20 where that finds nothing.",
+        description="Smallest face to look for; auto: at most a quarter of the picture's shorter side (an eighth of "
+        "a half's), and MTCNN's own 20 where that finds nothing.",
     )
     thresholds: tuple[float, float, float] = Field(
         default=(0.6, 0.7, 0.7), description="Thresholds of MTCNN's three stages."
     )
-    select: Literal["largest", "probability"] = Field(
-        default="largest", description="Which of several faces: the largest or the most probable."
+    select: _track.Select = Field(
+        default="largest",
+        description="Which of several faces: in each picture the largest or the most probable, or tracked: the "
+        "largest of all, followed both ways by overlap.",
     )
     detect_every: int = Field(
-        default=1, ge=1, description="Detect in every k-th picture only, and interpolate the box between."
+        default=1,
+        ge=1,
+        description="Detect in every k-th picture and the last, between them only where the track breaks (the middle "
+        "of the break, then of its halves, and so on), and interpolate the rest.",
+    )
+    track_overlap: float = Field(
+        default=0.85,
+        ge=0,
+        le=1,
+        description="The track breaks between two detections that overlap less (intersection over union).",
+    )
+    track_probability: float = Field(
+        default=0.9, ge=0, le=1, description="The track breaks at a detection that is less probable."
+    )
+    smooth: Literal["auto"] | Annotated[float, Field(ge=0, le=100)] = Field(
+        default="auto",
+        description="Boxes and landmarks are smoothed by lines fitted around each detection: the standard deviation of "
+        "the weights, in detections; 0: none; auto: 0.6 where detect_every is above 1, else 0.",
     )
 
     @model_validator(mode="after")
@@ -61,6 +106,17 @@ class Options(base.Options):
         if self.margin_px >= self.size_px:
             raise ValueError(f"margin_px {self.margin_px} leaves nothing of size_px {self.size_px} for the face")
         return self
+
+    def narrowed(self, spec: base.Spec) -> base.Spec:
+        """Where the side is ignored, it is no input."""
+        return replace(spec, fields=()) if self.side == "whole" else spec
+
+    @property
+    def smooth_sd(self) -> float:
+        """Standard deviation of the smoothing filter, in detections."""
+        if self.smooth == "auto":
+            return _SMOOTH if self.detect_every > 1 else 0.0
+        return self.smooth
 
 
 class Extractor(base.BaseExtractor):
@@ -70,18 +126,19 @@ class Extractor(base.BaseExtractor):
 
     def __init__(self, options: Options, upstream: dict[str, base.BaseExtractor] | None = None):
         super().__init__(options, upstream)
-        self._detector = mtcnn.FaceDetector(options.thresholds, options.select)
+        self._detector = mtcnn.FaceDetector(options.thresholds)
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: uint8 (frame, size, size, 3) RGB, and what was found.
+        """`values`: uint8 (frame, size, size[, 3]), and what was found.
 
-        `box`: x1 y1 x2 y2 as detected, without margin; `landmarks`: left eye, right eye, nose, left and
-        right corner of the mouth; both in px of the upright source picture. `probability` is 0 where
-        the face was not detected but interpolated. `times`: where each row begins.
+        `box`: x1 y1 x2 y2 of the track, without margin; `landmarks`: left eye, right eye, nose, left and
+        right corner of the mouth; both in px of the whole upright picture, as it was looked at. `probability` is the
+        detector's, and 0 where the face was not detected but interpolated. `times`: where each row begins.
         """
-        size = self.options.size_px
+        size, grey = self.options.size_px, self.options.colour == "grey"
+        dims = ("frame", "height", "width", *(() if grey else ("channel",)))
         return (
-            ArraySpec("values", "uint8", ("frame", "height", "width", "channel"), (size, size, 3), codec="jpeg"),
+            ArraySpec("values", "uint8", dims, (size, size, *(() if grey else (3,))), codec="jpeg"),
             ArraySpec("box", "float32", ("frame", "edge"), (4,), unit="px", columns=("x1", "y1", "x2", "y2")),
             ArraySpec("probability", "float32", ("frame",)),
             ArraySpec("landmarks", "float32", ("frame", "point", "axis"), (5, 2), unit="px", columns=("x", "y")),
@@ -97,40 +154,40 @@ class Extractor(base.BaseExtractor):
         return mtcnn.weights_digest()
 
     def extract(self, clip: base.Clip) -> ClipArrays:
-        """The middle picture's face, or one on each row of the grid that `frames` has at this rate.
+        """The middle picture's face, every picture's, or one on each row of the grid that `frames` has at this rate.
 
-        Pictures in which no face is found take a face interpolated between their neighbours'.
+        Pictures in which no face was found or looked for take a face interpolated between their neighbours'.
 
         Raises:
             ClipError: the file cannot be decoded, or no picture shows a face.
             NotApplicable: the clip has no picture file.
         """
-        source, options = clip.media.source("video"), self.options
+        source, at, size = clip.media.source("video"), self.options.at, self.options.picture_px
+        side = clip.face_side if self.options.side == "given" else None
         where = source.path, source.start_s, source.end_s
-        if options.at == "middle":
+        if at == "middle":
             picture = middle_picture(*where)
-            return self._arrays(lambda: [(picture, 1)], None)
-        rate = Fraction(str(options.at))
-        return self._arrays(lambda: shown_rows(pictures(*where), rate), rate)
+            return self._arrays(Pictures(lambda: [(picture, 1)], size), None, side)
+        if at == "all":
+            return self._arrays(Pictures(lambda: ((picture, 1) for picture in pictures(*where)), size), None, side)
+        rate = Fraction(str(at))
+        return self._arrays(Pictures(lambda: shown_rows(pictures(*where), rate), size), rate, side)
 
-    def _arrays(self, shown: Shown, rate: Fraction | None) -> ClipArrays:
-        """Detect in a first pass and cut out in a second: a long clip's full pictures never lie in memory."""
-        from av.video.reformatter import VideoReformatter
-
-        starts, found = self._detect(shown)
-        faces = mtcnn.interpolated(found, [float(start) for start in starts])
+    def _arrays(self, shown: Pictures, rate: Fraction | None, side: Side | None) -> ClipArrays:
+        """Detect in a first walk and cut out in a last one: a long clip's full pictures never lie in memory."""
+        track = self._track(shown, side)
+        starts = shown.starts
+        faces = _track.path(track, [float(start) for start in starts], self.options.smooth_sd)
         crops, counts = [], []
-        scaler = VideoReformatter()
-        for (picture, count), face in zip(shown(), faces, strict=True):
-            pixels = to_array(picture.frame, scaler)
-            crops.append(mtcnn.crop(pixels, face.box, self.options.size_px, self.options.margin_px))
+        for (picture, count), face in zip(shown, faces, strict=True):
+            crops.append(self._cut(shown.pixels(picture), face))
             counts.append(count)
         row = np.repeat(np.arange(len(crops)), counts)
         grid = None if rate is None else Grid(starts[0], rate)
-        times = [float(starts[0] if grid is None else grid.edge(k)) for k in range(len(row))]
+        times = [float(starts[k] if grid is None else grid.edge(k)) for k in range(len(row))]
         return ClipArrays(
             {
-                "values": np.stack(crops)[row],
+                "values": np.stack([crops[k] for k in row]),
                 "box": np.array([face.box for face in faces], dtype=np.float32)[row],
                 "probability": np.array([face.probability for face in faces], dtype=np.float32)[row],
                 "landmarks": np.array([face.landmarks for face in faces], dtype=np.float32)[row],
@@ -139,46 +196,58 @@ class Extractor(base.BaseExtractor):
             grid,
         )
 
-    def _detect(self, shown: Shown) -> tuple[list[Fraction], list[mtcnn.Face | None]]:
-        """When each picture begins, and its face.
+    def _cut(self, pixels: np.ndarray, face: mtcnn.Face) -> np.ndarray:
+        size_px, margin_px, colour = self.options.size_px, self.options.margin_px, self.options.colour
+        if self.options.align == "landmarks":
+            picture = aligned(pixels, face.landmarks, size_px, margin_px)
+        else:
+            picture = cropped(pixels, face.box, size_px, margin_px)
+        return picture if colour == "rgb" else picture[..., ::-1] if colour == "bgr" else grey(picture)
+
+    def _track(self, shown: Pictures, side: Side | None) -> dict[int, mtcnn.Face]:
+        """The detections that count, by the picture's number.
 
         Raises:
             ClipError: no picture shows a face.
         """
-        auto = self.options.min_face_px == "auto"
-        for smallest in ("auto", mtcnn.DEFAULT_MIN_FACE_PX) if auto else (self.options.min_face_px,):
-            starts: list[Fraction] = []
-            faces: list[mtcnn.Face | None] = []
-            for batch_starts, pixels in self._batches(shown):
-                looked_for_px = mtcnn.auto_min_face_px(*pixels.shape[1:3]) if smallest == "auto" else smallest
-                detected = iter(self._detector.detect(pixels, float(looked_for_px)))
-                for start in batch_starts:
-                    faces.append(next(detected) if len(starts) % self.options.detect_every == 0 else None)
-                    starts.append(start)
-            if any(face is not None for face in faces):
-                return starts, faces
-        where = f"the picture at {float(starts[0]):.3f} s" if len(starts) == 1 else f"any of {len(starts)} pictures"
-        height, width = pixels.shape[1:3]
-        raise ClipError(
-            f"no face found in {where} ({width} x {height} px; smallest face looked for {looked_for_px:g} px)"
-        )
+        options, every = self.options, self.options.detect_every
+        for min_face_px in (
+            ("auto", mtcnn.DEFAULT_MIN_FACE_PX) if options.min_face_px == "auto" else (options.min_face_px,)
+        ):
+            seen, searched = self._look(shown, lambda number, last: last or number % every == 0, side, min_face_px)
+            track = _track.chosen(seen, options.select)
+            while again := _track.breaks(track, seen, options.track_overlap, options.track_probability):
+                seen |= self._look(shown, _among(again), side, min_face_px)[0]
+                track = _track.chosen(seen, options.select)
+            if track:
+                return track
+        where = f"the picture at {float(shown.starts[0]):.3f} s"
+        if len(shown.starts) > 1:
+            where = f"any of {len(shown.starts)} pictures"
+        raise ClipError(f"no face found in {where} ({searched})")
 
-    def _batches(self, shown: Shown) -> Iterator[tuple[list[Fraction], np.ndarray]]:
-        """Starts of pictures one behind the other, and the pixels of those among them to detect in.
+    def _look(
+        self, shown: Pictures, wanted: Callable[[int, bool], bool], side: Side | None, min_face_px: float | str
+    ) -> tuple[dict[int, tuple[mtcnn.Face, ...]], str]:
+        """The faces of the wanted pictures, by number, and in words where and for what was looked."""
+        seen: dict[int, tuple[mtcnn.Face, ...]] = {}
+        searched = ""
+        for numbers, pixels in shown.batches(wanted):
+            height, width = pixels.shape[1:3]
+            first, last = {None: (0, width), "left": (0, width // 2), "right": (width // 2, width)}[side]
+            if min_face_px == "auto":
+                fraction = mtcnn.AUTO_FRACTION if side is None else mtcnn.HALF_AUTO_FRACTION
+                smallest_px = mtcnn.auto_min_face_px(height, last - first, fraction)
+            else:
+                smallest_px = float(min_face_px)
+            found = self._detector.detect(pixels[:, :, first:last], smallest_px)
+            seen |= {
+                number: tuple(face.moved(first) for face in faces) for number, faces in zip(numbers, found, strict=True)
+            }
+            half = "" if side is None else f"{side} half of "
+            searched = f"{half}{width} x {height} px; smallest face looked for {smallest_px:g} px"
+        return seen, searched
 
-        The pixels are uint8 (frame, height, width, 3), all of one size.
-        """
-        from av.video.reformatter import VideoReformatter
 
-        scaler = VideoReformatter()
-        starts: list[Fraction] = []
-        batch: list[np.ndarray] = []
-        for number, (picture, _) in enumerate(shown()):
-            if number % self.options.detect_every == 0:
-                pixels = to_array(picture.frame, scaler)
-                if batch and (len(batch) == _BATCH or pixels.shape != batch[0].shape):
-                    yield starts, np.stack(batch)
-                    starts, batch = [], []
-                batch.append(pixels)
-            starts.append(picture.start)
-        yield starts, np.stack(batch)
+def _among(numbers: frozenset[int]) -> Callable[[int, bool], bool]:
+    return lambda number, _: number in numbers

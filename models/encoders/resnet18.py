@@ -8,18 +8,18 @@ convolution is kept for three channels and newly made for any other number.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from affectstore.config.base import Settings
-from affectstore.digest import digest_file
-from affectstore.errors import ConfigError
 from affectstore.models.base import EncoderSpec, Given
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+#: torchvision's IMAGENET1K_V1.
+_FILE = "resnet18-f37072fd.pth"
 
 SPEC = EncoderSpec(version=1, summary="residual network of 18 layers on one picture", takes="image", gives="vector")
 
@@ -46,9 +46,11 @@ def weights(given: Given, options: Options) -> nn.Module:
     from torch import nn
     from torchvision.models import resnet18
 
+    from affectstore.models.encoders._files import load_published
+
     network = resnet18(weights=None)
     if options.weights == "imagenet":
-        network.load_state_dict(_imagenet())
+        load_published(network, _FILE)
     if options.weights == "random" or given.channels != network.conv1.in_channels:
         network.conv1 = nn.Conv2d(given.channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
     network.fc = nn.Identity()
@@ -62,33 +64,4 @@ def encode(weights: nn.Module, values: Tensor, _mask: Tensor, _options: Options)
 
 def origin(options: Options) -> str:
     """What the weights started as."""
-    if options.weights == "random":
-        return "random"
-    return f"imagenet ({_published()[0].name})"
-
-
-def _published() -> tuple[Path, str]:
-    """Where the published file is looked for, and its address."""
-    import torch
-    from torchvision.models import ResNet18_Weights
-
-    url = ResNet18_Weights.IMAGENET1K_V1.url
-    return Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2], url
-
-
-def _imagenet() -> dict[str, Any]:
-    import torch
-
-    path, url = _published()
-    try:
-        state = torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True, weights_only=True)
-    except OSError as error:
-        raise ConfigError(
-            f"resnet18 with `weights: imagenet` needs {path.name}, which is not in {path.parent} and could not be "
-            f"fetched ({error}): download {url} on a machine with a network, put it into that folder (TORCH_HOME "
-            "moves it), or say `weights: random`"
-        ) from error
-    # The hub checks what it fetches, never what it finds: the name ends in the first digits of the sha256.
-    if not digest_file(path).startswith(path.stem.rpartition("-")[2]):
-        raise ConfigError(f"{path} is not the published file (its sha256 differs); delete it or fetch {url} again")
-    return state
+    return "random" if options.weights == "random" else f"imagenet ({_FILE})"

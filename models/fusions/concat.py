@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from affectstore.config.base import Settings
-from affectstore.models.base import FusionSpec, Output
+from affectstore.models.base import Criterion, FusionSpec, Output
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,7 +25,7 @@ def weights(sizes: Mapping[str, int], classes: int, _options: Options) -> nn.Mod
     return nn.Linear(sum(sizes.values()), classes)
 
 
-def fuse(weights: nn.Module, vectors: Mapping[str, Tensor], _labels: Tensor | None, _options: Options) -> Output:
+def fuse(weights: nn.Module, vectors: Mapping[str, Tensor], _criterion: Criterion | None, _options: Options) -> Output:
     """Vectors (clip, feature) to logits (clip, class)."""
     import torch
 

@@ -12,6 +12,7 @@ from extraction import extract
 from affectstore.errors import ClipError
 from affectstore.features.base import build
 from affectstore.features.video import _mtcnn as mtcnn
+from affectstore.features.video._crop import cropped
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,9 @@ def test_faces_at_a_rate(moving: Path):
 
 
 def test_detecting_in_every_third_picture(moving: Path):
-    every = extract("faces", moving, {"at": 25, "detect_every": 3})
+    # The face moves by a quarter of its width in three pictures.
+    options = {"at": 25, "detect_every": 3, "track_overlap": 0.5, "smooth": 0}
+    every = extract("faces", moving, options)
     each = extract("faces", moving, {"at": 25})
     assert np.flatnonzero(every.arrays["probability"]).tolist() == [0, 3, 6, 9]
     np.testing.assert_allclose(every.arrays["box"][::3], each.arrays["box"][::3], atol=0.01)
@@ -137,11 +140,11 @@ def test_the_smallest_face_is_a_step_of_the_default_search(height: int, width: i
 
 def test_boxes_on_the_edge_are_cut():
     pixels = np.arange(20 * 30 * 3, dtype=np.uint16).reshape(20, 30, 3).astype(np.uint8)
-    whole = mtcnn.crop(pixels, np.array([-50.0, -50.0, 90.0, 90.0]), 16, 4)
+    whole = cropped(pixels, np.array([-50.0, -50.0, 90.0, 90.0]), 16, 4)
     assert whole.shape == (16, 16, 3)
-    corner = mtcnn.crop(pixels, np.array([29.7, 19.6, 40.0, 40.0]), 4, 0)
+    corner = cropped(pixels, np.array([29.7, 19.6, 40.0, 40.0]), 4, 0)
     assert (corner == pixels[19, 29]).all()
-    assert (mtcnn.crop(pixels, np.array([40.0, 40.0, 50.0, 50.0]), 4, 0) == pixels[19, 29]).all()
+    assert (cropped(pixels, np.array([40.0, 40.0, 50.0, 50.0]), 4, 0) == pixels[19, 29]).all()
 
 
 def test_weights_have_a_digest():
@@ -153,3 +156,11 @@ def test_weights_have_a_digest():
 def test_a_margin_that_leaves_nothing():
     with pytest.raises(ValueError, match="margin_px 224 leaves nothing"):
         build("faces", {"margin_px": 224})
+
+
+def test_a_picture_may_be_scaled_before_a_face_is_looked_for(moving: Path):
+    whole = extract("faces", moving, {"min_face_px": 20}).arrays
+    small = extract("faces", moving, {"min_face_px": 20, "picture_px": (120, 160)}).arrays
+    np.testing.assert_allclose(2 * small["box"], whole["box"], atol=10)
+    assert small["values"].shape == whole["values"].shape
+    assert np.abs(small["values"].astype(int) - whole["values"]).mean() < 25

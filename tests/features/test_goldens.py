@@ -75,7 +75,7 @@ def test_frames(folder: Path):
 
 def test_faces(film: Path):
     given = build("faces").extract(Clip("clip", Media(video=Source(film)))).arrays
-    assert versions("faces") == [1]
+    assert versions("faces") == [2]
     assert given["times"].tolist() == [0.24]
     # Networks give other last bits on other processors.
     np.testing.assert_allclose(given["box"], [[112.67, 42.082, 221.277, 202.635]], atol=0.05)

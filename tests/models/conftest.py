@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,7 @@ class FakeFeature:
 
     arrays: dict[str, np.ndarray]
     failed: dict[str, str]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
 
     def rows(self, clip_id: str) -> int:
         return len(self.arrays[clip_id])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -244,27 +243,37 @@ def test_imagenet_weights_that_are_not_here_say_what_to_fetch_and_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = ENCODERS.load("resnet18")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
 
-    def no_network(*_: Any, **__: Any) -> Iterator[None]:
+    def no_network(*_: Any, **__: Any) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", no_network)
+    monkeypatch.setattr("urllib.request.urlopen", no_network)
     given_shape = module.Given(channels=1, height_px=32, width_px=32)
     with pytest.raises(ConfigError) as error:
         module.weights(given_shape, module.Options(weights="imagenet"))
-    for word in ("resnet18-f37072fd.pth", str(tmp_path / "hub" / "checkpoints"), "https://", "TORCH_HOME"):
+    places = (str(tmp_path / "weights"), str(tmp_path / "torch" / "hub" / "checkpoints"))
+    for word in ("resnet18-f37072fd.pth", *places, "https://", "no route to host"):
         assert word in str(error.value)
 
 
 def test_imagenet_weights_are_checked_and_their_first_convolution_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from dataclasses import replace
+
     from torchvision.models import resnet18
 
+    from affectstore.digest import digest_file
+    from affectstore.weights import known
+
     module = ENCODERS.load("resnet18")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    path = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    name = "resnet18-f37072fd.pth"
+    path = tmp_path / "hub" / "checkpoints" / name
     path.parent.mkdir(parents=True)
     published = resnet18(weights=None).state_dict()
     torch.save(published, path)
@@ -272,7 +281,8 @@ def test_imagenet_weights_are_checked_and_their_first_convolution_is_made_anew(
     one, three = (module.Given(channels=channels, height_px=32, width_px=32) for channels in (1, 3))
     with pytest.raises(ConfigError, match="is not the published file"):
         module.weights(one, options)
-    monkeypatch.setattr(module, "digest_file", lambda _: "f37072fd" + 56 * "0")
+    written = replace(known.KNOWN[name], sha256=digest_file(path))
+    monkeypatch.setattr(known, "KNOWN", {**known.KNOWN, name: written})
     network = module.weights(one, options)
     assert torch.equal(network.layer1[0].conv1.weight, published["layer1.0.conv1.weight"])
     assert network.conv1.weight.shape == (64, 1, 7, 7)

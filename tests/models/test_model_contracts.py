@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from small_networks import RATES, small
+from torch import nn
 from torch.nn import functional as F
 
 from affectstore.config.experiment import Experiment
@@ -24,15 +27,24 @@ BOTH = ("audio", "vision")
 def cells() -> Iterator[dict[str, Any]]:
     """Every encoder alone, and every encoder under every fusion that fits it."""
     for encoder in ENCODERS.names():
-        yield {"modalities": ["vision"], "encoder": encoder}
+        yield {"modalities": ["vision"], "encoder": encoder, "encoder_options": small(encoder)}
         for fusion in FUSIONS.names():
             if check_pair(dict.fromkeys(BOTH, encoder), fusion):
                 continue
-            cell = {"modalities": BOTH, "encoder": encoder, "fusion": fusion}
-            if FUSIONS.load(fusion).SPEC.needs == "inputs":
+            cell = {"modalities": BOTH, "encoder": encoder, "encoder_options": small(encoder), "fusion": fusion}
+            if joins_inputs(cell):
                 yield cell
             else:
                 yield from ({**cell, "sharing": sharing} for sharing in ("separate", "shared"))
+
+
+def joins_inputs(cell: dict[str, Any]) -> bool:
+    return "fusion" in cell and FUSIONS.load(cell["fusion"]).SPEC.needs == "inputs"
+
+
+def name_of(cell: dict[str, Any]) -> str:
+    parts = [cell["encoder"], "+".join(cell["modalities"]), cell.get("fusion"), cell.get("sharing")]
+    return "-".join(part for part in parts if part)
 
 
 def recipe(cell: dict[str, Any], classes: tuple[str, ...] = CLASSES, **pictures: Any) -> Recipe:
@@ -61,8 +73,44 @@ def inputs(net: Network, clips: int, seed: int = 0) -> tuple[dict[str, torch.Ten
     return values, masks
 
 
+def evaluated(cell: dict[str, Any]) -> Network:
+    """A network in evaluation, whose batch normalisation has seen clips: before, signals may die in deep networks."""
+    net = network(cell)
+    norms = [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = None  # the mean of what it sees
+    if norms:
+        with torch.no_grad():
+            net(*inputs(net, clips=8, seed=1))
+    return net.eval()
+
+
+def sizes() -> dict[str, int]:
+    """Parameters of every encoder as the tests build it."""
+    counts = {}
+    for name in ENCODERS.names():
+        with torch.device("meta"):
+            net = Network(recipe({"modalities": ["vision"], "encoder": name, "encoder_options": small(name)}))
+        counts[name] = net.parameters_count
+    return counts
+
+
+SIZES = sizes()
 CELLS = list(cells())
-every_cell = pytest.mark.parametrize("cell", CELLS, ids=lambda cell: "-".join(map(str, cell.values())))
+ALONE = [cell for cell in CELLS if "fusion" not in cell]
+#: Every fusion (and sharing) on the smallest encoder that fits it.
+SMALLEST = list(
+    {
+        (cell["fusion"], cell.get("sharing")): cell
+        for cell in sorted(CELLS, key=lambda cell: SIZES[cell["encoder"]], reverse=True)
+        if "fusion" in cell
+    }.values()
+)
+#: An encoder alone and on joined inputs, a fusion of what encoders give on one of them: neither depends on more of
+#: the other than the shape it is told. All other pairs are trained and evaluated once.
+THOROUGH = [cell for cell in CELLS if "fusion" not in cell or joins_inputs(cell) or cell in SMALLEST]
+
+every_cell = pytest.mark.parametrize("cell", THOROUGH, ids=name_of)
 
 
 @pytest.mark.parametrize("name", ENCODERS.names())
@@ -72,12 +120,13 @@ def test_an_encoder_declares_what_it_takes_and_gives(name: str) -> None:
     assert module.SPEC.gives in OUTPUTS
     assert module.SPEC.version >= 1
     assert module.SPEC.summary
+    assert module.origin(module.Options()) == "random"
     given = Given(channels=2, height_px=32, width_px=48, frames=5 if module.SPEC.takes == "clip" else None)
-    options = module.Options()
-    values, mask = torch.zeros(2, *given.shape), torch.ones(2, given.frames or 1, dtype=torch.bool)
-    vectors = module.encode(module.weights(given, options), values, mask, options)
-    assert vectors.shape == (2, module.features(given, options))
-    assert module.origin(options) == "random"
+    for options in (module.Options(), module.Options(**small(name))):
+        with torch.device("meta"):  # shapes only: the full sizes cost nothing
+            values, mask = torch.zeros(2, *given.shape), torch.ones(2, given.frames or 1, dtype=torch.bool)
+            vectors = module.encode(module.weights(given, options), values, mask, options)
+        assert vectors.shape == (2, module.features(given, options))
 
 
 @pytest.mark.parametrize("name", FUSIONS.names())
@@ -108,16 +157,20 @@ def test_one_logit_a_class_and_a_gradient_for_every_parameter(cell: dict[str, An
     net = network(cell)
     values, masks = inputs(net, clips=4)
     labels = torch.tensor([0, 1, 2, 0])
-    output = net(values, masks, labels)
+    output = net(values, masks, partial(F.cross_entropy, target=labels))
     assert output.logits.shape == (4, len(CLASSES))
     (F.cross_entropy(output.logits, labels) + sum(output.losses.values())).backward()
-    without = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert without == []
+    without = {name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0}
+    unused = getattr(ENCODERS.load(cell["encoder"]), "UNUSED", ())
+    declared = (
+        {name for name, _ in net.named_parameters() if name.split(".", 2)[-1].startswith(unused)} if unused else set()
+    )
+    assert without == declared
 
 
 @every_cell
 def test_every_modality_changes_the_logits(cell: dict[str, Any]) -> None:
-    net = network(cell).eval()
+    net = evaluated(cell)
     values, masks = inputs(net, clips=2)
     before = net(values, masks).logits
     for modality in values:
@@ -127,12 +180,13 @@ def test_every_modality_changes_the_logits(cell: dict[str, Any]) -> None:
 
 @every_cell
 def test_a_clip_gives_the_same_alone_and_in_any_batch(cell: dict[str, Any]) -> None:
-    net = network(cell).eval()
+    net = evaluated(cell).double()  # so that nothing but rounding is forgiven
     values, masks = inputs(net, clips=5)
+    values = {modality: value.double() for modality, value in values.items()}
     together = net(values, masks).logits
     for k in (0, 4):
         alone = net({m: v[k : k + 1] for m, v in values.items()}, {m: v[k : k + 1] for m, v in masks.items()}).logits
-        torch.testing.assert_close(alone[0], together[k], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(alone[0], together[k], rtol=1e-6, atol=1e-9)
 
 
 @every_cell
@@ -148,18 +202,30 @@ def test_a_seed_gives_the_same_weights_and_they_survive_a_round_trip(cell: dict[
     assert torch.equal(first.eval()(values, masks).logits, rebuilt.eval()(values, masks).logits)
 
 
-def overfitted() -> list[dict[str, Any]]:
-    """Every encoder alone, and every fusion on the smallest encoder that it fits."""
-    alone = [cell for cell in CELLS if "fusion" not in cell]
-    fused = [cell for cell in CELLS if "fusion" in cell]
-    size = {cell["encoder"]: network(cell).parameters_count for cell in alone}
-    smallest = {}
-    for cell in sorted(fused, key=lambda cell: size[cell["encoder"]], reverse=True):
-        smallest[cell["fusion"], cell.get("sharing")] = cell
-    return alone + list(smallest.values())
+def others() -> list[dict[str, Any]]:
+    return [cell for cell in CELLS if cell not in THOROUGH]
 
 
-@pytest.mark.parametrize("cell", overfitted(), ids=lambda cell: "-".join(map(str, cell.values())))
+@pytest.mark.parametrize("cell", others(), ids=name_of)
+def test_every_other_cell_trains_and_evaluates(cell: dict[str, Any]) -> None:
+    net = network(cell)
+    values, masks = inputs(net, clips=4)
+    labels = torch.tensor([0, 1, 2, 0])
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
+    for _ in range(2):
+        output = net(values, masks, partial(F.cross_entropy, target=labels))
+        optimiser.zero_grad()
+        (F.cross_entropy(output.logits, labels) + sum(output.losses.values())).backward()
+        optimiser.step()
+    moved = {name.split(".")[0] for name, p in net.named_parameters() if not torch.equal(p, before[name])}
+    assert moved == {name.split(".")[0] for name in before}
+    logits = net.eval()(values, masks).logits
+    assert logits.shape == (4, len(CLASSES))
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("cell", [*ALONE, *SMALLEST], ids=name_of)
 def test_eight_clips_are_learnt_by_heart(cell: dict[str, Any]) -> None:
     net = network(cell)
     values, masks = inputs(net, clips=8)
@@ -168,9 +234,10 @@ def test_eight_clips_are_learnt_by_heart(cell: dict[str, Any]) -> None:
         coarse = torch.randn(8, value.shape[1], *[2] * (value.dim() - 2), generator=generator)
         values[modality] = F.interpolate(coarse, size=value.shape[2:])
     labels = torch.arange(8) % len(CLASSES)
-    optimiser = torch.optim.Adam(net.parameters(), lr=1e-3 if net.parameters_count > 100_000 else 1e-2)
+    rate = RATES.get(cell["encoder"], 1e-3 if net.parameters_count > 100_000 else 1e-2)
+    optimiser = torch.optim.Adam(net.parameters(), lr=rate)
     for _ in range(400):
-        output = net(values, masks, labels)
+        output = net(values, masks, partial(F.cross_entropy, target=labels))
         loss = F.cross_entropy(output.logits, labels) + sum(output.losses.values())
         if loss < 0.1:
             break
@@ -179,23 +246,6 @@ def test_eight_clips_are_learnt_by_heart(cell: dict[str, Any]) -> None:
         optimiser.step()
     assert loss < 0.1
     assert torch.equal(output.logits.argmax(dim=1), labels)
-
-
-SIX = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
-
-
-@pytest.mark.parametrize(
-    ("cell", "pictures", "parameters"),
-    [
-        ({"modalities": ["vision"], "encoder": "simple3d"}, {"colour": "rgb"}, 3_262),
-        ({"modalities": BOTH, "encoder": "simple3d", "fusion": "horizontal"}, {"colour": "rgb"}, 4_414),
-        ({"modalities": ["audio"], "encoder": "resnet18"}, {"colour": "grey"}, 11_173_318),
-        ({"modalities": BOTH, "encoder": "resnet18", "fusion": "channel"}, {"colour": "grey"}, 11_176_454),
-    ],
-)
-def test_parameters_as_published(cell: dict[str, Any], pictures: dict[str, Any], parameters: int) -> None:
-    net = Network(recipe(cell, SIX, size_px=224, frames=135, **pictures))
-    assert net.parameters_count == parameters
 
 
 def test_shared_weights_are_one_encoder() -> None:
@@ -207,7 +257,7 @@ def test_shared_weights_are_one_encoder() -> None:
     assert separate.parameters_count - shared.parameters_count == encoder
     values, masks = inputs(separate, clips=1)
     same = dict.fromkeys(BOTH, values["audio"])
-    vectors = {m: shared._encode("shared", same[m], masks[m]) for m in BOTH}
+    vectors = {m: shared._encode("shared", same[m], masks[m]).vector for m in BOTH}
     assert torch.equal(vectors["audio"], vectors["vision"])
 
 
@@ -229,7 +279,8 @@ def test_declarations_need_no_torch() -> None:
         "from affectstore.models.base import ENCODERS, FUSIONS\n"
         "import affectstore.models.check, affectstore.models.needs, affectstore.models.recipe\n"
         "[registry.load(name).SPEC for registry in (ENCODERS, FUSIONS) for name in registry.names()]\n"
-        "sys.exit(', '.join(m for m in ('torch', 'torchvision', 'lightning_fabric') if m in sys.modules) or 0)"
+        "heavy = {'torch', 'torchvision', 'transformers', 'lightning_fabric'}\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr.strip()) == (0, "")

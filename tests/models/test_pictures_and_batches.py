@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from affectstore.config.experiment import Experiment, Pictures
 from affectstore.models import dataset
 from affectstore.models.base import TrainingError
-from affectstore.models.batch import Scale, make_batch, scales_of
+from affectstore.models.batch import make_batch, scales_of
 from affectstore.models.dataset import load_clips, unusable
 from affectstore.models.pictures import spread, to_pictures
 from affectstore.models.recipe import Recipe, recipe_of
+from affectstore.models.scale import Scale
 
 CLASSES = ("ANG", "HAP", "SAD")
 CPU = torch.device("cpu")

@@ -60,4 +60,4 @@ def test_split_writes_what_the_preflight_expects(project: Path, capsys):
         assert json.loads((project / folder / "sound.json").read_text())["digest"] == split_digest(expected)
         assert len(pd.read_parquet(project / folder / "sound.parquet")) == 5 * len(NAMES)
     assert main(["split", "--config", str(config), "--corpus", "crema-d", "--protocol", "loso"]) == 1
-    assert "known: random_70_30, random_90_10, sound" in capsys.readouterr().err
+    assert "known: given, random_70_30, random_90_10, sound" in capsys.readouterr().err

@@ -50,7 +50,7 @@ def chain(
 ) -> BaseExtractor:
     """An extractor with those it reads."""
     given = dict(upstream or {})
-    needs = build(name).upstream
+    needs = build(name, options).upstream
     return build(name, options, {need: chain(need, given.get(need), given) for need in needs})
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from affectstore.corpora._crema_d_names import SENTENCES, Name, parse
 from affectstore.corpora._listing import printable
 from affectstore.corpora.base import Found, Skipped, clips_table
-from affectstore.corpora.synthetic._layout import VIDEO
+from affectstore.corpora.synthetic._layout import VIDEO, WORDS
 from affectstore.errors import CorpusError
 
 #: In order of preference, when a clip lies there twice.
@@ -40,6 +40,7 @@ def find_clips(root: Path, corpus: str) -> Found:
             skipped.append(Skipped(printable(path.stem), shown, str(reason)))
         else:
             names[path.stem], paths[path.stem] = name, shown
+    spoken = {path.stem for path in (root / WORDS).glob("*.tsv")}
     columns = {
         "clip_id": list(paths),
         "speaker": [name.actor for name in names.values()],
@@ -49,6 +50,7 @@ def find_clips(root: Path, corpus: str) -> Found:
         "label_intended": [name.emotion for name in names.values()],
         "audio_path": list(paths.values()),
         "video_path": list(paths.values()),
+        "words_path": [f"{WORDS}/{clip_id}.tsv" if clip_id in spoken else None for clip_id in paths],
     }
     return Found(clips_table(corpus, columns), tuple(skipped), 0, root)
 

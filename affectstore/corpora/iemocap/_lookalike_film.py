@@ -1,0 +1,125 @@
+"""The dialogue's video: two drawn faces side by side between black bars, the actor with the markers on the left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+
+from affectstore.corpora.iemocap._lookalike_sound import LIKE, RATE_HZ, Dialogue, actor
+from affectstore.corpora.synthetic._emotions import EXPRESSION_NOISE, EXPRESSIONS, LOOKS_LIKE, Expression, leaning
+from affectstore.corpora.synthetic._face import Moment, draw
+from affectstore.corpora.synthetic._film import mouth_track
+from affectstore.corpora.synthetic._head import CENTRE_X, CENTRE_Y, paint
+from affectstore.corpora.synthetic._pen import HEIGHT_PX, WIDTH_PX, ZOOM
+from affectstore.corpora.synthetic._random import generator
+from affectstore.corpora.synthetic._speaker import Speaker
+from affectstore.errors import CorpusError
+
+WIDTH, HEIGHT = 720, 480
+#: Rows of the picture; the rest is black.
+TOP, BOTTOM = 112, 368
+FPS = Fraction(30000, 1001)
+#: Each drawing stands for so many frames: drawing is what takes the time.
+_REPEAT = 3
+_HALF = WIDTH // 2
+#: Height of the part of a half that is drawn; heads come out about 90 px wide.
+_DRAWN_PX = 150
+
+
+def write_avi(path: Path, dialogue: Dialogue, sound: Path, seed: int) -> None:
+    """Draw and write the video of a dialogue, with its sound.
+
+    Raises:
+        CorpusError: ffmpeg fails.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = ffmpeg.input(
+        "pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{WIDTH}x{HEIGHT}", framerate=str(FPS / _REPEAT)
+    )
+    # One thread and no version strings: the bytes are a function of the drawings and the samples.
+    output = ffmpeg.output(
+        picture.video,
+        ffmpeg.input(str(sound)).audio,
+        str(path),
+        r=str(FPS),
+        vcodec="mpeg4",
+        vtag="DIVX",
+        acodec="pcm_s16le",
+        threads=1,
+        map_metadata=-1,
+        fflags="+bitexact",
+        **{"q:v": 6, "flags:v": "+bitexact", "flags:a": "+bitexact"},
+    )
+    process = output.overwrite_output().run_async(
+        cmd=imageio_ffmpeg.get_ffmpeg_exe(), pipe_stdin=True, pipe_stderr=True, quiet=True
+    )
+    _, messages = process.communicate(b"".join(_drawings(dialogue, seed)))
+    if process.returncode:
+        lines = messages.decode(errors="replace").strip().splitlines()
+        raise CorpusError(f"ffmpeg could not write {path.name}: {lines[-1] if lines else process.returncode}")
+
+
+def _drawings(dialogue: Dialogue, seed: int) -> list[bytes]:
+    cv2.setNumThreads(1)
+    count = -(-len(dialogue.channels) * FPS // (RATE_HZ * _REPEAT))
+    first = dialogue.turns[0].line.turn
+    wearer = first.sex if first.face_side == "left" else "FM".replace(first.sex, "")
+    left = actor(seed, first.session, wearer)
+    right = replace(actor(seed, first.session, "FM".replace(wearer, "")), wall=left.wall)
+    halves = []
+    for who, sex in ((left, wearer), (right, "FM".replace(wearer, ""))):
+        halves.append(_half(who, *_acting(dialogue, sex, count, seed), generator(seed, "film", dialogue.name, sex)))
+    frame = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    drawings = []
+    for pair in zip(*halves, strict=True):
+        frame[TOP:BOTTOM] = np.concatenate(pair, axis=1)
+        drawings.append(frame.tobytes())
+    return drawings
+
+
+def _acting(dialogue: Dialogue, sex: str, count: int, seed: int) -> tuple[list[Expression], np.ndarray]:
+    """The expression of one actor in each drawing, and how far the voice opens the mouth."""
+    rate_hz = FPS / _REPEAT
+    looks = [EXPRESSIONS["NEU"]] * count
+    mouth = np.zeros(count)
+    for turn in dialogue.turns:
+        if turn.line.turn.sex != sex:
+            continue
+        rng = generator(seed, "look", turn.line.turn.name)
+        emotion, strength = LIKE.get(turn.line.label, ("NEU", 1.0))
+        look = leaning(EXPRESSIONS[emotion], EXPRESSIONS[LOOKS_LIKE[emotion]], EXPRESSION_NOISE, strength, rng)
+        first, last = int(turn.start_s * rate_hz), min(count, int(turn.end_s * rate_hz) + 1)
+        looks[first:last] = [look] * (last - first)
+        mouth[first:last] = mouth_track(turn.voice, last - first)
+    return looks, mouth
+
+
+def _half(who: Speaker, looks: list[Expression], mouth: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """One half of the picture for each drawing, uint8 (row, column, 3), RGB."""
+    layers = paint(who, 0.0)
+    zoom = _DRAWN_PX / HEIGHT_PX
+    back = cv2.resize(layers.back, (round(WIDTH_PX * zoom), _DRAWN_PX), interpolation=cv2.INTER_AREA)
+    side = _HALF - back.shape[1]
+    above = BOTTOM - TOP - _DRAWN_PX
+    back = cv2.copyMakeBorder(back, above, 0, side // 2, side - side // 2, cv2.BORDER_REPLICATE).astype(np.float32)
+    phase = rng.uniform(0, 2 * np.pi, 2)
+    blink = int(rng.integers(20, 30))
+    pictures = []
+    for k, look in enumerate(looks):
+        lid = 1.0 if k % blink == blink - 1 else 0.0
+        head = draw(layers.head, who, look, Moment(1.0, float(mouth[k]), lid, 0.0, 0.0))
+        turn = cv2.getRotationMatrix2D((CENTRE_X * ZOOM, CENTRE_Y * ZOOM), 2 * np.sin(k / 11 + phase[0]), zoom / ZOOM)
+        turn[0, 2] += _HALF / 2 - CENTRE_X * ZOOM + 2 * np.sin(k / 9 + phase[1])
+        turn[1, 2] += above + zoom * (CENTRE_Y - 1.5 * mouth[k]) - CENTRE_Y * ZOOM
+        size = (_HALF, BOTTOM - TOP)
+        placed = cv2.warpAffine(head, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        cover = cv2.warpAffine(layers.alpha, turn, size, flags=cv2.INTER_LINEAR)
+        share = cover.astype(np.float32)[..., None] / 255
+        pictures.append((back + (placed.astype(np.float32) - back) * share).astype(np.uint8))
+    return pictures

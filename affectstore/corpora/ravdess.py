@@ -1,0 +1,231 @@
+"""RAVDESS: 24 actors speak and sing two statements in 8 (sung: 6) emotions, with picture and sound.
+
+A clip is a recording; its id is the files' name without the modality (`01-05-02-01-01-12`), which pairs the
+picture with the sound. Speech alone is the default: 1,440 clips of 8 classes. Song (1,012) has no disgust and
+no surprise.
+
+Source: Livingstone & Russo (2018), The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS): A
+dynamic, multimodal set of facial and vocal expressions in North American English, PLoS ONE 13(5), e0196391.
+The six folds are those of Luna-Jiménez et al. (2021), Sensors 21(22), 7665.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from affectstore.config.base import Settings
+from affectstore.corpora._listing import check_root, printable
+from affectstore.corpora._ravdess_files import DEEPEST, Files, find_files
+from affectstore.corpora._ravdess_names import (
+    AUDIO_ONLY,
+    AUDIO_VIDEO,
+    CHANNELS,
+    EMOTIONS,
+    INTENSITIES,
+    LABELS,
+    MODALITIES,
+    SONG,
+    SPEECH,
+    STATEMENTS,
+    TEXTS,
+    VIDEO_ONLY,
+    Recording,
+    recordings,
+)
+from affectstore.corpora.base import Card, Found, Skipped, clips_table
+from affectstore.errors import CorpusError
+
+#: Counts are those of the default option, speech; `files` is all that there is, speech and song.
+CARD = Card(
+    name="ravdess",
+    title="RAVDESS: Ryerson Audio-Visual Database of Emotional Speech and Song",
+    licence="CC BY-NC-SA 4.0",
+    citation="Livingstone, S. R., & Russo, F. A. (2018). The Ryerson Audio-Visual Database of Emotional Speech and "
+    "Song (RAVDESS): A dynamic, multimodal set of facial and vocal expressions in North American English. PLoS ONE, "
+    "13(5), e0196391. https://doi.org/10.1371/journal.pone.0196391",
+    url="https://doi.org/10.5281/zenodo.1188976",
+    labels=tuple(LABELS),
+    label_names=LABELS,
+    counts={
+        "clips": 1440,
+        "speakers": 24,
+        "sentences": 2,
+        **{f"label:{label}": 96 if label == "NEU" else 192 for label in LABELS},
+        "level:normal": 768,
+        "level:strong": 672,
+        "files": 7356,
+    },
+    duplicates={"01-03-01-02-02-07": "01-03-01-02-01-07"},
+    folds=(
+        ("01", "11", "20", "21"),
+        ("04", "10", "12", "14"),
+        ("08", "09", "19", "23"),
+        ("03", "05", "07", "24"),
+        ("02", "15", "16", "18"),
+        ("06", "13", "17", "22"),
+    ),
+)
+
+#: Recordings whose wav is stereo; the others are mono.
+_STEREO = (
+    "01-02-01-01-02-01",
+    "01-02-01-01-02-02-05",
+    "01-03-01-02-01-20",
+    "01-06-01-01-02-20",
+    "01-08-01-02-02-01",
+)
+_LOOKED_FOR = (
+    f"files named like 03-01-05-02-01-01-12.wav and 01-01-05-02-01-01-12.mp4, up to {DEEPEST} folders deep "
+    "(Actor_12/, Audio_Speech_Actors_01-24/Actor_12/, Video_Speech_Actor_12/Actor_12/, ...)"
+)
+_WANTED = {"speech": (SPEECH,), "song": (SONG,), "both": (SPEECH, SONG)}
+
+
+class Options(Settings):
+    """Options of the corpus in config.yaml."""
+
+    channel: Literal["speech", "song", "both"] = Field(
+        default="speech", description="Which recordings are clips. Song has no disgust and no surprise."
+    )
+    audio: Literal["auto", "wav", "mp4"] = Field(
+        default="auto",
+        description="Where the sound of every clip comes from: the wav of its own, or the sound of the mp4; `auto`: the "
+        "wav where there is one, else the mp4.",
+    )
+
+
+def find(root: Path, options: Mapping[str, Any]) -> Found:
+    """Find the recordings of a complete or partial copy, in any layout of its archives.
+
+    Args:
+        root: folder that holds the files, at any depth up to `DEEPEST`.
+        options: see `Options`.
+
+    Raises:
+        CorpusError: the folder is missing, or holds no recording of the wanted kind.
+    """
+    check_root(CARD.name, root, _LOOKED_FOR, CARD.url)
+    wanted = Options(**options)
+    files = find_files(root)
+    channels = _WANTED[wanted.channel]
+    made = [recording for channel in channels for recording in recordings(channel)]
+    here = [recording for recording in made if any(recording in paths for paths in files.paths.values())]
+    sound, picture = _media(files, wanted.audio)
+    clips = [recording for recording in here if recording in sound or recording in picture]
+    if not clips:
+        raise _nothing(root, wanted, files)
+    mute = [recording for recording in here if recording not in sound and recording not in picture]
+    reason = f"no picture, and no sound of the kind that is asked for (options.audio: {wanted.audio})"
+    skipped = [*files.skipped, *(Skipped(str(r), files.paths[AUDIO_ONLY][r], reason) for r in mute)]
+    absent, missing = _absent(made, here)
+    return Found(
+        _table(clips, sound, picture),
+        tuple(sorted((*skipped, *missing), key=lambda skip: (skip.clip_id, skip.path))),
+        absent,
+        root,
+        tuple(_notes(made, clips, sound, picture, files, wanted)),
+    )
+
+
+def _media(files: Files, wanted: str) -> tuple[dict[Recording, str], dict[Recording, str]]:
+    """The file of each recording's sound and of its picture."""
+    both, blind, mute = (files.paths[modality] for modality in (AUDIO_VIDEO, AUDIO_ONLY, VIDEO_ONLY))
+    sound = {"auto": {**both, **blind}, "wav": blind, "mp4": both}[wanted]
+    return sound, {**mute, **both}
+
+
+def _nothing(root: Path, wanted: Options, files: Files) -> CorpusError:
+    found = Counter(CHANNELS[recording.channel] for paths in files.paths.values() for recording in paths)
+    there = ", ".join(f"{count} files of {channel}" for channel, count in found.items())
+    if not there:
+        there = ", ".join(sorted(printable(path.name) for path in root.iterdir())[:12])
+    return CorpusError(
+        f"corpus {CARD.name!r}: no clips in {root}; looked for {_LOOKED_FOR} "
+        f"(options.channel: {wanted.channel}, options.audio: {wanted.audio}); found there: {there}; "
+        f"unpack the archives of {CARD.url} or set corpora.{CARD.name}.root to the folder that holds them"
+    )
+
+
+def _absent(made: Sequence[Recording], here: Sequence[Recording]) -> tuple[int, list[Skipped]]:
+    """How many recordings have no file in a partial copy; of an actor who is mostly there, each by itself.
+
+    The archives come by actor: a copy of some actors, or of a few files of each, was made on purpose.
+    """
+    there = set(here)
+    total = Counter((recording.channel, recording.actor) for recording in made)
+    found = Counter((recording.channel, recording.actor) for recording in here)
+    absent, skipped = 0, []
+    for recording in made:
+        if recording in there:
+            continue
+        part = recording.channel, recording.actor
+        if 2 * found[part] <= total[part]:
+            absent += 1
+        else:
+            name = f"{CHANNELS[recording.channel]} of actor {recording.actor}"
+            reason = f"missing: {found[part]} of {total[part]} recordings of {name} are there, this one is not"
+            skipped.append(Skipped(str(recording), "", reason))
+    return absent, skipped
+
+
+def _table(clips: Sequence[Recording], sound: Mapping[Recording, str], picture: Mapping[Recording, str]) -> Any:
+    statements = [STATEMENTS[recording.statement] for recording in clips]
+    ids = [str(recording) for recording in clips]
+    return clips_table(
+        CARD.name,
+        {
+            "clip_id": ids,
+            "speaker": [recording.actor for recording in clips],
+            "speaker_sex": ["Male" if int(recording.actor) % 2 else "Female" for recording in clips],
+            "level": [INTENSITIES[recording.intensity] for recording in clips],
+            "sentence": statements,
+            "text": [TEXTS[statement] for statement in statements],
+            "duplicate_of": [CARD.duplicates.get(clip_id) for clip_id in ids],
+            "label_intended": [EMOTIONS[recording.emotion] for recording in clips],
+            "audio_path": [sound.get(recording) for recording in clips],
+            "video_path": [picture.get(recording) for recording in clips],
+        },
+    )
+
+
+def _notes(
+    made: Sequence[Recording],
+    clips: Sequence[Recording],
+    sound: Mapping[Recording, str],
+    picture: Mapping[Recording, str],
+    files: Files,
+    wanted: Options,
+) -> list[str]:
+    counted = {code: sum(recording in files.paths[code] for recording in made) for code in MODALITIES}
+    kinds = (f"{counted[code]} of {len(made)} {name} ({code})" for code, name in MODALITIES.items())
+    notes = [f"files of {'speech and song' if wanted.channel == 'both' else wanted.channel}: {', '.join(kinds)}"]
+    wavs = files.paths[AUDIO_ONLY]
+    from_mp4 = sum(recording in sound and sound[recording] != wavs.get(recording) for recording in clips)
+    silent = sum(recording not in sound for recording in clips)
+    from_wav = len(clips) - silent - from_mp4
+    parts = (f"{from_wav} wav files" if from_wav else "", f"{from_mp4} mp4 files" if from_mp4 else "")
+    notes.append(f"sound is taken from {' and '.join(filter(None, parts)) or 'no file'}")
+    if silent:
+        notes.append(f"{silent} clips have no sound (options.audio: {wanted.audio})")
+    blind = sum(recording not in picture for recording in clips)
+    if blind:
+        notes.append(f"{blind} clips have no mp4, so no picture")
+    stereo = sum(str(recording) in _STEREO and recording in wavs for recording in clips)
+    if stereo and from_wav:
+        notes.append(f"{stereo} wav files are stereo, the others mono (feature `audio` mixes by its option `channel`)")
+    others = {r for paths in files.paths.values() for r in paths if r.channel not in _WANTED[wanted.channel]}
+    if others:
+        left = " or ".join(CHANNELS[channel] for channel in sorted({r.channel for r in others}))
+        notes.append(f"{len(others)} recordings of {left} are there too and are not used (options.channel: both)")
+    if files.copies:
+        notes.append(f"{len(files.copies)} files are there twice ({files.copies[0]}, ...); one of each is used")
+    if files.archives:
+        notes.append(f"not unpacked: {', '.join(files.archives[:5])}")
+    if files.too_deep:
+        notes.append(f"folders that lie too deep were not looked into: {', '.join(map(printable, files.too_deep[:3]))}")
+    return notes

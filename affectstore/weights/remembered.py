@@ -1,0 +1,77 @@
+"""Digests of large files, computed once and remembered by path, size and time of last change.
+
+Planning needs the digest of every file of weights at each start, and each job once more: half a gigabyte
+is not read again for that. As with media (`preflight/hashes.py`), a file is read again when its size or
+time changed, or when the time is too close to the moment it was read, since a later change could bear
+the same time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from affectstore.digest import digest_file
+from affectstore.files import write_atomic
+
+#: Coarsest clock among the usual file systems (FAT: 2 s).
+_CLOCK_NS = 2_000_000_000
+
+
+def remembered_digest(path: Path, *, paranoid: bool = False) -> str:
+    """sha256 of a file, read only where what is remembered does not hold any more.
+
+    Args:
+        path: the file.
+        paranoid: read it in any case.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    real = path.resolve(strict=True)
+    status = real.stat()
+    known = None if paranoid else _valid(_recall().get(str(real)), status)
+    if known is not None:
+        return known
+    read_ns = time.time_ns()
+    sha256 = digest_file(real)
+    after = real.stat()
+    if (after.st_size, after.st_mtime_ns) == (status.st_size, status.st_mtime_ns):
+        entry = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "read_ns": read_ns, "sha256": sha256}
+        _remember(str(real), entry)
+    return sha256
+
+
+def memory() -> Path:
+    """Where digests are remembered: `affectstore/weights.json` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "affectstore" / "weights.json"
+
+
+def _valid(entry: Any, status: os.stat_result) -> str | None:
+    """The remembered digest, where it is still the file's."""
+    try:
+        same = (entry["size"], entry["mtime_ns"]) == (status.st_size, status.st_mtime_ns)
+        certain = same and abs(entry["read_ns"] - entry["mtime_ns"]) > _CLOCK_NS
+        return entry["sha256"] if certain and isinstance(entry["sha256"], str) else None
+    except (KeyError, TypeError):
+        return None
+
+
+def _recall() -> dict[str, Any]:
+    """What is remembered; nothing where the file is missing or damaged: then files are read again."""
+    try:
+        known = json.loads(memory().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(path: str, entry: dict[str, Any]) -> None:
+    known = {other: kept for other, kept in _recall().items() if Path(other).is_file()} | {path: entry}
+    try:
+        write_atomic(memory(), (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
+    except OSError:
+        return  # a home that cannot be written to costs time, nothing else

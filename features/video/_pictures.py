@@ -1,0 +1,104 @@
+"""A clip's pictures, walked through more than once: kept while they are few, else decoded again each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from affectstore.media.decode_video import Picture, to_array
+
+#: Decoded pictures that may lie in memory: half a minute of 480 x 360 px at 30 a second, 6 s of 1280 x 720.
+#: A longer clip's are decoded again in every walk.
+KEPT_BYTES = 256 * 2**20
+
+#: Pictures that go through the detector at once; more are no faster, and take its memory in proportion.
+_BATCH, _BATCH_PX = 16, 4_000_000
+
+
+class Pictures:
+    """Pictures and the number of rows that show each, the same in every walk.
+
+    Args:
+        walk: begins a walk through them.
+        size_px: side, or height and width, that their pixels are stretched to; None keeps their size.
+
+    Attributes:
+        starts: when each picture begins; empty until the first whole walk.
+    """
+
+    def __init__(self, walk: Callable[[], Iterable[tuple[Picture, int]]], size_px: int | tuple[int, int] | None = None):
+        from av.video.reformatter import VideoReformatter
+
+        self.starts: list[Fraction] = []
+        self._walk, self._size_px = walk, size_px
+        self._kept: list[tuple[Picture, int]] | None = None
+        self._scaler = VideoReformatter()
+
+    def __iter__(self) -> Iterator[tuple[Picture, int]]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[tuple[Picture, int]] = []
+        starts: list[Fraction] = []
+        held = 0
+        for picture, rows in self._walk():
+            starts.append(picture.start)
+            held += _size(picture.frame)
+            if held <= KEPT_BYTES:
+                kept.append((picture, rows))
+            else:
+                kept.clear()
+            yield picture, rows
+        self.starts = starts
+        if held <= KEPT_BYTES:
+            self._kept = kept
+
+    def pixels(self, picture: Picture) -> np.ndarray:
+        """The whole picture, uint8 (height, width, 3) RGB, upright."""
+        return to_array(picture.frame, self._scaler, self._size_px)
+
+    def batches(self, wanted: Callable[[int, bool], bool]) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Pixels of some pictures in one walk, in order, several at a time.
+
+        Args:
+            wanted: whether a picture is, by its number and whether it is the last.
+
+        Yields:
+            Numbers of pictures and uint8 (frame, height, width, 3) RGB, all of one size.
+        """
+        numbers: list[int] = []
+        batch: list[np.ndarray] = []
+        for number, picture, last in _with_last(self):
+            if not wanted(number, last):
+                continue
+            pixels = self.pixels(picture)
+            if batch and (len(batch) == _batch_size(pixels) or pixels.shape != batch[0].shape):
+                yield numbers, np.stack(batch)
+                numbers, batch = [], []
+            numbers.append(number)
+            batch.append(pixels)
+        if batch:
+            yield numbers, np.stack(batch)
+
+
+def _with_last(shown: Iterable[tuple[Picture, int]]) -> Iterator[tuple[int, Picture, bool]]:
+    """Number, picture, and whether it is the last."""
+    held: Picture | None = None
+    number = -1
+    for picture, _ in shown:
+        if held is not None:
+            yield number, held, False
+        held, number = picture, number + 1
+    if held is not None:
+        yield number, held, True
+
+
+def _batch_size(pixels: np.ndarray) -> int:
+    return max(1, min(_BATCH, _BATCH_PX // (pixels.shape[0] * pixels.shape[1])))
+
+
+def _size(frame: Any) -> int:
+    return sum(plane.buffer_size for plane in frame.planes)

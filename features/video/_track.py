@@ -1,0 +1,172 @@
+"""One face through the pictures of a clip: which of several it is, where its track breaks, and its smoothed path.
+
+Pictures are looked at sparsely (every k-th), then wherever the track breaks, and what lies between is drawn
+from the path of the detections. A detector's boxes jitter from picture to picture (their height by 2.4 %),
+so a short filter over the detections comes nearer to the boxes of the pictures that were not looked at, and
+a long one cuts corners. On 5,539 pictures of 78 CREMA-D clips, every fifth looked at, this part of the boxes
+overlaps MTCNN's own of the same picture by at least .9: straight lines 95.7 %, a filter of standard deviation
+.6 96.0 %, of 1 95.1 %; that of .6, with breaks looked at, 97.0 % (every third picture: 98.1 %, tenth: 94.1 %).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from affectstore.features.video._mtcnn import Face
+
+Select = Literal["largest", "probability", "tracked"]
+
+#: Boxes that overlap less than this are not one face that moved: nothing is smoothed or drawn across.
+SAME_FACE_OVERLAP = 0.3
+
+# Weights beyond this many standard deviations are left out: what is far away cannot reach a row at all.
+_WINDOW_SD = 3.0
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two boxes x1 y1 x2 y2."""
+    width, height = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = float(width) * float(height)
+    return shared / (_area(one) + _area(other) - shared)
+
+
+def chosen(seen: Mapping[int, Sequence[Face]], select: Select) -> dict[int, Face]:
+    """The face that counts in each picture; pictures without one are left out.
+
+    Args:
+        seen: by the number of a picture that was looked at, its faces, the largest first.
+        select: `largest` and `probability` judge each picture alone. `tracked` begins with the largest face of
+            all pictures and follows it both ways by overlap; where it is lost, it goes on with a face that
+            appears, but not with one that was seen beside it.
+    """
+    numbers = sorted(number for number, faces in seen.items() if faces)
+    if select == "largest":
+        return {number: seen[number][0] for number in numbers}
+    if select == "probability":
+        return {number: max(seen[number], key=lambda face: face.probability) for number in numbers}
+    if not numbers:
+        return {}
+    best = max(numbers, key=lambda number: _area(seen[number][0].box))
+    later = _followed(seen, best, (number for number in numbers if number > best))
+    earlier = _followed(seen, best, (number for number in reversed(numbers) if number < best))
+    return {best: seen[best][0], **later, **earlier}
+
+
+def _followed(seen: Mapping[int, Sequence[Face]], best: int, numbers: Iterable[int]) -> dict[int, Face]:
+    """The face of picture `best` in other pictures, in the order in which it is followed."""
+    last, *others = seen[best]
+    track: dict[int, Face] = {}
+    for number in numbers:
+        faces = seen[number]
+        following = max(faces, key=lambda face: overlap(face.box, last.box))
+        if overlap(following.box, last.box) < SAME_FACE_OVERLAP:
+            appeared = [face for face in faces if not any(_same(face, other) for other in others)]
+            if not appeared:
+                others = list(faces)
+                continue
+            following = appeared[0]
+        last = track[number] = following
+        others = [face for face in faces if face is not following]
+    return track
+
+
+def breaks(
+    track: Mapping[int, Face], seen: Iterable[int], least_overlap: float, least_probability: float
+) -> frozenset[int]:
+    """The pictures to look at next: the middle one of every stretch, between two looked at, in which the track breaks.
+
+    It breaks where either end has no face or one less probable than `least_probability`, and where the
+    two boxes overlap less than `least_overlap`. Looking there and asking again until nothing is left halves
+    the stretches down to the pictures around a break, or to those without a face.
+    """
+    return frozenset(
+        (first + last) // 2
+        for first, last in itertools.pairwise(sorted(seen))
+        if last - first > 1
+        and not (
+            first in track
+            and last in track
+            and min(track[first].probability, track[last].probability) >= least_probability
+            and overlap(track[first].box, track[last].box) >= least_overlap
+        )
+    )
+
+
+def path(track: Mapping[int, Face], times_s: Sequence[float], smooth_sd: float) -> list[Face]:
+    """A face for every picture: detections smoothed, those between on a straight line in time.
+
+    Where consecutive detections are not one face that moved (a cut, another person), the path is cut, and
+    pictures around the cut take the nearest detection, as do those before the first and after the last.
+
+    Args:
+        track: at least one detection, by the picture's number.
+        times_s: when each picture is shown, rising.
+        smooth_sd: standard deviation of the filter, in detections; 0 for none (see `smoothed`).
+
+    Returns:
+        Faces with the probability of the detection, or 0 where there was none.
+    """
+    numbers = sorted(track)
+    known_s = np.array([times_s[number] for number in numbers])
+    # A row is x1 y1 x2 y2 and five times x y.
+    values = np.array([np.append(track[number].box, track[number].landmarks) for number in numbers])
+    cuts = [
+        at
+        for at in range(1, len(numbers))
+        if overlap(track[numbers[at - 1]].box, track[numbers[at]].box) < SAME_FACE_OVERLAP
+    ]
+    edges_s = [(known_s[at - 1] + known_s[at]) / 2 for at in cuts]
+    piece_of = np.searchsorted(edges_s, times_s, side="right")
+    rows = np.empty((len(times_s), values.shape[1]), dtype=np.float32)
+    for piece, (first, last) in enumerate(zip([0, *cuts], [*cuts, len(numbers)], strict=True)):
+        own = np.flatnonzero(piece_of == piece)
+        at_s, line = known_s[first:last], smoothed(values[first:last], known_s[first:last], smooth_sd)
+        rows[own] = np.stack([np.interp(np.asarray(times_s)[own], at_s, column) for column in line.T], axis=1)
+    return [
+        Face(row[:4], row[4:].reshape(5, 2), track[number].probability if number in track else 0.0)
+        for number, row in enumerate(rows)
+    ]
+
+
+def smoothed(values: np.ndarray, times_s: np.ndarray, sd: float) -> np.ndarray:
+    """Values on the lines fitted around each of them: local linear regression (Cleveland 1979) with Gaussian weights.
+
+    Weights count in rows, so the filter follows the density of detections; the lines are fitted over
+    time, so that even motion stays as it is, to both ends and however uneven the steps.
+
+    Args:
+        values: float (row, feature).
+        times_s: float (row,), rising.
+        sd: standard deviation of the weights, in rows; 0 gives the values back.
+
+    Returns:
+        Of the values' shape and type.
+    """
+    reach = int(_WINDOW_SD * sd)
+    if reach == 0 or len(values) < 3:
+        return values
+    lines = np.empty_like(values)
+    for row in range(len(values)):
+        near = np.arange(max(row - reach, 0), min(row + reach + 1, len(values)))
+        weights = np.exp(-0.5 * ((near - row) / sd) ** 2)
+        weights /= weights.sum()
+        middle_s = weights @ times_s[near]
+        off_s = weights * (times_s[near] - middle_s)
+        mean = weights @ values[near].astype(np.float64)
+        slope = off_s @ values[near] / (off_s @ (times_s[near] - middle_s))
+        lines[row] = mean + slope * (times_s[row] - middle_s)
+    return lines
+
+
+def _same(one: Face, other: Face) -> bool:
+    return overlap(one.box, other.box) >= SAME_FACE_OVERLAP
+
+
+def _area(box: np.ndarray) -> float:
+    return float(box[2] - box[0]) * float(box[3] - box[1])

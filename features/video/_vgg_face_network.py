@@ -1,0 +1,124 @@
+"""The network of VGG-Face (Parkhi et al. 2015, configuration D): 13 convolutions, fc6, fc7, fc8."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from affectstore.errors import ConfigError
+from affectstore.weights.random import random_state
+from affectstore.weights.state import check_state, read_state
+from affectstore.weights.torch7 import Layer, read_torch7
+
+Order = Literal["rgb", "bgr"]
+
+#: Channels of the convolutions of each block; each block ends in a pooling by two.
+BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+#: Side of the pictures, in px.
+SIZE_PX = 224
+FEATURES = 4096
+PEOPLE = 2622
+
+
+class VggFace(nn.Module):
+    """Pictures (row, 3, 224, 224) to what the rectifier behind fc6 or fc7 gives (row, 4096)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels = 3
+        for block, widths in enumerate(BLOCKS, 1):
+            for number, width in enumerate(widths, 1):
+                self.add_module(f"conv{block}_{number}", nn.Conv2d(channels, width, kernel_size=3, padding=1))
+                channels = width
+        side = SIZE_PX // 2 ** len(BLOCKS)
+        self.fc6 = nn.Linear(channels * side * side, FEATURES)
+        self.fc7 = nn.Linear(FEATURES, FEATURES)
+        self.fc8 = nn.Linear(FEATURES, PEOPLE)
+
+    def forward(self, pictures: Tensor, layer: Literal["fc6", "fc7"] = "fc7") -> Tensor:
+        """The descriptor; fc8, the names of the training people, is loaded and checked but not used."""
+        values = pictures
+        for block, widths in enumerate(BLOCKS, 1):
+            for number in range(1, len(widths) + 1):
+                values = F.relu(self.get_submodule(f"conv{block}_{number}")(values))
+            values = F.max_pool2d(values, 2)
+        values = F.relu(self.fc6(values.flatten(1)))
+        return values if layer == "fc6" else F.relu(self.fc7(values))
+
+
+def shapes() -> dict[str, tuple[int, ...]]:
+    """Name -> shape of all 145,002,878 numbers."""
+    with torch.device("meta"):
+        return {name: tuple(value.shape) for name, value in VggFace().state_dict().items()}
+
+
+def network(path: Path | None, order: Order) -> VggFace:
+    """The network with its weights, for RGB pictures.
+
+    Args:
+        path: file of weights: a state dict, or Torch7's where it ends in `.t7`; none: random ones.
+        order: in which the channels came when the weights were trained.
+
+    Raises:
+        ConfigError: the file is not whole, not safe to load, or of another network.
+    """
+    if path is None:
+        state = {name: torch.from_numpy(values) for name, values in random_state(shapes()).items()}
+    elif path.suffix == ".t7":
+        state = _torch7_state(path)
+    else:
+        state = read_state(path)
+        # deepface writes its linear layers as convolutions over the whole picture: the same numbers.
+        linear = {name: value.flatten(1) for name, value in state.items() if name.startswith("fc") and value.ndim == 4}
+        state |= linear
+    if path is not None:
+        check_state(state, shapes(), path)
+    if order == "bgr":
+        state["conv1_1.weight"] = state["conv1_1.weight"].flip(1)
+    with torch.device("meta"):
+        built = VggFace()
+    built.load_state_dict({name: value.float().contiguous() for name, value in state.items()}, assign=True)
+    return built.eval().requires_grad_(False)
+
+
+def _torch7_state(path: Path) -> dict[str, Tensor]:
+    """State dict from a network of `nn` layers one behind the other: those that have weights, in order.
+
+    Raises:
+        ConfigError: it is not Torch7's, or its layers are others.
+    """
+    needed = shapes()
+    names = [name.removesuffix(".weight") for name in needed if name.endswith(".weight")]
+    layers = _with_weights(read_torch7(path), set())
+    if len(layers) != len(names):
+        raise ConfigError(f"{path} is not of this network: {len(layers)} layers with weights, not {len(names)}")
+    state = {}
+    for name, layer in zip(names, layers, strict=True):
+        for kind in ("weight", "bias"):
+            array, shape = layer.fields.get(kind), needed[f"{name}.{kind}"]
+            # Kernels may be stored as the rows of a matrix.
+            if not isinstance(array, np.ndarray) or (len(array), array.size) != (shape[0], math.prod(shape)):
+                found = array.shape if isinstance(array, np.ndarray) else "not there"
+                raise ConfigError(f"{path} is not of this network: {name}.{kind} is {found}, needs {shape}")
+            state[f"{name}.{kind}"] = torch.from_numpy(array.astype(np.float32).reshape(shape))
+    return state
+
+
+def _with_weights(given: Any, seen: set[int]) -> list[Layer]:
+    """Layers with a weight, in the order in which containers hold them; each once."""
+    if not isinstance(given, Layer) or id(given) in seen:
+        return []
+    seen.add(id(given))
+    if isinstance(given.fields.get("weight"), np.ndarray):
+        return [given]
+    inner = given.fields.get("modules")
+    if not isinstance(inner, dict):
+        return []
+    places = sorted(key for key in inner if isinstance(key, int))
+    return [layer for place in places for layer in _with_weights(inner[place], seen)]

@@ -1,0 +1,91 @@
+"""Pairs of pictures, one at every half second and the one that follows it, side by side.
+
+The image input of seed 004: "every half second we took two frames ... We concatenate these two frames
+horizontally", about six pairs from a recording of three seconds.
+"""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from affectstore.errors import ClipError
+from affectstore.features import base
+from affectstore.media.decode_video import Picture, pictures, to_array
+from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.spec import ArraySpec
+from affectstore.timeline import Grid, rows_covering
+
+SPEC = base.Spec(
+    name="frame_pairs",
+    version=1,
+    summary="a picture every half second beside the one that follows it",
+    modality="vision",
+    media=("video",),
+    libraries=("av",),
+)
+
+
+class Options(base.Options):
+    """Options of `frame_pairs`."""
+
+    every_s: Annotated[float, Field(ge=0.001, le=3600)] = Field(
+        default=0.5, description="Seconds from one pair to the next; the first is at the picture's start."
+    )
+    size_px: base.Pixels | tuple[base.Pixels, base.Pixels] = Field(
+        default=224, description="Side of the square, or height and width, each of the two pictures is stretched to."
+    )
+    colour: Literal["rgb", "grey"] = Field(default="rgb", description="rgb or grey (one axis less).")
+
+
+class Extractor(base.BaseExtractor):
+    """Decodes the first video stream of the clip's picture file once."""
+
+    options: Options
+
+    def arrays(self) -> tuple[ArraySpec, ...]:
+        """`values`: uint8 (pair, height, 2 width[, 3]), the earlier picture on the left."""
+        height, width = self._size
+        rgb = self.options.colour == "rgb"
+        dims = ("pair", "height", "width", *(("channel",) if rgb else ()))
+        return (ArraySpec("values", "uint8", dims, (height, 2 * width, *((3,) if rgb else ())), codec="jpeg"),)
+
+    def extract(self, clip: base.Clip) -> ClipArrays:
+        """Pair k: what is on screen k * every_s after the first picture begins, and the picture of the file after it.
+
+        Only instants at which both are there give a pair: the last picture of the clip begins none.
+
+        Raises:
+            ClipError: the file cannot be decoded in full, or shows one picture only.
+            NotApplicable: the clip has no picture file.
+        """
+        from av.video.reformatter import VideoReformatter
+
+        source = clip.media.source("video")
+        scaler = VideoReformatter()
+        rate = 1 / Fraction(str(self.options.every_s))
+
+        def scaled(picture: Picture) -> np.ndarray:
+            return to_array(picture.frame, scaler, self._size, self.options.colour)
+
+        shown = pictures(source.path, source.start_s, source.end_s)
+        first = next(shown)
+        rows: list[np.ndarray] = []
+        begun = 0
+        for picture, following in itertools.pairwise(itertools.chain((first,), shown)):
+            ended = rows_covering(picture.end - first.start, rate)
+            if ended > begun:
+                rows += [np.concatenate([scaled(picture), scaled(following)], axis=1)] * (ended - begun)
+                begun = ended
+        if not rows:
+            raise ClipError("the clip shows one picture only, and a pair needs the one that follows")
+        return ClipArrays({"values": np.stack(rows)}, Grid(first.start, rate))
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        size = self.options.size_px
+        return (size, size) if isinstance(size, int) else size

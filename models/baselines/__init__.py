@@ -1,0 +1,1 @@
+"""Classical baselines: one file each, found by its name; see `base.py`."""

@@ -1,0 +1,79 @@
+"""A fitted baseline on disk: its numbers (safetensors) and what they are of (JSON). Nothing is pickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from affectstore.errors import StoreError
+from affectstore.files import write_atomic
+from affectstore.models.baseline_recipe import BaselineRecipe
+from affectstore.models.baselines.base import BASELINES
+from affectstore.models.saved import RECIPE, WEIGHTS
+from affectstore.models.vectors import ClipVectors, ColumnScale, examples
+
+
+@dataclass(frozen=True)
+class FittedBaseline:
+    """All that predictions follow from.
+
+    Attributes:
+        recipe: which baseline, on which features.
+        scales: modality -> how its columns are standardised, in the order in which they are joined.
+        state: the numbers that were fitted, by name.
+    """
+
+    recipe: BaselineRecipe
+    scales: Mapping[str, ColumnScale]
+    state: Mapping[str, np.ndarray]
+
+    def probabilities(self, clips: ClipVectors, without: str | None = None) -> np.ndarray:
+        """float32 (clip, class).
+
+        Args:
+            clips: as `load_vectors` reads them.
+            without: a modality whose columns are set to the training side's mean.
+        """
+        given = examples(clips, self.scales, without)
+        module = BASELINES.load(self.recipe.baseline.name)
+        return module.probabilities(self.state, given.ids, given.x).astype(np.float32)
+
+
+def save_baseline(folder: Path, fitted: FittedBaseline) -> None:
+    """Write a fitted baseline."""
+    arrays = {f"state.{name}": value for name, value in fitted.state.items()}
+    for modality, scale in fitted.scales.items():
+        arrays |= {f"mean.{modality}": scale.mean, f"std.{modality}": scale.std}
+    record = {"format": 1, "recipe": fitted.recipe.model_dump(mode="json")}
+    write_atomic(folder / WEIGHTS, save({name: np.ascontiguousarray(value) for name, value in arrays.items()}))
+    write_atomic(folder / RECIPE, (json.dumps(record, indent=1) + "\n").encode())
+
+
+def load_baseline(folder: Path) -> FittedBaseline:
+    """A fitted baseline.
+
+    Args:
+        folder: of one run: results/runs/{experiment}/{cell}/{fold}/{seed}.
+
+    Raises:
+        StoreError: the folder holds no fitted baseline.
+
+    Example:
+        >>> fitted = load_baseline(Path("results/runs/plain/linear_svm-audio/0/0"))  # doctest: +SKIP
+    """
+    try:
+        recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))["recipe"]
+        arrays = load_file(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise StoreError(f"{folder} holds no fitted baseline: {error.filename} is missing") from None
+    if "baseline" not in recipe:
+        raise StoreError(f"{folder} holds a trained network, no baseline; `affectstore.models.saved` loads it")
+    known = BaselineRecipe(**recipe)
+    scales = {m: ColumnScale(arrays[f"mean.{m}"], arrays[f"std.{m}"]) for m in known.modalities}
+    state = {name.removeprefix("state."): value for name, value in arrays.items() if name.startswith("state.")}
+    return FittedBaseline(known, scales, state)

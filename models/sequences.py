@@ -1,0 +1,55 @@
+"""Stored rows as steps of a sequence: what each step is the mean of."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from affectstore.config.experiment import Sequences
+from affectstore.models.base import TrainingError
+
+
+def pooling(rows: int, settings: Sequences) -> int:
+    """How many of a clip's rows a step is the mean of."""
+    return max(settings.pool, -(-rows // settings.most_steps))
+
+
+def to_columns(rows: np.ndarray, source: str) -> np.ndarray:
+    """Rows as float32 (row, column).
+
+    Args:
+        rows: numbers (row, ...).
+        source: what messages call them: feature and clip.
+
+    Raises:
+        TrainingError: the rows are no numbers, or not finite.
+    """
+    if rows.dtype.kind not in "fiu":
+        raise TrainingError(f"{source} has rows of {rows.dtype}: a sequence is made of numbers; choose another feature")
+    values = rows.reshape(len(rows), -1).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise TrainingError(f"{source} has values that are not finite; compute it again")
+    return values
+
+
+def to_steps(rows: np.ndarray, settings: Sequences, source: str) -> np.ndarray:
+    """Rows pooled over time.
+
+    Args:
+        rows: numbers (row, ...); what a row holds becomes its columns.
+        settings: how many rows a step is the mean of, and how many steps there may be.
+        source: what messages call the rows: feature and clip.
+
+    Returns:
+        float32 (step, column).
+
+    Raises:
+        TrainingError: the rows are no numbers, or not finite.
+    """
+    values = to_columns(rows, source)
+    pool = pooling(len(values), settings)
+    if pool == 1:
+        return values
+    starts = np.arange(0, len(values), pool)
+    sums = np.add.reduceat(values.astype(np.float64), starts, axis=0)
+    counts = np.diff(np.append(starts, len(values)))
+    return (sums / counts[:, None]).astype(np.float32)

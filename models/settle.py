@@ -1,0 +1,37 @@
+"""What of a network is fitted once its epoch is chosen: score fusions weigh their parts on the validation side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from affectstore.models.batch import make_batch
+from affectstore.models.dataset import ClipSet
+from affectstore.models.network import Network
+from affectstore.models.scale import Scale
+
+
+def settle(
+    network: Network, val: ClipSet | None, scales: Mapping[str, Scale], batch_size: int, device: torch.device
+) -> None:
+    """Let the fusion fit what it fits on the validation side; most fit nothing.
+
+    Args:
+        network: with the weights of the chosen epoch; changed in place.
+        val: the validation side; without one the fusion stays as it starts.
+        scales: how inputs are normalised.
+        batch_size: clips at a time.
+        device: where the network is.
+    """
+    if val is None or not network.settles:
+        return
+    network.eval()
+    parts: dict[str, list[torch.Tensor]] = {modality: [] for modality in network.recipe.modalities}
+    with torch.inference_mode():
+        for start in range(0, len(val), batch_size):
+            index = range(start, min(start + batch_size, len(val)))
+            batch = make_batch(val, index, network.recipe, scales, device)
+            for modality, encoded in network.encode(batch.values, batch.masks).items():
+                parts[modality].append(encoded.vector.float())
+    network.settle({modality: torch.cat(vectors).clone() for modality, vectors in parts.items()}, val.labels.to(device))

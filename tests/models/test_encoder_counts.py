@@ -1,0 +1,64 @@
+"""How many parameters every encoder has with a linear layer to the classes: the published figures, and our own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from affectstore.models.base import ENCODERS, Given
+
+
+def image(channels: int, height_px: int = 224, width_px: int = 224) -> Given:
+    return Given(channels=channels, height_px=height_px, width_px=width_px)
+
+
+def clip(channels: int, frames: int, height_px: int = 224, width_px: int = 224) -> Given:
+    return Given(channels=channels, height_px=height_px, width_px=width_px, frames=frames)
+
+
+#: Encoder, options, input, classes, parameters.
+TABLE: list[tuple[str, dict[str, Any], Any, int, int]] = [
+    ("conv3d", {}, clip(1, 90, 100, 200), 3, 308_051),
+    ("conv3d", {}, clip(3, 135), 6, 445_190),
+    ("googlenet", {}, image(3), 6, 11_985_910),
+    ("googlenet", {}, image(6), 6, 11_995_318),
+    ("googlenet", {"auxiliary": False}, image(3), 6, 5_605_926),
+    ("googlenet", {"auxiliary": False, "first": "published"}, image(3), 1000, 6_624_904),
+    ("i3d", {}, clip(3, 135), 6, 12_293_414),
+    ("i3d", {}, clip(3, 16, 112, 112), 400, 12_697_264),
+    ("i3d", {"head": "mlp"}, clip(3, 135), 6, 20_679_462),
+    ("image_cnn", {}, image(3, 224, 448), 8, 114_408),
+    ("pt_vit", {}, image(3), 6, 85_803_270),
+    ("pt_vit", {}, image(3, 448, 224), 1000, 86_567_656),
+    ("resnet18", {}, image(1), 6, 11_173_318),
+    ("resnet18", {}, image(2), 6, 11_176_454),
+    ("simple3d", {}, clip(3, 135), 6, 3_262),
+    ("simple3d", {}, clip(3, 135, 224, 448), 6, 4_414),
+    ("vgg16", {}, image(3), 6, 134_292_742),
+    ("vgg16", {}, image(6), 6, 134_302_150),
+    ("vgg16", {"first": "3x3"}, image(3), 1000, 138_357_544),
+    ("videomae", {}, clip(3, 2, 64, 32), 400, 86_534_800),
+    ("videomae", {}, clip(3, 2, 32, 32), 6, 86_231_814),
+    ("videomae", {"stem": "cnn3d"}, clip(3, 2, 32, 32), 6, 86_234_425),
+    ("vit", {}, image(1), 6, 23_976_198),
+    ("vit", {"blocks": 8, "heads": 8, "dropout": 0.2}, image(1), 6, 31_850_246),
+    ("vit", {}, image(1, 224, 448), 6, 24_126_726),
+    ("vit", {}, image(2), 6, 24_172_806),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "given", "classes", "parameters"), TABLE, ids=[f"{row[0]}-{row[-1]}" for row in TABLE]
+)
+def test_parameters_as_published(name: str, options: dict[str, Any], given: Any, classes: int, parameters: int) -> None:
+    module = ENCODERS.load(name)
+    chosen = module.Options(**options)
+    with torch.device("meta"):
+        encoder = sum(parameter.numel() for parameter in module.weights(given, chosen).parameters())
+    assert encoder + (module.features(given, chosen) + 1) * classes == parameters
+
+
+def test_every_encoder_stands_in_the_table() -> None:
+    assert {row[0] for row in TABLE} == set(ENCODERS.names())

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_weights import empty_places
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The empty `weights/` of a working folder, with no cache anywhere."""
+    return empty_places(monkeypatch, tmp_path)
