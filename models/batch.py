@@ -68,7 +68,12 @@ def _scale(inputs: Inputs, normalise: str) -> Scale:
 
 
 def make_batch(
-    clips: ClipSet, index: Sequence[int] | np.ndarray, recipe: Recipe, scales: Mapping[str, Scale], device: torch.device
+    clips: ClipSet,
+    index: Sequence[int] | np.ndarray,
+    recipe: Recipe,
+    scales: Mapping[str, Scale],
+    device: torch.device,
+    augmenter: Augmenter | None = None,
 ) -> Batch:
     """The clips at these places as float32 on a device.
 

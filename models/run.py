@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
-from affectstore.config.experiment import Training
+from affectstore.config.training import Training
 from affectstore.models.checkpoint import drop_checkpoint
 from affectstore.models.dataset import ClipSet
 from affectstore.models.engine import Fitted, fit

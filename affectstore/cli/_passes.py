@@ -16,6 +16,7 @@ from affectstore.cli._progress import Progress
 from affectstore.cli._snakemake import run_snakemake
 from affectstore.cli._targets import Targets, parse_targets
 from affectstore.config.resolve import Resolved, project_root, read_config
+from affectstore.models.expand import expand
 from affectstore.preflight import current
 from affectstore.preflight.state import State, judge_runs, settle_stores
 
@@ -47,7 +48,7 @@ def run_passes(args: argparse.Namespace) -> Outcome:
     Raises:
         AffectstoreError: the configuration, a target or a corpus is wrong; nothing was run.
     """
-    resolved = read_config()  # once: editing config.yaml meanwhile changes nothing until the next run
+    resolved = expand(read_config())  # once: editing config.yaml meanwhile changes nothing until the next run
     targets = parse_targets(args.targets, resolved)
     outcome = Outcome(_settle(targets, resolved, args.paranoid), targets, dry=args.dry_run)
     wanted = _store_targets(outcome.state, targets)

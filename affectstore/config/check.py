@@ -5,7 +5,7 @@ from __future__ import annotations
 from affectstore.config.experiment import Experiment
 from affectstore.config.messages import validated
 from affectstore.config.resolve import Resolved
-from affectstore.corpora.base import CORPORA, card_of
+from affectstore.corpora.base import CORPORA
 from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.features.keys import Features
 from affectstore.models.check import check_cell
@@ -41,7 +41,8 @@ def _check_experiment(resolved: Resolved, features: Features, name: str, experim
         )
     if experiment.protocol not in PROTOCOLS.names():
         raise UnknownNameError(f"protocol of {where}", experiment.protocol, PROTOCOLS.names())
-    labels = card_of(resolved.config, experiment.corpus).labels
+    # a corpus of any labels is looked at when it is scanned: the last scan may not know the newest
+    labels = CORPORA.load(resolved.config.kind_of(experiment.corpus)).CARD.labels
     for label in experiment.merge if labels else ():
         if label not in labels:
             raise UnknownNameError(f"label in `merge` of {where}", label, labels)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_serializer, model_validator
 
 from affectstore.config.base import Settings
+from affectstore.config.training import Training
 
 Modality = Literal["audio", "vision", "text"]
 Sharing = Literal["separate", "shared"]
@@ -44,27 +45,6 @@ class Sequences(Settings):
         default="train",
         description="`train`: subtract the mean and divide by the deviation of each column over the training side's "
         "steps; `none`: as stored.",
-    )
-
-
-class Training(Settings):
-    """The engine's settings for one cell."""
-
-    optimiser: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="Optimiser.")
-    learning_rate: float = Field(default=1e-3, gt=0, description="Step size.")
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of `sgd`; the others have their own.")
-    weight_decay: float = Field(default=0.0, ge=0, description="Weight decay.")
-    batch_size: int = Field(default=32, ge=1, description="Clips per step.")
-    epochs: int = Field(default=50, ge=1, description="Most passes over the training side.")
-    patience: int | None = Field(
-        default=None, ge=1, description="Stop after so many epochs without a better `monitor`; none: never."
-    )
-    clip_gradient: float | None = Field(default=None, gt=0, description="Largest gradient norm; none: no limit.")
-    precision: Literal["32-true", "bf16-mixed"] = Field(
-        default="32-true", description="Arithmetic of the forward pass."
-    )
-    monitor: Literal["loss", "uar", "accuracy"] = Field(
-        default="loss", description="What the epoch is chosen by, on the validation side."
     )
 
 
@@ -217,12 +197,23 @@ class Experiment(Settings):
         description="Departures of all cells of an encoder: `{simple3d: {train: {...}, pictures: {...}, "
         "encoder_options: {...}}}`; a cell with one encoder per modality is named by both, `resnet18+simple3d`.",
     )
-    cells: tuple[Cell, ...] = Field(description="The rows of the table; at least one.")
+    cells: tuple[Cell, ...] = Field(default=(), description="The rows of the table.")
+    encoders: Literal["all"] | tuple[str, ...] = Field(
+        default=(),
+        description="Rows besides `cells`: each of these encoders on each modality alone and under each of `fusions` "
+        "that fits it; `all`: every encoder for whose input `inputs` names a feature.",
+    )
+    fusions: Literal["all"] | tuple[str, ...] = Field(
+        default=(), description="Fusions for `encoders`; those that do not fit one are left out (docs/matrix.md)."
+    )
+    modalities: tuple[Modality, ...] = Field(
+        default=("audio", "vision"), min_length=1, description="Modalities of the rows that `encoders` makes."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Experiment:
-        if not self.cells:
-            raise ValueError("`cells` is empty: a table needs at least one row")
+        if not self.cells and not self.encoders:
+            raise ValueError("`cells` and `encoders` are empty: a table needs at least one row")
         ids = [cell.id for cell in self.cells]
         twice = sorted({i for i in ids if ids.count(i) > 1})
         if twice:
@@ -248,5 +239,15 @@ class Experiment(Settings):
 def _layered(base: Settings, *departures: Settings) -> dict[str, Any]:
     values = base.model_dump()
     for departure in departures:
-        values |= departure.model_dump(exclude_unset=True)
+        values = _departing(values, departure)
     return values
+
+
+def _departing(values: dict[str, Any], departure: Settings) -> dict[str, Any]:
+    """Values with those that the departure names; of settings within settings, those that they name."""
+    named = {name: getattr(departure, name) for name in departure.model_fields_set}
+    plain = departure.model_dump(exclude_unset=True)
+    return values | {
+        name: _departing(values[name], value) if isinstance(value, Settings) else plain[name]
+        for name, value in named.items()
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from affectstore.config.base import Settings
 
@@ -112,22 +112,11 @@ class Training(Settings):
         "own loss joins the fusion's, weighted by how it generalises. Both need a fusion with scores of each modality.",
     )
     ogm_alpha: float = Field(default=0.3, gt=0, description="How strongly `ogm_ge` damps.")
-    blend_every: int = Field(default=5, ge=1, description="Epochs between two estimates of the weights of `g_blending`.")
+    blend_every: int = Field(
+        default=5, ge=1, description="Epochs between two estimates of the weights of `g_blending`."
+    )
     augment: Augmentation = Field(default=Augmentation(), description="Changes of training inputs.")
     unlabelled: bool = Field(
         default=False,
         description="Whether the split's unlabelled clips are trained on too, by a fusion that can use them.",
     )
-
-    @model_validator(mode="after")
-    def _check(self) -> Training:
-        if self.schedule.warm_up >= self.epochs and self.schedule.warm_up:
-            raise ValueError(f"`schedule.warm_up` is {self.schedule.warm_up} of {self.epochs} `epochs`: nothing is left")
-        if self.mixup and self.unlabelled:
-            raise ValueError("`mixup` mixes labels, and `unlabelled` clips have none; choose one of them")
-        if self.balance == "g_blending" and self.unlabelled:
-            raise ValueError(
-                "`balance: g_blending` takes the place of the fusion's own losses, by which `unlabelled` clips are "
-                "learnt from; choose one of them"
-            )
-        return self

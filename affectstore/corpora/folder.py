@@ -6,14 +6,18 @@ The table is a CSV file (comma, semicolon or tab; UTF-8) with a row a clip. Its 
 - `label`, `speaker`, `session`, `transcript`: what is not known stays empty;
 - `split`: train, val or test, where the clips have sides already (protocol `given`);
 - `clip_id`: its name; by default the path without its suffix, with - for /;
-- `start_s`, `end_s`: the part of the file that is the clip; `face_side`: left or right half of its picture;
-- `audio`: a file of its own for the sound; `words`: a file of word times (.tsv with word, start_s, end_s, or .wdseg);
+- `start_s`, `end_s`: the part of the file (and of `audio`) that is the clip, in seconds;
+- `face_side`: left or right, the half of the picture with the speaker's face;
+- `audio`: a file of its own for the sound;
+- `words`: a file of word times from the start of the clip (.tsv with word, start_s, end_s, or .wdseg);
 - `valence`, `activation`, `dominance`: numbers.
 """
 
 from __future__ import annotations
 
 import csv
+import io
+import math
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -91,10 +95,11 @@ def find(root: Path, options: Mapping[str, Any]) -> Found:
     check_root(CARD.name, root, f"media files and the table {chosen.csv}", "")
     table = _read(root, chosen)
     given = {name: table[name] for name in _COLUMNS if name in table}
-    paths = table["path"].str.replace("\\", "/").str.removeprefix("./")
+    nothing = pd.Series("", index=table.index, dtype="string")
+    paths = _slashes(table["path"])
     sounds = paths.map(lambda path: PurePosixPath(path).suffix.lower() in _SOUND_ONLY)
-    own_sound = given.get("audio", pd.Series("", index=table.index)).str.replace("\\", "/")
-    names = given.get("clip_id", pd.Series("", index=table.index))
+    own_sound = _slashes(given.get("audio", nothing))
+    names = given.get("clip_id", nothing)
     names = names.where(names != "", paths.map(lambda path: str(PurePosixPath(path).with_suffix("")).replace("/", "-")))
     _check_names(names, chosen)
     columns: dict[str, Any] = {
@@ -105,13 +110,15 @@ def find(root: Path, options: Mapping[str, Any]) -> Found:
         "clip_id": names.tolist(),
         "video_path": paths.mask(sounds, "").tolist(),
         "audio_path": own_sound.where(own_sound != "", paths).tolist(),
+        "words_path": _slashes(given.get("words", nothing)).tolist(),
     }
     if "split" in given:
         columns["split"] = _mapped(table, "split", _SIDES, chosen)
     if "face_side" in given:
         columns["face_side"] = _mapped(table, "face_side", {"left": "left", "right": "right"}, chosen)
     if "start_s" in columns:
-        columns["start_s"] = [0.0 if pd.isna(value) else value for value in columns["start_s"]]
+        columns["start_s"] = [0.0 if math.isnan(value) else value for value in columns["start_s"]]
+    _check_times(columns, chosen)
     return Found(clips_table(CARD.name, columns), (), 0, root, tuple(_notes(given, chosen)))
 
 
@@ -125,35 +132,55 @@ def _read(root: Path, options: Options) -> pd.DataFrame:
         raise _error(options, f"there is no {path}; tables there: {tables or 'none'}; `options.csv` names it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise _error(options, f"{path} cannot be read as UTF-8 text: {error}") from None
-    lines = text.splitlines()
-    delimiter = max(",;\t", key=(lines[0] if lines else "").count)
-    rows = list(csv.reader(lines, delimiter=delimiter))
-    header = [name.strip() for name in rows[0]] if rows else []
-    ours = {theirs.casefold(): name for name, theirs in {**{n: n for n in _COLUMNS}, **options.columns}.items()}
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    # strict: a quotation mark that is never closed would swallow all rows that follow
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+    rows = []
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        for row in reader:
+            if not any(field.strip() for field in row):
+                continue
+            if len(row) != len(header):
+                raise _error(options, f"{path}, line {reader.line_num}: {len(row)} fields instead of {len(header)}")
+            rows.append([field.strip() for field in row])
+    except csv.Error as error:
+        raise _error(options, f"{path}, line {reader.line_num}: {error}") from None
+    position = _positions(path, header, options)
+    if not rows:
+        raise _error(options, f"{path} lists no clip")
+    table = pd.DataFrame({name: pd.array([row[i] for row in rows], dtype="string") for name, i in position.items()})
+    if (table["path"] == "").any():
+        raise _error(options, f"{path}: clip number {int((table['path'] == '').argmax()) + 1} has no path")
+    return table
+
+
+def _positions(path: Path, header: list[str], options: Options) -> dict[str, int]:
+    """Where each of our columns stands in the table; whether a name is in capitals does not matter."""
     unknown = sorted(set(options.columns) - set(_COLUMNS))
     if unknown:
         raise _error(options, f"options.columns names {unknown[0]!r}; known: {', '.join(_COLUMNS)}")
-    absent = [theirs for theirs in options.columns.values() if theirs.casefold() not in {h.casefold() for h in header}]
-    if absent or "path" not in {ours.get(name.casefold()) for name in header}:
-        lacking = absent[0] if absent else options.columns.get("path", "path")
-        raise _error(
-            options,
-            f"{path} has no column {lacking!r}; it has {', '.join(header) or 'none'}. Known columns: "
-            f"{', '.join(_COLUMNS)}; `options.columns` maps other names to them, such as {{label: emotion}}",
-        )
-    for number, row in enumerate(rows[1:], start=2):
-        if row and len(row) != len(header):
-            raise _error(options, f"{path}, line {number}: {len(row)} fields instead of {len(header)}")
-    table = pd.DataFrame(
-        [row for row in rows[1:] if any(field.strip() for field in row)], columns=header, dtype="string"
-    )
-    table = table.rename(columns={name: ours[name.casefold()] for name in header if name.casefold() in ours})
-    table = table[[name for name in _COLUMNS if name in table]].apply(lambda column: column.str.strip())
-    if table.empty:
-        raise _error(options, f"{path} lists no clip")
-    if (table["path"] == "").any():
-        raise _error(options, f"{path}: clip number {int((table['path'] == '').argmax()) + 1} has no path")
-    return table.astype("string")
+    theirs = [name.casefold() for name in header]
+    position = {}
+    for name in _COLUMNS:
+        called = options.columns.get(name, name)
+        count = theirs.count(called.casefold())
+        if count > 1:
+            raise _error(options, f"{path} has {count} columns {called!r}")
+        if count:
+            position[name] = theirs.index(called.casefold())
+        elif name in options.columns or name == "path":
+            raise _error(
+                options,
+                f"{path} has no column {called!r}; it has {', '.join(filter(None, header)) or 'none'}. Known columns: "
+                f"{', '.join(_COLUMNS)}; `options.columns` maps other names to them, such as {{label: emotion}}",
+            )
+    return position
+
+
+def _slashes(paths: pd.Series) -> pd.Series:
+    """Paths as the clips table has them, with forward slashes."""
+    return paths.str.replace("\\", "/").str.removeprefix("./")
 
 
 def _check_names(names: pd.Series, options: Options) -> None:
@@ -166,11 +193,19 @@ def _check_names(names: pd.Series, options: Options) -> None:
 
 def _number(table: pd.DataFrame, name: str, options: Options) -> list[float]:
     values = pd.to_numeric(table[name].mask(table[name] == ""), errors="coerce")
-    wrong = values.isna() & (table[name] != "")
+    wrong = (values.isna() | (values.abs() == math.inf)) & (table[name] != "")
     if wrong.any():
         row = int(wrong.argmax())
         raise _error(options, f"clip number {row + 1}: {name} is {table[name].iloc[row]!r}, which is no number")
     return values.astype("float64").tolist()
+
+
+def _check_times(columns: Mapping[str, Any], options: Options) -> None:
+    starts = columns.get("start_s", [0.0] * len(columns["clip_id"]))
+    ends = columns.get("end_s", [math.nan] * len(starts))
+    for number, (start, end) in enumerate(zip(starts, ends, strict=True), start=1):
+        if start < 0 or end <= start:
+            raise _error(options, f"clip number {number} cannot last from {start:g} s to {end:g} s")
 
 
 def _mapped(table: pd.DataFrame, name: str, known: Mapping[str, str], options: Options) -> list[str | None]:

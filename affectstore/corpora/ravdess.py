@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 from pydantic import Field
 
 from affectstore.config.base import Settings
@@ -40,7 +41,7 @@ from affectstore.corpora._ravdess_names import (
 from affectstore.corpora.base import Card, Found, Skipped, clips_table
 from affectstore.errors import CorpusError
 
-#: Counts are those of the default option, speech; `files` is all that there is, speech and song.
+#: Counts are those of the default option, speech.
 CARD = Card(
     name="ravdess",
     title="RAVDESS: Ryerson Audio-Visual Database of Emotional Speech and Song",
@@ -58,7 +59,6 @@ CARD = Card(
         **{f"label:{label}": 96 if label == "NEU" else 192 for label in LABELS},
         "level:normal": 768,
         "level:strong": 672,
-        "files": 7356,
     },
     duplicates={"01-03-01-02-02-07": "01-03-01-02-01-07"},
     folds=(
@@ -94,8 +94,8 @@ class Options(Settings):
     )
     audio: Literal["auto", "wav", "mp4"] = Field(
         default="auto",
-        description="Where the sound of every clip comes from: the wav of its own, or the sound of the mp4; `auto`: the "
-        "wav where there is one, else the mp4.",
+        description="Where the sound of every clip comes from: the wav files or the sound of the mp4 files; `auto`: "
+        "the wavs where there are any.",
     )
 
 
@@ -115,7 +115,7 @@ def find(root: Path, options: Mapping[str, Any]) -> Found:
     channels = _WANTED[wanted.channel]
     made = [recording for channel in channels for recording in recordings(channel)]
     here = [recording for recording in made if any(recording in paths for paths in files.paths.values())]
-    sound, picture = _media(files, wanted.audio)
+    sound, picture = _media(files, here, wanted.audio)
     clips = [recording for recording in here if recording in sound or recording in picture]
     if not clips:
         raise _nothing(root, wanted, files)
@@ -129,14 +129,32 @@ def find(root: Path, options: Mapping[str, Any]) -> Found:
         absent,
         root,
         tuple(_notes(made, clips, sound, picture, files, wanted)),
+        expected=_expected(made),
     )
 
 
-def _media(files: Files, wanted: str) -> tuple[dict[Recording, str], dict[Recording, str]]:
-    """The file of each recording's sound and of its picture."""
+def _media(
+    files: Files, here: Sequence[Recording], wanted: str
+) -> tuple[Mapping[Recording, str], Mapping[Recording, str]]:
+    """The file of each recording's sound and of its picture.
+
+    Sound comes from one kind of file: wav and mp4 differ in codec, and a corpus of both would teach that difference.
+    """
     both, blind, mute = (files.paths[modality] for modality in (AUDIO_VIDEO, AUDIO_ONLY, VIDEO_ONLY))
-    sound = {"auto": {**both, **blind}, "wav": blind, "mp4": both}[wanted]
-    return sound, {**mute, **both}
+    if wanted == "auto":
+        wanted = "wav" if any(recording in blind for recording in here) else "mp4"
+    return {"wav": blind, "mp4": both}[wanted], {**mute, **both}
+
+
+def _expected(made: Sequence[Recording]) -> dict[str, int]:
+    """The card's numbers, for the recordings that are asked for."""
+    return {
+        "clips": len(made),
+        "speakers": len({recording.actor for recording in made}),
+        "sentences": len({recording.statement for recording in made}),
+        **{f"label:{EMOTIONS[code]}": n for code, n in sorted(Counter(r.emotion for r in made).items())},
+        **{f"level:{INTENSITIES[code]}": n for code, n in sorted(Counter(r.intensity for r in made).items())},
+    }
 
 
 def _nothing(root: Path, wanted: Options, files: Files) -> CorpusError:
@@ -173,9 +191,12 @@ def _absent(made: Sequence[Recording], here: Sequence[Recording]) -> tuple[int, 
     return absent, skipped
 
 
-def _table(clips: Sequence[Recording], sound: Mapping[Recording, str], picture: Mapping[Recording, str]) -> Any:
+def _table(
+    clips: Sequence[Recording], sound: Mapping[Recording, str], picture: Mapping[Recording, str]
+) -> pd.DataFrame:
     statements = [STATEMENTS[recording.statement] for recording in clips]
     ids = [str(recording) for recording in clips]
+    repeats = {clip_id: first for clip_id, first in CARD.duplicates.items() if first in ids}
     return clips_table(
         CARD.name,
         {
@@ -185,7 +206,7 @@ def _table(clips: Sequence[Recording], sound: Mapping[Recording, str], picture: 
             "level": [INTENSITIES[recording.intensity] for recording in clips],
             "sentence": statements,
             "text": [TEXTS[statement] for statement in statements],
-            "duplicate_of": [CARD.duplicates.get(clip_id) for clip_id in ids],
+            "duplicate_of": [repeats.get(clip_id) for clip_id in ids],
             "label_intended": [EMOTIONS[recording.emotion] for recording in clips],
             "audio_path": [sound.get(recording) for recording in clips],
             "video_path": [picture.get(recording) for recording in clips],
@@ -204,18 +225,16 @@ def _notes(
     counted = {code: sum(recording in files.paths[code] for recording in made) for code in MODALITIES}
     kinds = (f"{counted[code]} of {len(made)} {name} ({code})" for code, name in MODALITIES.items())
     notes = [f"files of {'speech and song' if wanted.channel == 'both' else wanted.channel}: {', '.join(kinds)}"]
-    wavs = files.paths[AUDIO_ONLY]
-    from_mp4 = sum(recording in sound and sound[recording] != wavs.get(recording) for recording in clips)
+    from_wav = sound is files.paths[AUDIO_ONLY]
     silent = sum(recording not in sound for recording in clips)
-    from_wav = len(clips) - silent - from_mp4
-    parts = (f"{from_wav} wav files" if from_wav else "", f"{from_mp4} mp4 files" if from_mp4 else "")
-    notes.append(f"sound is taken from {' and '.join(filter(None, parts)) or 'no file'}")
+    if silent < len(clips):
+        notes.append(f"sound is taken from {len(clips) - silent} {'wav' if from_wav else 'mp4'} files")
     if silent:
-        notes.append(f"{silent} clips have no sound (options.audio: {wanted.audio})")
+        notes.append(f"{silent} clips have no such file, so no sound (options.audio: {wanted.audio})")
     blind = sum(recording not in picture for recording in clips)
     if blind:
         notes.append(f"{blind} clips have no mp4, so no picture")
-    stereo = sum(str(recording) in _STEREO and recording in wavs for recording in clips)
+    stereo = sum(str(recording) in _STEREO and recording in sound for recording in clips)
     if stereo and from_wav:
         notes.append(f"{stereo} wav files are stereo, the others mono (feature `audio` mixes by its option `channel`)")
     others = {r for paths in files.paths.values() for r in paths if r.channel not in _WANTED[wanted.channel]}

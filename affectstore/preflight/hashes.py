@@ -109,6 +109,21 @@ def describe_files(
     return pd.DataFrame({name: pd.Series(files[name], dtype=types[name]) for name in COLUMNS.names})
 
 
+def unusable_files(root: Path, paths: Sequence[str]) -> dict[str, str]:
+    """Path -> why a file cannot be used, as far as that shows without opening it.
+
+    Args:
+        root: corpus folder.
+        paths: files below it, relative.
+
+    Raises:
+        CorpusError: a folder of the corpus is a link that leads out of it.
+    """
+    real_root = os.path.realpath(root)
+    _check_folders(real_root, {path.rpartition("/")[0] for path in paths})
+    return {paths[row]: problem for row, problem in _stat(real_root, paths)[2].items()}
+
+
 def _check_folders(real_root: str, folders: set[str]) -> None:
     for folder in sorted(folders):
         real = os.path.realpath(f"{real_root}/{folder}")

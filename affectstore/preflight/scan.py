@@ -93,7 +93,7 @@ def scan(
     module = CORPORA.load(kind or corpus)
     found: Found = module.find(Path(root), dict(options))
     check_found(found.clips, module.CARD)
-    clips, unfit = _fit_names(found.clips)
+    clips, unfit = fit_names(found.clips)
     memory = results / "manifests" / f"{corpus}.media.parquet"
     clips, unusable = _add_media(clips, Path(root), memory, paranoid=paranoid, jobs=jobs)
     skipped = tuple(sorted((*found.skipped, *unfit, *unusable), key=lambda s: (s.clip_id, s.path, s.reason)))
@@ -160,7 +160,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
     return table.select(list(MANIFEST_COLUMNS)).to_pandas().astype(dict(MANIFEST_COLUMNS))
 
 
-def _fit_names(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[Skipped]]:
+def fit_names(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[Skipped]]:
     """The clips whose ids and paths can stand in tables and lie below the root; a reason for the others."""
     reason = pd.Series("", index=clips.index, dtype="string")
     reason[clips["clip_id"].str.contains(_UNFIT_ID)] = "the clip id holds a slash or control characters"
@@ -280,20 +280,22 @@ def _summary(clips: pd.DataFrame, found: Found, card: Card) -> tuple[str, ...]:
     bad = int(clips["known_bad"].notna().sum())
     if bad:
         lines.append(f"{bad} clips are known to be bad: features are computed, protocols leave them out")
-    counts = card.counts if found.expected is None else found.expected
-    if found.whole or (found.whole is None and len(clips) == counts.get("clips")):
-        lines += against_card(clips, counts)
-    return tuple(lines)
+    return (*lines, *(against_card(clips, found, card) or ()))
 
 
-def against_card(clips: pd.DataFrame, counts: Mapping[str, int]) -> list[str]:
-    """One line for each number of a complete corpus that is not the card's.
+def against_card(clips: pd.DataFrame, found: Found, card: Card) -> list[str] | None:
+    """One line for each number of a complete corpus that is not the card's; None for a partial copy.
+
+    A label is the intended one; of a corpus that knows none, the consensus on sound and picture.
 
     Args:
-        clips: the clips table.
-        counts: as in `Card.counts`. A label is the intended one; of a corpus that knows none, the consensus on
-            sound and picture.
+        clips: those of the clips found that are counted.
+        found: says what to expect.
+        card: of the corpus.
     """
+    counts = card.counts if found.expected is None else found.expected
+    if not (len(clips) == counts.get("clips") if found.whole is None else found.whole):
+        return None
     label = clips["label_intended" if clips["label_intended"].notna().any() else "label_audiovisual"]
     columns = {"label": label, "level": clips["level"], "session": clips["session"]}
     lines = []

@@ -19,6 +19,7 @@ from affectstore.features.keys import Feature, Features, features_of
 from affectstore.features.plan import shard_names
 from affectstore.files import write_if_changed
 from affectstore.lock import lock_driver
+from affectstore.models.expand import expand
 from affectstore.models.needs import inputs_of
 from affectstore.preflight.cells import CellPlan, plan_cells
 from affectstore.preflight.experiments import ExperimentState, judge_experiment
@@ -208,7 +209,7 @@ def settle_stores(
         AffectstoreError: the configuration is wrong, another driver is at work, or a corpus that was
             named cannot be read.
     """
-    resolved = resolved or read_config()
+    resolved = resolved or expand(read_config())
     features = features_of(resolved.config)
     check_names(resolved, features)
     lock_driver()

@@ -60,11 +60,6 @@ def features(_given: GivenSteps, options: Options) -> int:
     return options.width
 
 
-def widths(_given: GivenSteps, options: Options) -> tuple[int, ...]:
-    """Width of each layer, from the first to the last."""
-    return (options.width,) * (1 + options.layers * options.passes)
-
-
 def depth(options: Options) -> int:
     """How many layers it gives: those of self-attention, as often as they are passed, and what they read."""
     return options.layers * options.passes + 1

@@ -52,11 +52,6 @@ def features(_given: GivenSteps, options: Options) -> int:
     return options.width
 
 
-def widths(_given: GivenSteps, options: Options) -> tuple[int, ...]:
-    """Width of each layer, from the first to the last."""
-    return (options.width,) * (1 + options.layers)
-
-
 def depth(options: Options) -> int:
     """How many layers it gives: those of self-attention, and what they read."""
     return options.layers + 1

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from affectstore.config.experiment import Training
+from affectstore.config.training import Training
 from affectstore.errors import ConfigError
 from affectstore.evaluation.base import evaluate
 from affectstore.models import engine
 from affectstore.models.base import ENCODERS, TrainingError
 from affectstore.models.checkpoint import Progress, load_checkpoint, save_checkpoint
-from affectstore.models.engine import batches
+from affectstore.models.order import batches
 from affectstore.models.fusions import channel
 from affectstore.models.predict import scores_of
 

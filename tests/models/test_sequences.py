@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from affectstore.config.experiment import Sequences
 from affectstore.models.base import TrainingError
-from affectstore.models.engine import batches
+from affectstore.models.order import batches
 from affectstore.models.sequences import pooling, to_steps
 from affectstore.models.step_inputs import StepInputs
 

@@ -142,7 +142,7 @@ def _turns(copy: Copy, skipped: list[Skipped]) -> Iterator[Turn]:
             yield turn
         else:
             reason = "a turn numbered XX, which the corpus gives neither a label nor a sound of its own"
-            skipped.append(Skipped(name, _listed_in(copy, turn), reason))
+            skipped.append(Skipped(name, copy.tree.files[TRANSCRIPTIONS].get(turn.dialogue, ""), reason))
 
 
 def _media(copy: Copy, turn: Turn) -> dict[str, Any] | str:

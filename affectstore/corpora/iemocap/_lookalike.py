@@ -27,7 +27,9 @@ def make(root: Path, seed: int, *, video: bool) -> None:
     marker = f"{TEXT}version {_VERSION}, seed {seed}, {'with' if video else 'without'} video\n"
     if root.exists():
         if not root.is_dir() or (any(root.iterdir()) and not (root / MARKER).is_file()):
-            raise CorpusError(f"{root} holds something else; name an empty or a new folder for the lookalike of IEMOCAP")
+            raise CorpusError(
+                f"{root} holds something else; name an empty or a new folder for the lookalike of IEMOCAP"
+            )
         if (root / MARKER).is_file() and (root / MARKER).read_text(encoding="utf-8") == marker:
             return
     root.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +30,7 @@ WIDTH, HEIGHT = 720, 480
 TOP, BOTTOM = 112, 368
 FPS = Fraction(30000, 1001)
 #: Each drawing stands for so many frames: drawing is what takes the time.
-_REPEAT = 3
+_REPEAT = 5
 _HALF = WIDTH // 2
 #: Height of the part of a half that is drawn; heads come out about 90 px wide.
 _DRAWN_PX = 150
@@ -40,11 +44,11 @@ def write_avi(path: Path, dialogue: Dialogue, sound: Path, seed: int) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = ffmpeg.input(
-        "pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{WIDTH}x{HEIGHT}", framerate=str(FPS / _REPEAT)
+        "pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{WIDTH}x{BOTTOM - TOP}", framerate=str(FPS / _REPEAT)
     )
     # One thread and no version strings: the bytes are a function of the drawings and the samples.
     output = ffmpeg.output(
-        picture.video,
+        picture.video.filter("pad", WIDTH, HEIGHT, 0, TOP),
         ffmpeg.input(str(sound)).audio,
         str(path),
         r=str(FPS),
@@ -54,33 +58,39 @@ def write_avi(path: Path, dialogue: Dialogue, sound: Path, seed: int) -> None:
         threads=1,
         map_metadata=-1,
         fflags="+bitexact",
+        loglevel="error",
         **{"q:v": 6, "flags:v": "+bitexact", "flags:a": "+bitexact"},
     )
-    process = output.overwrite_output().run_async(
-        cmd=imageio_ffmpeg.get_ffmpeg_exe(), pipe_stdin=True, pipe_stderr=True, quiet=True
-    )
-    _, messages = process.communicate(b"".join(_drawings(dialogue, seed)))
-    if process.returncode:
-        lines = messages.decode(errors="replace").strip().splitlines()
-        raise CorpusError(f"ffmpeg could not write {path.name}: {lines[-1] if lines else process.returncode}")
+    command = output.overwrite_output().compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())
+    with tempfile.TemporaryFile() as said, subprocess.Popen(command, stdin=subprocess.PIPE, stderr=said) as process:
+        # A process that ended early closes the pipe; its status tells.
+        with contextlib.suppress(BrokenPipeError), process.stdin or contextlib.nullcontext() as pipe:
+            for drawing in _drawings(dialogue, seed):
+                pipe.write(drawing)  # type: ignore[union-attr]
+        if process.wait():
+            said.seek(0)
+            lines = said.read().decode(errors="replace").strip().splitlines()
+            raise CorpusError(f"ffmpeg could not write {path.name}: {lines[-1] if lines else process.returncode}")
 
 
-def _drawings(dialogue: Dialogue, seed: int) -> list[bytes]:
+def _drawings(dialogue: Dialogue, seed: int) -> Iterator[bytes]:
+    """What is between the bars, uint8 (row, column, 3) in RGB, drawing by drawing."""
     cv2.setNumThreads(1)
     count = -(-len(dialogue.channels) * FPS // (RATE_HZ * _REPEAT))
     first = dialogue.turns[0].line.turn
-    wearer = first.sex if first.face_side == "left" else "FM".replace(first.sex, "")
+    wearer = first.sex if first.face_side == "left" else _other(first.sex)
     left = actor(seed, first.session, wearer)
-    right = replace(actor(seed, first.session, "FM".replace(wearer, "")), wall=left.wall)
-    halves = []
-    for who, sex in ((left, wearer), (right, "FM".replace(wearer, ""))):
-        halves.append(_half(who, *_acting(dialogue, sex, count, seed), generator(seed, "film", dialogue.name, sex)))
-    frame = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    drawings = []
+    right = replace(actor(seed, first.session, _other(wearer)), wall=left.wall)
+    halves = [
+        _half(who, *_acting(dialogue, sex, count, seed), generator(seed, "film", dialogue.name, sex))
+        for who, sex in ((left, wearer), (right, _other(wearer)))
+    ]
     for pair in zip(*halves, strict=True):
-        frame[TOP:BOTTOM] = np.concatenate(pair, axis=1)
-        drawings.append(frame.tobytes())
-    return drawings
+        yield np.concatenate(pair, axis=1).tobytes()
+
+
+def _other(sex: str) -> str:
+    return "M" if sex == "F" else "F"
 
 
 def _acting(dialogue: Dialogue, sex: str, count: int, seed: int) -> tuple[list[Expression], np.ndarray]:
@@ -100,26 +110,27 @@ def _acting(dialogue: Dialogue, sex: str, count: int, seed: int) -> tuple[list[E
     return looks, mouth
 
 
-def _half(who: Speaker, looks: list[Expression], mouth: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+def _half(who: Speaker, looks: list[Expression], mouth: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """One half of the picture for each drawing, uint8 (row, column, 3), RGB."""
     layers = paint(who, 0.0)
     zoom = _DRAWN_PX / HEIGHT_PX
     back = cv2.resize(layers.back, (round(WIDTH_PX * zoom), _DRAWN_PX), interpolation=cv2.INTER_AREA)
     side = _HALF - back.shape[1]
     above = BOTTOM - TOP - _DRAWN_PX
-    back = cv2.copyMakeBorder(back, above, 0, side // 2, side - side // 2, cv2.BORDER_REPLICATE).astype(np.float32)
+    back = cv2.copyMakeBorder(back, above, 0, side // 2, side - side // 2, cv2.BORDER_REPLICATE)
+    behind = back[above:].astype(np.float32)
     phase = rng.uniform(0, 2 * np.pi, 2)
-    blink = int(rng.integers(20, 30))
-    pictures = []
+    blink = int(rng.integers(10, 15))
     for k, look in enumerate(looks):
         lid = 1.0 if k % blink == blink - 1 else 0.0
         head = draw(layers.head, who, look, Moment(1.0, float(mouth[k]), lid, 0.0, 0.0))
-        turn = cv2.getRotationMatrix2D((CENTRE_X * ZOOM, CENTRE_Y * ZOOM), 2 * np.sin(k / 11 + phase[0]), zoom / ZOOM)
-        turn[0, 2] += _HALF / 2 - CENTRE_X * ZOOM + 2 * np.sin(k / 9 + phase[1])
-        turn[1, 2] += above + zoom * (CENTRE_Y - 1.5 * mouth[k]) - CENTRE_Y * ZOOM
-        size = (_HALF, BOTTOM - TOP)
+        turn = cv2.getRotationMatrix2D((CENTRE_X * ZOOM, CENTRE_Y * ZOOM), 2 * np.sin(k / 7 + phase[0]), zoom / ZOOM)
+        turn[0, 2] += _HALF / 2 - CENTRE_X * ZOOM + 2 * np.sin(k / 5 + phase[1])
+        turn[1, 2] += zoom * (CENTRE_Y - 1.5 * mouth[k]) - CENTRE_Y * ZOOM
+        size = (_HALF, _DRAWN_PX)
         placed = cv2.warpAffine(head, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         cover = cv2.warpAffine(layers.alpha, turn, size, flags=cv2.INTER_LINEAR)
         share = cover.astype(np.float32)[..., None] / 255
-        pictures.append((back + (placed.astype(np.float32) - back) * share).astype(np.uint8))
-    return pictures
+        picture = back.copy()
+        picture[above:] = behind + (placed.astype(np.float32) - behind) * share
+        yield picture

@@ -64,8 +64,7 @@ def wdseg(turn: Spoken, seed: int) -> str:
     scores = [-int(rng.integers(10_000, 400_000)) for _ in rows]
     lines = ["\t{:>5} {:>5} {:>10} {}\n".format("SFrm", "EFrm", "SegAScr", "Word")]
     lines += [
-        f"\t{first:5d} {last:5d} {score:10d} {word}\n"
-        for (first, last, word), score in zip(rows, scores, strict=True)
+        f"\t{first:5d} {last:5d} {score:10d} {word}\n" for (first, last, word), score in zip(rows, scores, strict=True)
     ]
     return "".join(lines) + f" Total score: {sum(scores):11d}\n"
 

@@ -64,6 +64,7 @@ def _missing(copy: Copy) -> list[str]:
             which = "" if not there else f" of {', '.join(without)}"
             notes.append(f"without {what}{which}: {folder}/ has no {suffix} file there")
     dialogues = {name.rpartition("_")[0] for name in (*tree.files[UTTERANCES], *copy.evaluations.utterances)}
+    dialogues |= tree.files[VIDEO].keys()
     for folder in (VIDEO, EVALUATION, TRANSCRIPTIONS):
         there = tree.sessions_with(folder)
         gaps = sorted(name for name in dialogues - set(tree.files[folder]) if name[4] in there)

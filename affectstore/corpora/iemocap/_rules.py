@@ -42,7 +42,7 @@ def four_classes(utterance: Utterance) -> str:
     if utterance.label is None:
         return "no agreement: no label has a majority of the raters (xxx)"
     if utterance.label not in FOUR_CLASSES:
-        return f"the label {utterance.label} is not among {', '.join(FOUR_CLASSES)}"
+        return f"the label {utterance.label} is none of the four classes"
     return ""
 
 

@@ -1,0 +1,166 @@
+"""One pass over the training side: batches, losses, backward passes, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from affectstore.config.training import Training
+from affectstore.models.augment import Augmenter
+from affectstore.models.base import Output, TrainingError
+from affectstore.models.batch import Batch, make_batch
+from affectstore.models.dataset import ClipSet
+from affectstore.models.draws import Draws
+from affectstore.models.g_blending import JOINT, weights_of
+from affectstore.models.loss import UNLABELLED, LabelLoss, balanced
+from affectstore.models.means import Means
+from affectstore.models.mixup import mix
+from affectstore.models.modality_dropout import drop_modalities
+from affectstore.models.network import Network
+from affectstore.models.ogm_ge import certainty, coefficients, modulate
+from affectstore.models.order import batches
+from affectstore.models.read_ahead import read_ahead
+from affectstore.models.scale import Scale
+from affectstore.models.schedule import rate_of
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """What is trained, on what, and how.
+
+    Attributes:
+        fabric: device, precision and processes.
+        network: what is trained.
+        model: the same as Fabric wraps it.
+        optimiser: the same.
+        clips: the training side.
+        scales: how inputs are normalised.
+        settings: the engine's.
+        seed: of the run.
+        class_weights: float32 (class,) on the device; none: all the same.
+    """
+
+    fabric: Fabric
+    network: Network
+    model: Any
+    optimiser: Any
+    clips: ClipSet
+    scales: Mapping[str, Scale]
+    settings: Training
+    seed: int
+    class_weights: Tensor | None
+
+
+def weights_of_classes(clips: ClipSet, classes: int, settings: Training, device: torch.device) -> Tensor | None:
+    """The loss' class weights, by the training side's counts."""
+    if settings.class_weights == "none":
+        return None
+    return torch.from_numpy(balanced(clips.labels.cpu().numpy(), classes)).to(device)
+
+
+def train_epoch(trainee: Trainee, history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """One pass over the training side; figures are means over it, with the weights as they were at each step.
+
+    Args:
+        trainee: what is trained.
+        history: one row for each epoch before.
+
+    Returns:
+        Columns of the history: train_loss, train_accuracy (of the clips with labels), train_loss_<name> for each
+        auxiliary loss, weight_<head> of G-Blending or gradient_<modality> of OGM-GE, learning_rate.
+
+    Raises:
+        TrainingError: a loss is not finite.
+    """
+    settings, epoch = trainee.settings, len(history) + 1
+    rate, means = rate_of(settings, history), Means()
+    for group in trainee.optimiser.param_groups:
+        group["lr"] = rate
+    heads: dict[str, float] = {}
+    if settings.balance == "g_blending":
+        heads = weights_of(history, (JOINT, *trainee.network.recipe.modalities))
+    trainee.model.train()
+    for number, (index, batch) in enumerate(_read(trainee, epoch)):
+        _step(trainee, index, batch, Draws(trainee.seed, epoch, number), heads, means)
+    return {
+        "train_loss": means["train_loss"],
+        "train_accuracy": means["train_accuracy"],
+        **means.under("train_loss_"),
+        **{f"weight_{head}": weight for head, weight in heads.items()},
+        **means.under("gradient_"),
+        "learning_rate": rate,
+    }
+
+
+def _read(trainee: Trainee, epoch: int) -> Iterator[tuple[np.ndarray, Batch]]:
+    """The epoch's batches with the places of their clips, augmented; read ahead where clips are not on the GPU."""
+    settings, clips, device = trainee.settings, trainee.clips, trainee.fabric.device
+    order = list(batches(len(clips), settings.batch_size, trainee.seed, epoch, clips.lengths))
+
+    def make(number: int) -> Batch:
+        augmenter = Augmenter(settings.augment, Draws(trainee.seed, epoch, number))
+        return make_batch(clips, order[number], trainee.network.recipe, trainee.scales, device, augmenter)
+
+    ahead = device.type == "cuda" and clips.labels.device != device
+    yield from zip(order, read_ahead(make, range(len(order))) if ahead else map(make, range(len(order))), strict=True)
+
+
+def _step(
+    trainee: Trainee, index: np.ndarray, batch: Batch, draws: Draws, heads: Mapping[str, float], means: Means
+) -> None:
+    """One step on one batch."""
+    settings, fabric = trainee.settings, trainee.fabric
+    batch, criterion = _prepared(trainee, batch, draws)
+    output = trainee.model(batch.values, batch.masks, None if heads else criterion, settings.balance != "none")
+    loss, parts = _loss(output, criterion, heads)
+    if not torch.isfinite(loss):
+        raise TrainingError(
+            f"seed {trainee.seed}, epoch {draws.epoch}: the loss of a batch is {loss.item()}; clips of the batch: "
+            f"{', '.join(trainee.clips.ids(index))}. Look at their features, or lower `train.learning_rate` or set "
+            "`train.clip_gradient`"
+        )
+    trainee.optimiser.zero_grad()
+    fabric.backward(loss)
+    if settings.balance == "ogm_ge":
+        factors = coefficients(certainty(output.scores, batch.labels).tolist(), settings.ogm_alpha)
+        for modality, factor in zip(output.scores, factors, strict=True):
+            noise = draws.on(fabric.device, "ogm_ge", modality)
+            modulate(trainee.network.encoders[modality], factor, noise)
+            means.add(f"gradient_{modality}", factor, 1)
+    if settings.clip_gradient is not None:
+        fabric.clip_gradients(trainee.model, trainee.optimiser, max_norm=settings.clip_gradient)
+    trainee.optimiser.step()
+    labelled = batch.labels != UNLABELLED
+    hits = ((output.logits.argmax(dim=1) == batch.labels) & labelled).sum()
+    means.add("train_loss", loss.item() * len(index), len(index))
+    means.add("train_accuracy", hits.item(), labelled.sum().item())
+    for name, value in parts.items():
+        means.add(f"train_loss_{name}", value.item() * len(index), len(index))
+
+
+def _prepared(trainee: Trainee, batch: Batch, draws: Draws) -> tuple[Batch, LabelLoss]:
+    """The batch as it is trained on, and how far logits are from its labels."""
+    settings, partners, share = trainee.settings, None, 1.0
+    if settings.mixup:
+        batch, partners, share = mix(batch, settings.mixup, draws)
+    if settings.modality_dropout:
+        batch = drop_modalities(batch, settings.modality_dropout, draws)
+    criterion = LabelLoss(
+        batch.labels, trainee.class_weights, settings.label_smoothing, partners, share, settings.unlabelled
+    )
+    return batch, criterion
+
+
+def _loss(output: Output, criterion: LabelLoss, heads: Mapping[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    """What is descended, and its parts beside the criterion of the logits: the fusion's losses, or each modality's."""
+    joint = criterion(output.logits)
+    if not heads:
+        return joint + sum(output.losses.values()), output.losses
+    parts = {modality: criterion(logits) for modality, logits in output.scores.items()}
+    return heads[JOINT] * joint + sum(heads[modality] * loss for modality, loss in parts.items()), parts
