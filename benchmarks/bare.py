@@ -122,7 +122,9 @@ class Bare:
         pairs = []
         for k in first:
             both = (frames[k][1], frames[min(k + 1, len(frames) - 1)][1])
-            scaled = [scaler.reformat(frame, SIZE_PX, SIZE_PX, format="rgb24", threads=1).to_ndarray() for frame in both]
+            scaled = [
+                scaler.reformat(frame, SIZE_PX, SIZE_PX, format="rgb24", threads=1).to_ndarray() for frame in both
+            ]
             pairs.append(_jpeg(np.concatenate(scaled, axis=1)))
         (self._folder / f"{video.stem}-pairs.jpegs").write_bytes(b"".join(pairs))
 

@@ -66,8 +66,8 @@ def _lines(
     from affectstore.models.batch import make_batch, scales_of
     from affectstore.models.dataset import load_clips
     from affectstore.models.engine import fit
-    from affectstore.models.order import batches
     from affectstore.models.network import Network
+    from affectstore.models.order import batches
     from affectstore.models.recipe import recipe_of
 
     recipe, settings = recipe_of(experiment, cell, CLASSES), experiment.training_of(cell)

@@ -1,9 +1,9 @@
 """The other baseline of extraction: how the studies that this pipeline generalises prepared their data.
 
 A process of ffmpeg for the sound, the spectrogram drawn as a figure without axes and read back, MTCNN
-with its defaults on the middle frame at full size, openSMILE on the file of the sound, and, by a script of their own that opens the video
-again, for the 3D networks every frame and a piece of the spectrogram per frame as plain arrays
-(T, 3, 224, 224).
+with its defaults on the middle frame at full size, openSMILE on the file of the sound, and, by a script
+of their own that opens the video again, for the 3D networks every frame and a piece of the spectrogram
+per frame as plain arrays (T, 3, 224, 224).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import statistics
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ class Counts:
     Attributes:
         computed, reused, failed, not_applicable: clips.
         seconds: of the whole job.
-        clip_s: a computed clip's mean time, reading and writing included; None where none was computed.
+        clip_s: median time of a computed clip, reading and writing included; None where none was computed.
         host: machine.
     """
 
@@ -79,7 +80,7 @@ def extract_shard(
     sources: dict[Path, ShardReader] = {}
     upstream = _Upstream(features, feature, corpus_dir, shard, plan["clip_id"].tolist(), keys)
     computed = reused = 0
-    computing_s = 0.0
+    times_s: list[float] = []
     arrays = storage(feature, codec)
     with ShardWriter(feature_dir, shard, feature.digest, arrays, provenance(feature), feature.container) as writer:
         clips: Iterable[Any] = plan.itertuples()
@@ -97,7 +98,7 @@ def extract_shard(
                 writer.fail(row.clip_id, key, "not_applicable", str(error))
             except ClipError as error:
                 writer.fail(row.clip_id, key, "failed", str(error))
-            computing_s += time.monotonic() - clip_began
+            times_s.append(time.monotonic() - clip_began)
         ledger = writer.finish()
     status = [entry.status for entry in ledger.clips]
     return Counts(
@@ -106,7 +107,7 @@ def extract_shard(
         failed=status.count("failed"),
         not_applicable=status.count("not_applicable"),
         seconds=round(time.monotonic() - began, 3),
-        clip_s=round(computing_s / computed, 5) if computed else None,
+        clip_s=round(statistics.median(times_s), 5) if times_s else None,
         host=platform.node(),
     )
 

@@ -43,7 +43,9 @@ class Augmenter:
         return x
 
     def levels(self, x: Tensor, mask: Tensor, modality: str) -> Tensor:
-        """Spectrograms (clip, channel, frame, band, column), normalised: time is the frames, of a picture its columns."""
+        """Spectrograms (clip, channel, frame, band, column), normalised: time is frames, of a picture its columns."""
+        if not self._masks:
+            return x
         clips, _, frames, bands, columns = x.shape
         if frames > 1:
             times = self._spans(mask.sum(dim=1), frames, "time", modality)[:, None, :, None, None]
@@ -54,10 +56,16 @@ class Augmenter:
 
     def steps(self, x: Tensor, mask: Tensor, modality: str) -> Tensor:
         """Sequences (clip, step, column), normalised."""
+        if not self._masks:
+            return x
         clips, steps, columns = x.shape
         times = self._spans(mask.sum(dim=1), steps, "time", modality)[:, :, None]
         rows = self._spans(x.new_full((clips,), columns), columns, "band", modality)[:, None, :]
         return x.masked_fill(times | rows, 0)
+
+    @property
+    def _masks(self) -> bool:
+        return bool(self.settings.time_masks or self.settings.band_masks)
 
     def _cut(self, x: Tensor, modality: str) -> Tensor:
         """A square share of each clip's pictures, scaled back bilinearly."""

@@ -35,6 +35,12 @@ Such a fusion may also declare
 - `scores(weights, encoded, options) -> dict[str, Tensor]`: modality -> logits (clip, class) of that modality alone,
   where it has such: what OGM-GE and G-Blending compare modalities by.
 
+A fusion that goes word by word names in `SPEC.words` the modality whose rows are words; the `Encoded` of every other
+modality then has `spans`: which of its steps lie under each word, as the clips' word times say.
+
+A fusion that says `SPEC.taught` gets as a fifth argument of `fuse` what teachers say: modality -> logits (clip, class),
+for those modalities that have one; empty outside training.
+
 A fusion of layers declares `noise(options) -> float`; `weights` gets the widths of each modality's layers (first to
 last) instead of one size, and `fuse` gets in training, as a fifth argument, what the encoders give with that noise.
 
@@ -114,6 +120,9 @@ class FusionSpec:
         needs: "inputs", or what every encoder must give.
         axis: for inputs, the axis along which they are joined.
         unlabelled: whether it learns from clips without labels too, by losses that do not need them.
+        words: the modality whose rows are words, where it goes word by word: cells need that modality, and clips
+            whose word times are not known are left out.
+        taught: whether it learns from what trained networks of one modality say; needs "vector" or "sequence".
     """
 
     version: int
@@ -121,6 +130,8 @@ class FusionSpec:
     needs: Literal["inputs"] | Gives
     axis: str | None = None
     unlabelled: bool = False
+    words: str | None = None
+    taught: bool = False
 
 
 class TrainingError(AffectstoreError):
@@ -157,12 +168,15 @@ class Encoded(NamedTuple):
         mask: bool (clip, step) of the sequence.
         layers: the hidden sequences from the first layer to the last, each (clip, step, feature); empty where it
             gives no layers.
+        spans: int64 (clip, word, 2), the first and the last + 1 of the steps under each word, (0, 0) where there is no
+            word; set by the network, for fusions that go word by word, in all modalities but that of the words.
     """
 
     vector: Tensor
     sequence: Tensor | None = None
     mask: Tensor | None = None
     layers: tuple[Tensor, ...] = ()
+    spans: Tensor | None = None
 
 
 def gives(spec: EncoderSpec, needed: Gives) -> bool:

@@ -116,8 +116,17 @@ def _predictions(data: FoldVectors, fitted: FittedBaseline, seed: int) -> tuple[
             if side == "test" and without is None:
                 infer_s = time.perf_counter() - start
             condition = "full" if without is None else f"no_{without}"
-            labels = {"fold": data.facts.fold, "seed": seed, "side": side, "condition": condition}
-            parts.append(prediction_rows(clips.table, p, data.recipe.classes, **labels))
+            parts.append(
+                prediction_rows(
+                    clips.table,
+                    p,
+                    data.recipe.classes,
+                    fold=data.facts.fold,
+                    seed=seed,
+                    side=side,
+                    condition=condition,
+                )
+            )
     return parts, infer_s
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from affectstore.models.augment import Augmenter
 from affectstore.models.dataset import ClipSet, Inputs
 from affectstore.models.recipe import Recipe
 from affectstore.models.scale import FLAT, Scale
 from affectstore.models.step_inputs import StepInputs
+from affectstore.models.transfer import moved
 
 _CHUNK = 32  # clips a time when a whole side is summed, so that it is never held as float64
 
@@ -25,16 +27,25 @@ class Batch:
         values: modality -> float32 (clip, *shape of its `Given`), zero where padded.
         masks: modality -> bool (clip, frame) or (clip, step).
         labels: int64 (clip,).
+        spans: modality -> int64 (clip, word, 2), the steps under each word, (0, 0) where there is none; empty unless
+            the fusion goes word by word.
     """
 
     values: dict[str, Tensor]
     masks: dict[str, Tensor]
     labels: Tensor
+    spans: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def at(self, rows: Tensor) -> Batch:
+        """Some of the clips, padded as they were."""
+        rows = rows.to(self.labels.device)
+        values, masks, spans = ({m: x[rows] for m, x in part.items()} for part in (self.values, self.masks, self.spans))
+        return Batch(values, masks, self.labels[rows], spans)
 
     def without(self, modality: str) -> Batch:
         """The batch with the values of one modality set to zero (the mean picture of the training side)."""
         blank = {m: torch.zeros_like(v) if m == modality else v for m, v in self.values.items()}
-        return Batch(blank, self.masks, self.labels)
+        return replace(self, values=blank)
 
 
 def scales_of(train: ClipSet, recipe: Recipe) -> dict[str, Scale]:
@@ -79,26 +90,40 @@ def make_batch(
 
     A picture of one channel is repeated where the network takes three. Normalising comes before padding:
     padded frames and steps are zero, not a normalised black. Sequences are as long as the longest of these clips.
+
+    Args:
+        clips, index: which.
+        recipe: says what the network takes.
+        scales: how inputs are normalised.
+        device: where the batch is made: until they are there, values are as they are kept.
+        augmenter: changes training inputs; none for all others.
     """
     place = torch.as_tensor(np.asarray(index, dtype=np.int64))
     values, masks = {}, {}
     for modality in recipe.modalities:
         inputs, scale, given = clips.inputs[modality], scales[modality], recipe.given[modality]
         if isinstance(inputs, StepInputs):
-            values[modality], masks[modality] = inputs.gather(place, scale, device)
+            x, mask = inputs.gather(place, scale, device)
+            values[modality] = x if augmenter is None else augmenter.steps(x, mask, modality)
+            masks[modality] = mask
             continue
         at = place.to(inputs.values.device)
         mask = inputs.mask[at].to(device)
-        x = _unit(inputs.values[at].to(device))
+        x = _unit(moved(inputs.values[at], device))
+        if augmenter is not None and modality == "vision":
+            x = augmenter.pictures(x, modality)
         mean, std = (torch.tensor(v, device=device).view(1, -1, 1, 1, 1) for v in (scale.mean, scale.std))
         x = (x - mean) / std
         if not mask.all():
             x = x * mask[:, None, :, None, None]
+        if augmenter is not None and modality == "audio":
+            x = augmenter.levels(x, mask, modality)
         if x.shape[1] != given.channels:
             x = x.expand(-1, given.channels, -1, -1, -1)
         values[modality] = x if given.frames is not None else x.squeeze(2)
         masks[modality] = mask
-    return Batch(values, masks, clips.labels[place.to(clips.labels.device)].to(device))
+    spans = {} if clips.spans is None else clips.spans.gather(place, device)
+    return Batch(values, masks, clips.labels[place.to(clips.labels.device)].to(device), spans)
 
 
 def _unit(values: Tensor) -> Tensor:

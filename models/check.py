@@ -11,6 +11,7 @@ from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.models.base import AXES, ENCODERS, FUSIONS, OUTPUTS, gives
 from affectstore.models.baselines.base import BASELINES
 from affectstore.models.needs import encoders_of, inputs_of
+from affectstore.models.options import check_training
 
 
 def check_cell(experiment: Experiment, cell: Cell) -> str:
@@ -37,6 +38,8 @@ def check_cell(experiment: Experiment, cell: Cell) -> str:
                 return f"`sharing: {cell.sharing}` means nothing here: {_one_encoder(cell)}; leave it out"
         inputs_of(experiment, cell)
         _check_options(experiment, cell)
+        fusion = FUSIONS.load(cell.fusion) if cell.fusion else None
+        return check_training(experiment.training_of(cell), fusion, cell.sharing)
     except ConfigError as error:
         return str(error)
     return ""
@@ -69,6 +72,11 @@ def check_pair(encoders: Mapping[str, str], fusion: str | None) -> str:
                 f"fusion {fusion!r} needs {module.SPEC.needs!r} ({', '.join(OUTPUTS[module.SPEC.needs])}) of every "
                 f"encoder, and encoder {name!r} gives {encoder.SPEC.gives!r}"
             )
+    if module.SPEC.words is not None and module.SPEC.words not in encoders:
+        return (
+            f"fusion {fusion!r} goes word by word, so it needs {module.SPEC.words} among the modalities, which are "
+            f"{', '.join(encoders)}"
+        )
     return ""
 
 

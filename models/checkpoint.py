@@ -103,6 +103,7 @@ def load_checkpoint(
         for group in record["optimiser"]["groups"]
     ]
     optimiser.load_state_dict({"state": values, "param_groups": groups})
+    _lay_out_as_weights(optimiser)
     torch.set_rng_state(tensors["generator.cpu"])
     if "generator.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["generator.cuda"])
@@ -114,6 +115,14 @@ def load_checkpoint(
 def drop_checkpoint(folder: Path) -> None:
     """Remove a checkpoint, if there is one."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lay_out_as_weights(optimiser: Optimizer) -> None:
+    """Moments in the memory layout of their weights (channels last, say), as fused steps expect them."""
+    for parameter, values in optimiser.state.items():
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from affectstore.models.base import GivenSteps
+from affectstore.models.loss import UNLABELLED
 from affectstore.models.pictures import spread, to_pictures
 from affectstore.models.recipe import Recipe
-from affectstore.models.sequences import pooling, to_steps
+from affectstore.models.sequences import pooling, to_first, to_steps
 from affectstore.models.step_inputs import StepInputs
+from affectstore.models.word_spans import WordSpans, load_spans
 
 _MEMORY_SHARE = 0.5  # of what is free: the rest is for the network and its gradients
 
@@ -49,13 +51,15 @@ class ClipSet:
 
     Attributes:
         table: columns clip_id, speaker and label, one row a clip.
-        labels: index of each clip's class, int64 (clip,).
+        labels: index of each clip's class, int64 (clip,); `UNLABELLED` where it has none.
         inputs: modality -> its values.
+        spans: the steps under each word, where the fusion goes word by word.
     """
 
     table: pd.DataFrame
     labels: Tensor
     inputs: Mapping[str, Inputs | StepInputs]
+    spans: WordSpans | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -107,23 +111,27 @@ def load_clips(store: Any, recipe: Recipe, table: pd.DataFrame, folder: Path) ->
     """Read the features of some clips; pictures are scaled, rows of sequences pooled.
 
     An image is the middle row of its feature; a clip is `pictures.frames` frames, evenly spread where
-    the feature has more rows, zero-padded where it has less.
+    the feature has more rows, zero-padded where it has less. The steps of a sequence may come behind an array
+    that the feature has once a clip (`sequences.first`).
 
     Args:
         store: an open store.
         recipe: says which features, and what becomes of them.
-        table: columns clip_id, speaker and label; every clip usable.
+        table: columns clip_id, speaker and label (NA where a clip has none); every clip usable.
         folder: where values that do not fit into memory are kept, in files that are mapped; the caller
             removes it.
 
     Raises:
-        TrainingError: a feature's rows are no pictures, no numbers, or not finite.
+        TrainingError: a feature's rows are no pictures, no numbers, or not finite; or it lacks the array that is put
+            before them.
     """
     table = table.reset_index(drop=True)
     index = {label: k for k, label in enumerate(recipe.classes)}
-    labels = torch.tensor([index[label] for label in table["label"]], dtype=torch.int64)
+    known = table["label"].notna()
+    places = [index[label] if has else UNLABELLED for label, has in zip(table["label"], known, strict=True)]
+    labels = torch.tensor(places, dtype=torch.int64)
     inputs = {m: _load_inputs(store, recipe, m, table["clip_id"].tolist(), folder) for m in recipe.modalities}
-    return ClipSet(table, labels, inputs)
+    return ClipSet(table, labels, inputs, load_spans(store, recipe, table["clip_id"]))
 
 
 def _load_inputs(store: Any, recipe: Recipe, modality: str, clip_ids: list[str], folder: Path) -> Inputs | StepInputs:
@@ -145,18 +153,22 @@ def _load_inputs(store: Any, recipe: Recipe, modality: str, clip_ids: list[str],
 
 def _load_steps(store: Any, recipe: Recipe, modality: str, clip_ids: list[str], folder: Path) -> StepInputs:
     feature, settings = store[recipe.inputs[modality]], recipe.sequences
+    first = settings.first.get(modality)  # type: ignore[call-overload]
 
     def steps_of(clip_id: str) -> int:
         rows = feature.rows(clip_id)
-        return -(-rows // pooling(rows, settings))
+        return -(-rows // pooling(rows, settings, modality)) + (first is not None)
 
     edges = np.cumsum([0, *(steps_of(clip_id) for clip_id in clip_ids)])
     dtype = torch.float16 if feature.spec.dtype == "float16" else torch.float32
     shape = (int(edges[-1]), recipe.given[modality].columns)
     values = _allocate(shape, dtype, folder / f"{modality}-{clip_ids[0]}-{len(clip_ids)}")
-    for clip_id, first, last in zip(clip_ids, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+    for clip_id, begin, end in zip(clip_ids, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         source = f"feature {recipe.inputs[modality]!r} of clip {clip_id!r}"
-        values[first:last] = torch.from_numpy(to_steps(feature[clip_id], settings, source))
+        steps = to_steps(feature[clip_id], settings, source, modality)
+        if first is not None:
+            steps = np.concatenate([to_first(feature, first, clip_id, source), steps])
+        values[begin:end] = torch.from_numpy(steps)
     return StepInputs(values, torch.from_numpy(edges))
 
 

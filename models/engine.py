@@ -29,6 +29,7 @@ from affectstore.models.optimise import optimiser_of
 from affectstore.models.predict import logits_of, scores_of
 from affectstore.models.reach import check_modalities
 from affectstore.models.scale import Scale
+from affectstore.models.shared_norm import share_norms
 
 #: Least time between two checkpoints: writing one (16 bytes a parameter) may cost as much as a short epoch.
 CHECKPOINT_EVERY_S = 20.0
@@ -64,6 +65,7 @@ def fit(
     seed: int,
     run: Mapping[str, str],
     folder: Path,
+    teachers: Mapping[str, Tensor] | None = None,
 ) -> Fitted:
     """Train a network and choose its epoch on the validation side.
 
@@ -77,6 +79,8 @@ def fit(
         seed: of the order of clips.
         run: digests of what is trained, for the checkpoint.
         folder: holds the checkpoint, if the run was stopped before.
+        teachers: modality -> logits (clip, class) of a teacher on the training side, for a fusion that learns from
+            them.
 
     Raises:
         TrainingError: a modality does not reach the logits, a loss is not finite, or G-Blending has no validation
@@ -89,11 +93,12 @@ def fit(
         )
     model, optimiser = _set_up(fabric, network, settings)
     classes = weights_of_classes(train, len(network.recipe.classes), settings, fabric.device)
-    trainee = Trainee(fabric, network, model, optimiser, train, scales, settings, seed, classes)
+    trainee = Trainee(fabric, network, model, optimiser, train, scales, settings, seed, classes, teachers or {})
     check_modalities(
         network, make_batch(train, range(min(_PROBE_CLIPS, len(train))), network.recipe, scales, fabric.device)
     )
     resumed = load_checkpoint(folder, run, network, optimiser.optimizer)
+    fabric.barrier()  # nobody may write a new checkpoint while others read this one
     if resumed is not None:
         progress, best = resumed
         print(f"going on after epoch {progress.epoch}", flush=True)
@@ -108,7 +113,7 @@ def fit(
         score = (float(epoch), 0.0)
         if val is not None:
             logits = logits_of(model, val, scales, settings.batch_size, fabric.device)
-            worth = scores_of(logits, val.labels)
+            worth = fabric.broadcast(scores_of(logits, val.labels))
             row |= {f"val_{name}": value for name, value in worth.items()}
             score = _score(worth, settings)
             if settings.balance == "g_blending" and is_due(epoch, settings.blend_every):
@@ -121,7 +126,7 @@ def fit(
             best = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
         history = (*progress.history, {"epoch": epoch, **row})
         progress = Progress(run, epoch, best_epoch, best_score, history, progress.train_s + train_s)
-        if time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
+        if fabric.is_global_zero and time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
             save_checkpoint(folder, progress, network, optimiser.optimizer, best)
             saved_at = time.monotonic()
     return Fitted(best, progress.best_epoch, progress.history, progress.train_s)
@@ -130,9 +135,12 @@ def fit(
 def _set_up(fabric: Fabric, network: Network, settings: Training) -> tuple[Any, Any]:
     """Model and optimiser as Fabric wraps them."""
     if settings.channels_last:
-        # One holds for the weights of two-dimensional convolutions, the other for those of three-dimensional ones.
-        for layout in (torch.channels_last, torch.channels_last_3d):
-            network.to(memory_format=layout)
+        layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+        for parameter in network.parameters():
+            if parameter.dim() in layouts:  # of two- or three-dimensional convolutions, whose outputs follow them
+                parameter.data = parameter.data.contiguous(memory_format=layouts[parameter.dim()])
+    if fabric.world_size > 1:
+        share_norms(network)
     model: Any = torch.compile(network, dynamic=True) if settings.compile else network
     return fabric.setup(model, optimiser_of(network, settings))
 

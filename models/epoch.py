@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from affectstore.models.modality_dropout import drop_modalities
 from affectstore.models.network import Network
 from affectstore.models.ogm_ge import certainty, coefficients, modulate
 from affectstore.models.order import batches
+from affectstore.models.processes import mean_of, own_rows, sum_of
 from affectstore.models.read_ahead import read_ahead
 from affectstore.models.scale import Scale
 from affectstore.models.schedule import rate_of
@@ -44,6 +46,7 @@ class Trainee:
         settings: the engine's.
         seed: of the run.
         class_weights: float32 (class,) on the device; none: all the same.
+        teachers: modality -> logits (clip, class) of a teacher for each clip, on the CPU.
     """
 
     fabric: Fabric
@@ -55,6 +58,7 @@ class Trainee:
     settings: Training
     seed: int
     class_weights: Tensor | None
+    teachers: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def weights_of_classes(clips: ClipSet, classes: int, settings: Training, device: torch.device) -> Tensor | None:
@@ -86,6 +90,9 @@ def train_epoch(trainee: Trainee, history: Sequence[Mapping[str, float]]) -> dic
     if settings.balance == "g_blending":
         heads = weights_of(history, (JOINT, *trainee.network.recipe.modalities))
     trainee.model.train()
+    if trainee.fabric.world_size > 1:
+        # What a process draws itself (dropout) follows from the epoch: its generator is in no checkpoint.
+        torch.manual_seed(int(np.random.default_rng((trainee.seed, epoch, trainee.fabric.global_rank)).integers(2**63)))
     for number, (index, batch) in enumerate(_read(trainee, epoch)):
         _step(trainee, index, batch, Draws(trainee.seed, epoch, number), heads, means)
     return {
@@ -117,18 +124,29 @@ def _step(
     """One step on one batch."""
     settings, fabric = trainee.settings, trainee.fabric
     batch, criterion = _prepared(trainee, batch, draws)
-    output = trainee.model(batch.values, batch.masks, None if heads else criterion, settings.balance != "none")
+    part, copies, own_clips = 1.0, 1, index
+    if fabric.world_size > 1:
+        rows, copies = own_rows(len(index), fabric.global_rank, fabric.world_size)
+        # Processes average their gradients: each weighs as much as it has clips.
+        part = len(rows) * fabric.world_size / (len(index) * copies)
+        batch, criterion, own_clips = batch.at(rows), criterion.at(rows), index[rows.numpy()]
+    own = None if heads else criterion
+    teachers = {m: logits[own_clips].to(fabric.device) for m, logits in trainee.teachers.items()}
+    output = trainee.model(batch.values, batch.masks, own, settings.balance != "none", batch.spans, teachers)
     loss, parts = _loss(output, criterion, heads)
-    if not torch.isfinite(loss):
+    if part != 1:
+        loss, parts = part * loss, {name: part * value for name, value in parts.items()}
+    whole = mean_of(loss, fabric).item()
+    if not math.isfinite(whole):
         raise TrainingError(
-            f"seed {trainee.seed}, epoch {draws.epoch}: the loss of a batch is {loss.item()}; clips of the batch: "
+            f"seed {trainee.seed}, epoch {draws.epoch}: the loss of a batch is {whole}; clips of the batch: "
             f"{', '.join(trainee.clips.ids(index))}. Look at their features, or lower `train.learning_rate` or set "
             "`train.clip_gradient`"
         )
     trainee.optimiser.zero_grad()
     fabric.backward(loss)
     if settings.balance == "ogm_ge":
-        factors = coefficients(certainty(output.scores, batch.labels).tolist(), settings.ogm_alpha)
+        factors = coefficients(sum_of(certainty(output.scores, batch.labels), fabric).tolist(), settings.ogm_alpha)
         for modality, factor in zip(output.scores, factors, strict=True):
             noise = draws.on(fabric.device, "ogm_ge", modality)
             modulate(trainee.network.encoders[modality], factor, noise)
@@ -137,11 +155,11 @@ def _step(
         fabric.clip_gradients(trainee.model, trainee.optimiser, max_norm=settings.clip_gradient)
     trainee.optimiser.step()
     labelled = batch.labels != UNLABELLED
-    hits = ((output.logits.argmax(dim=1) == batch.labels) & labelled).sum()
-    means.add("train_loss", loss.item() * len(index), len(index))
-    means.add("train_accuracy", hits.item(), labelled.sum().item())
+    hits = (output.logits.argmax(dim=1) == batch.labels) & labelled
+    means.add("train_loss", whole * len(index), len(index))
+    means.add("train_accuracy", *(sum_of(these.sum(), fabric).item() / copies for these in (hits, labelled)))
     for name, value in parts.items():
-        means.add(f"train_loss_{name}", value.item() * len(index), len(index))
+        means.add(f"train_loss_{name}", mean_of(value, fabric).item() * len(index), len(index))
 
 
 def _prepared(trainee: Trainee, batch: Batch, draws: Draws) -> tuple[Batch, LabelLoss]:

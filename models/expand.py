@@ -52,7 +52,10 @@ def _cells(experiment: Experiment) -> Iterator[Cell]:
             continue
         for fusion in _named(experiment.fusions, FUSIONS.names(), "fusion"):
             if not check_pair(dict.fromkeys(fed, encoder), fusion):
-                yield Cell(modalities=tuple(fed), encoder=encoder, fusion=fusion)
+                teachers = {}
+                if FUSIONS.load(fusion).SPEC.taught:  # by the same encoder on each modality alone, made above
+                    teachers = {m: Cell(modalities=(m,), encoder=encoder).id for m in fed}
+                yield Cell(modalities=tuple(fed), encoder=encoder, fusion=fusion, teachers=teachers)
 
 
 def _named(asked: str | tuple[str, ...], known: tuple[str, ...], kind: str) -> tuple[str, ...]:

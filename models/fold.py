@@ -14,9 +14,11 @@ from affectstore.models.base import TrainingError
 from affectstore.models.baseline_recipe import BaselineRecipe
 from affectstore.models.dataset import unusable
 from affectstore.models.recipe import Recipe
-from affectstore.models.select import judge_clips
+from affectstore.models.select import judge_clips, no_label
+from affectstore.models.word_spans import untimed
 
 SIDES = ("train", "val", "test")
+UNLABELLED_SIDE = "unlabelled"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,12 @@ def read_split(path: Path, fold: int) -> pd.DataFrame:
 
 
 def clips_of_fold(
-    store: Any, split: pd.DataFrame, experiment: Experiment, recipe: Recipe | BaselineRecipe, where: str
+    store: Any,
+    split: pd.DataFrame,
+    experiment: Experiment,
+    recipe: Recipe | BaselineRecipe,
+    where: str,
+    unlabelled: bool = False,
 ) -> FoldClips:
     """Deal the clips of a fold to their sides.
 
@@ -67,12 +74,18 @@ def clips_of_fold(
         experiment: label target, selection and classes.
         recipe: says which features have to be usable.
         where: what messages call the cell and fold.
+        unlabelled: whether clips of the training side that have no label make up a side "unlabelled".
 
     Raises:
         TrainingError: no clip is left to train on or to test.
     """
     judged = judge_clips(store.clips, experiment)
     rows = split.sort_values("clip_id").merge(judged, on="clip_id", how="left", suffixes=("_split", ""))
+    sides = SIDES
+    if unlabelled:
+        sides = (*SIDES, UNLABELLED_SIDE)
+        bare = rows["side"].isin(("train", UNLABELLED_SIDE)) & (rows["reason"] == no_label(experiment))
+        rows.loc[bare, "side"], rows.loc[bare, "reason"] = UNLABELLED_SIDE, ""
     kind, reason = pd.Series("", index=rows.index, dtype="object"), pd.Series("", index=rows.index, dtype="object")
 
     def leave_out(which: pd.Series, as_kind: str, why: Any) -> None:
@@ -80,7 +93,7 @@ def clips_of_fold(
         reason[new] = why[new] if isinstance(why, pd.Series) else why
         kind[new] = as_kind
 
-    beside = ~rows["side"].isin(SIDES)
+    beside = ~rows["side"].isin(sides)
     by_split = (
         rows["side"]
         .astype("object")
@@ -92,17 +105,20 @@ def clips_of_fold(
     leave_out(beside, "excluded", by_split)
     leave_out(rows["reason"].isna(), "skipped", "not in the clips table")
     leave_out(rows["reason"].fillna("") != "", "excluded", rows["reason"])
-    why = unusable(store, recipe.inputs.values(), rows.loc[kind == "", "clip_id"])
+    wanted = rows.loc[kind == "", "clip_id"]
+    why = unusable(store, recipe.inputs.values(), wanted)
+    if isinstance(recipe, Recipe):
+        why |= untimed(store, recipe, wanted[~wanted.isin(why)])
     leave_out(rows["clip_id"].isin(why), "skipped", rows["clip_id"].map(why))
 
     left_out = rows[["clip_id", "side"]].assign(kind=kind, reason=reason)[kind != ""].reset_index(drop=True)
     kept = rows[kind == ""]
-    sides = {
-        side: kept.loc[kept["side"] == side, ["clip_id", "speaker", "label"]].reset_index(drop=True) for side in SIDES
+    dealt = {
+        side: kept.loc[kept["side"] == side, ["clip_id", "speaker", "label"]].reset_index(drop=True) for side in sides
     }
-    clips = FoldClips(sides, left_out)
+    clips = FoldClips(dealt, left_out)
     for side in ("train", "test"):
-        if sides[side].empty:
+        if dealt[side].empty:
             raise TrainingError(
                 f"{where}: no clip is left on the {side} side of {len(split)} in the split; "
                 f"excluded: {clips.reasons('excluded') or 'none'}; skipped: {clips.reasons('skipped') or 'none'}"

@@ -17,6 +17,7 @@ taken as at least .001 nats.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -51,7 +52,7 @@ def measured(
     with torch.inference_mode():
         for start in range(0, len(clips), batch_size):
             batch = make_batch(clips, range(start, min(start + batch_size, len(clips))), model.recipe, scales, device)
-            output = model(batch.values, batch.masks, None, True)
+            output = model(batch.values, batch.masks, None, True, batch.spans)
             for head, logits in {JOINT: output.logits, **output.scores}.items():
                 summed = F.cross_entropy(logits.double(), batch.labels, reduction="sum").item()
                 sums[head] = sums.get(head, 0.0) + summed
@@ -67,7 +68,7 @@ def weights_of(history: Sequence[Mapping[str, float]], heads: Sequence[str]) -> 
     """
     weights = dict.fromkeys(heads, 1 / len(heads))
     measured = [row for row in history if f"blend_val_{JOINT}" in row]
-    for then, now in zip(measured, measured[1:], strict=False):
+    for then, now in pairwise(measured):
         raw = {head: _ratio(then, now, head) for head in heads}
         total = sum(raw.values())
         if total > 0:

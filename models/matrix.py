@@ -11,7 +11,7 @@ from affectstore.models.check import check_pair
 
 @dataclass(frozen=True)
 class Matrix:
-    """Every encoder under every fusion, for two modalities with the same encoder.
+    """Every encoder under every fusion, for two modalities with the same encoder: audio and vision, or text for words.
 
     Attributes:
         encoders, fusions: their names; those of one kind (what it takes, what it needs) stand together.
@@ -70,7 +70,9 @@ def matrix() -> Matrix:
     encoders = sorted(ENCODERS.names(), key=lambda name: (_takes(name), name))
     fusions = sorted(FUSIONS.names(), key=lambda name: (_needs(name), name))
     reasons = {
-        (encoder, fusion): check_pair({"audio": encoder, "vision": encoder}, fusion)
+        (encoder, fusion): check_pair(
+            dict.fromkeys(("audio", FUSIONS.load(fusion).SPEC.words or "vision"), encoder), fusion
+        )
         for fusion in fusions
         for encoder in encoders
     }

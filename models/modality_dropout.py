@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -10,7 +12,7 @@ from affectstore.models.batch import Batch
 from affectstore.models.draws import Draws
 
 
-def drop_modalities(batch: Batch, rates: float | Mapping[str, float], draws: Draws) -> Batch:
+def drop_modalities(batch: Batch, rates: float | Mapping[Any, float], draws: Draws) -> Batch:
     """The batch with some modalities of some clips set to zero, as `Batch.without` sets them.
 
     Args:
@@ -23,9 +25,7 @@ def drop_modalities(batch: Batch, rates: float | Mapping[str, float], draws: Dra
     gone = torch.from_numpy(draws.of("modality_dropout").random((len(batch.labels), len(names)))) < torch.tensor(rate)
     gone &= ~gone.all(dim=1, keepdim=True)
     values = {
-        name: torch.where(
-            gone[:, k].to(value.device).view(-1, *[1] * (value.dim() - 1)), value.new_zeros(()), value
-        )
+        name: torch.where(gone[:, k].to(value.device).view(-1, *[1] * (value.dim() - 1)), value.new_zeros(()), value)
         for k, (name, value) in enumerate(batch.values.items())
     }
-    return Batch(values, batch.masks, batch.labels)
+    return replace(batch, values=values)

@@ -36,10 +36,11 @@ def inputs_of(experiment: Experiment, cell: Cell) -> dict[str, str]:
         UnknownNameError: no file of the folder has an encoder's or the baseline's name.
         ConfigError: `inputs` names no feature for what an encoder takes.
     """
-    inputs = {}
+    own = {str(modality): feature for modality, feature in cell.inputs.items()}
+    inputs: dict[str, str] = {}
     for modality, takes in takes_of(cell).items():
-        if modality in cell.inputs:
-            inputs[modality] = cell.inputs[modality]  # type: ignore[index]
+        if modality in own:
+            inputs[modality] = own[modality]
             continue
         known = experiment.inputs.get(modality, {})  # type: ignore[call-overload]
         if takes not in known:

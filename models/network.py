@@ -43,7 +43,9 @@ class Network(nn.Module):
             (modality,) = recipe.modalities
             self.head = nn.Linear(self._add(modality, recipe.encoders[modality], recipe.given[modality]), classes)
         else:
-            sizes = {m: self._add(self._key(m), recipe.encoders[m], recipe.given[m]) for m in recipe.modalities}
+            sizes: dict[str, Any] = {
+                m: self._add(self._key(m), recipe.encoders[m], recipe.given[m]) for m in recipe.modalities
+            }
             if self._fusion.SPEC.needs == "layers":
                 sizes = {m: (size,) * self._depth(self._key(m)) for m, size in sizes.items()}
             self.fusion = self._fusion.weights(sizes, classes, self._fusion_options)
@@ -76,6 +78,8 @@ class Network(nn.Module):
         masks: Mapping[str, Tensor],
         criterion: Criterion | None = None,
         alone: bool = False,
+        spans: Mapping[str, Tensor] | None = None,
+        teachers: Mapping[str, Tensor] | None = None,
     ) -> Output:
         """Logits (clip, class) and auxiliary losses.
 
@@ -84,21 +88,27 @@ class Network(nn.Module):
             masks: modality -> bool (clip, frame) or (clip, step).
             criterion: for auxiliary losses; none where there are no labels.
             alone: whether each modality's own logits are asked for, of a fusion that has `scores`.
+            spans: modality -> int64 (clip, word, 2), for a fusion that goes word by word; see `Encoded`.
+            teachers: modality -> logits (clip, class) of a teacher, for a fusion that learns from them.
         """
-        if self.recipe.fuses_inputs:
+        if self._fusion is not None and self._fusion.SPEC.needs == "inputs":
             joined, mask = self._fusion.join(self._in_order(values), self._in_order(masks), self._fusion_options)
             return Output(self.head(self._encode(_JOINED, joined, mask).vector), {})
         if self.training and hasattr(self._fusion, "ablate"):
             values = self._fusion.ablate(self._in_order(values), self._in_order(masks), self._fusion_options)
         encoded = self.encode(values, masks)
+        if spans:
+            encoded = {m: one._replace(spans=spans.get(m)) for m, one in encoded.items()}
         if self._fusion is None:
             (only,) = encoded.values()
             return Output(self.head(only.vector), {})
         fused = {m: e.vector for m, e in encoded.items()} if self._fusion.SPEC.needs == "vector" else encoded
-        noisy = ()
+        further: tuple[Any, ...] = ()
         if self._fusion.SPEC.needs == "layers" and self.training:
-            noisy = (self.encode(values, masks, self._fusion.noise(self._fusion_options)),)
-        output = self._fusion.fuse(self.fusion, fused, criterion, self._fusion_options, *noisy)
+            further = (self.encode(values, masks, self._fusion.noise(self._fusion_options)),)
+        elif self._fusion.SPEC.taught:
+            further = (teachers or {},)
+        output = self._fusion.fuse(self.fusion, fused, criterion, self._fusion_options, *further)
         if not alone:
             return output
         return output._replace(scores=self._fusion.scores(self.fusion, fused, self._fusion_options))
@@ -111,6 +121,10 @@ class Network(nn.Module):
             noise: of encoders that give layers: what each layer is corrupted with.
         """
         return {m: self._encode(self._key(m), values[m], masks[m], *noise) for m in self.recipe.modalities}
+
+    def encoder(self, modality: str) -> nn.Module:
+        """The weights of a modality's encoder, where the inputs are not joined before one."""
+        return self.encoders[self._key(modality)]
 
     @property
     def heard(self) -> tuple[str, ...]:

@@ -33,10 +33,7 @@ def certainty(scores: Mapping[str, Tensor], labels: Tensor) -> Tensor:
     labelled = labels != UNLABELLED
     place = labels[labelled].unsqueeze(1)
     return torch.stack(
-        [
-            torch.softmax(logits[labelled].detach().double(), dim=1).gather(1, place).sum()
-            for logits in scores.values()
-        ]
+        [torch.softmax(logits[labelled].detach().double(), dim=1).gather(1, place).sum() for logits in scores.values()]
     )
 
 

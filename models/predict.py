@@ -44,7 +44,7 @@ def logits_of(
             batch = make_batch(clips, index, model.recipe, scales, device)
             if without is not None:
                 batch = batch.without(without)
-            parts.append(model(batch.values, batch.masks).logits.float().cpu())
+            parts.append(model(batch.values, batch.masks, spans=batch.spans).logits.float().cpu())
     logits = torch.cat(parts)
     broken = (~logits.isfinite().all(dim=1)).nonzero().flatten().tolist()
     if broken:

@@ -21,12 +21,13 @@ def check_modalities(network: Network, batch: Batch) -> None:
     generator = torch.Generator().manual_seed(0)
     network.eval()
     with torch.inference_mode():
-        before = network(batch.values, batch.masks).logits
+        before = network(batch.values, batch.masks, spans=batch.spans).logits
         for modality in network.heard:
             values = batch.values[modality]
             for size in (1.0, 10.0, 100.0, 1000.0):
                 noise = (size * torch.randn(values.shape, generator=generator)).to(values.device)
-                if not torch.equal(network({**batch.values, modality: noise}, batch.masks).logits, before):
+                other = network({**batch.values, modality: noise}, batch.masks, spans=batch.spans).logits
+                if not torch.equal(other, before):
                     break
             else:
                 recipe = network.recipe

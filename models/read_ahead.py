@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-T, Place = TypeVar("T"), TypeVar("Place")
+T = TypeVar("T")
+Place = TypeVar("Place")
 
 
 def read_ahead(make: Callable[[Place], T], places: Iterable[Place]) -> Iterator[T]:

@@ -45,6 +45,11 @@ class Recipe(Settings):
         return self.fusion is not None and FUSIONS.load(self.fusion.name).SPEC.needs == "inputs"
 
     @property
+    def words(self) -> str | None:
+        """The modality whose rows are words, where the fusion goes word by word."""
+        return FUSIONS.load(self.fusion.name).SPEC.words if self.fusion is not None else None
+
+    @property
     def from_scratch(self) -> Recipe:
         """The same network with no published weights to look for: its own will be loaded."""
         parts = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from affectstore.models.recipe import Recipe
 from affectstore.models.saved import save_model
 from affectstore.models.scale import Scale
 from affectstore.models.settle import settle
+from affectstore.models.sources import Source
+from affectstore.models.start import start_from, states_of, teacher_logits
 from affectstore.models.version import ENGINE_VERSION
 from affectstore.models.written import (
     FoldFacts,
@@ -50,6 +52,8 @@ class FoldData:
         settings: the engine's.
         sets: side -> its clips; without "val" where the protocol has no validation side.
         scales: how inputs are normalised, from the training side.
+        init_from: modality -> the trained cell whose encoder it starts from.
+        teachers: modality -> the trained cell that the fusion learns from.
     """
 
     facts: FoldFacts
@@ -57,23 +61,41 @@ class FoldData:
     settings: Training
     sets: Mapping[str, ClipSet]
     scales: Mapping[str, Scale]
+    init_from: Mapping[str, Source] = field(default_factory=dict)
+    teachers: Mapping[str, Source] = field(default_factory=dict)
 
 
-def train_seed(data: FoldData, fabric: Fabric, seed: int, folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
+def train_seed(
+    data: FoldData, fabric: Fabric, seed: int, folder: Path, digests: Mapping[str, str]
+) -> dict[str, Any] | None:
     """Train one seed and write its folder; run.json comes last and says that the run is whole.
 
     Returns:
-        What run.json holds.
+        What run.json holds; None in processes that only help the first one train.
     """
     start = time.perf_counter()
     begin_run(folder)
+    sets = data.sets
+    starts = states_of(data.init_from, seed)
+    teachers = teacher_logits(data.teachers, seed, sets["train"], data.settings.batch_size, fabric.device)
     torch.manual_seed(seed)
     network = Network(data.recipe)
+    start_from(network, starts)
     run = {**digests, "engine": str(ENGINE_VERSION), "seed": str(seed)}
-    sets = data.sets
     fitted = fit(
-        fabric, network, sets["train"], sets.get("val"), data.scales, data.settings, seed, run, folder / CHECKPOINT
+        fabric,
+        network,
+        sets["train"],
+        sets.get("val"),
+        data.scales,
+        data.settings,
+        seed,
+        run,
+        folder / CHECKPOINT,
+        teachers,
     )
+    if not fabric.is_global_zero:
+        return None
     network.load_state_dict(fitted.state)
     settle(network, sets.get("val"), data.scales, data.settings.batch_size, fabric.device)
     save_model(folder, data.recipe, data.scales, network.state_dict())
@@ -87,9 +109,7 @@ def train_seed(data: FoldData, fabric: Fabric, seed: int, folder: Path, digests:
     return facts
 
 
-def _predictions(
-    data: FoldData, network: Network, device: torch.device, seed: int
-) -> tuple[list[pd.DataFrame], float]:
+def _predictions(data: FoldData, network: Network, device: torch.device, seed: int) -> tuple[list[pd.DataFrame], float]:
     """Probabilities of the validation and the test side, and the seconds that the test side took.
 
     Where there are several modalities, the test side comes once more without each of them.
@@ -129,8 +149,12 @@ def _facts(
 ) -> dict[str, Any]:
     validated = "val" in data.sets
     badges = [] if validated else ["no validation side: last epoch"]
+    if network.settles and not validated:
+        badges.append("not settled: no validation side")
     return common_facts(data.facts, seed, digests, badges, _PACKAGES) | {
-        "weights": network.origins,
+        "weights": network.origins | {m: f"{source.cell}'s" for m, source in data.init_from.items()},
+        "init_from": _said(data.init_from, seed),
+        "teachers": _said(data.teachers, seed),
         "takes": "+".join(dict.fromkeys(data.recipe.takes.values())),
         "device": device.type,
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
@@ -142,6 +166,14 @@ def _facts(
         "train_s": fitted.train_s,
         "peak_mem_mb": _peak_mem_mb(device),
     }
+
+
+def _said(sources: Mapping[str, Source], seed: int) -> dict[str, Any] | None:
+    """What run.json says of the cells that a run started or learnt from."""
+    return {
+        m: {"cell": source.cell, "digests": dict(source.digests), "weights": source.weights[seed]}
+        for m, source in sources.items()
+    } or None
 
 
 def _peak_mem_mb(device: torch.device) -> float:

@@ -50,7 +50,7 @@ def save_baseline(folder: Path, fitted: FittedBaseline) -> None:
     for modality, scale in fitted.scales.items():
         arrays |= {f"mean.{modality}": scale.mean, f"std.{modality}": scale.std}
     record = {"format": 1, "recipe": fitted.recipe.model_dump(mode="json")}
-    write_atomic(folder / WEIGHTS, save({name: np.ascontiguousarray(value) for name, value in arrays.items()}))
+    write_atomic(folder / WEIGHTS, save({name: np.asarray(value, order="C") for name, value in arrays.items()}))
     write_atomic(folder / RECIPE, (json.dumps(record, indent=1) + "\n").encode())
 
 

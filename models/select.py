@@ -33,7 +33,7 @@ def judge_clips(clips: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
             raise UnknownNameError("column of the clips table in `select`", name, clips.columns)
         out = ~clips[name].astype("string").isin(kept).fillna(False).astype(bool)
         reason = reason.mask(out & (reason == ""), f"{name} not selected")
-    reason = reason.mask(label.isna() & (reason == ""), f"no {column}")
+    reason = reason.mask(label.isna() & (reason == ""), no_label(experiment))
     if experiment.classes:
         out = ~label.isin(experiment.classes).fillna(False).astype(bool)
         reason = reason.mask(out & (reason == ""), f"{column} not among the classes")
@@ -48,7 +48,18 @@ def judge_clips(clips: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     )
 
 
-def participants(clips: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-    """The clips that take part: columns clip_id, speaker and label; see `judge_clips`."""
+def no_label(experiment: Experiment) -> str:
+    """The reason of clips that lack nothing but a label."""
+    return f"no label_{experiment.label_target}"
+
+
+def participants(clips: pd.DataFrame, experiment: Experiment, unlabelled: bool = False) -> pd.DataFrame:
+    """The clips that take part: columns clip_id, speaker and label; see `judge_clips`.
+
+    Args:
+        clips, experiment: as of `judge_clips`.
+        unlabelled: whether those that lack nothing but a label take part too.
+    """
     judged = judge_clips(clips, experiment)
-    return judged.loc[judged["reason"] == "", ["clip_id", "speaker", "label"]].reset_index(drop=True)
+    kept = judged["reason"].isin(("", no_label(experiment)) if unlabelled else ("",))
+    return judged.loc[kept, ["clip_id", "speaker", "label"]].reset_index(drop=True)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from affectstore.models.scale import FLAT, Scale
+from affectstore.models.transfer import moved
 
 _CHUNK = 4096  # steps a time when a whole side is summed, so that it is never held as float64
 
@@ -62,7 +63,7 @@ class StepInputs:
         mask = step[None] < lengths[:, None]
         # A padded step reads any step of the data, and is set to zero after normalising.
         rows = torch.where(mask, begins[:, None] + step[None], begins[:, None])
-        x = self.values[rows.to(self.values.device)].to(device).float()
+        x = moved(self.values[rows.to(self.values.device)], device).float()
         mean, std = (torch.tensor(v, device=device) for v in (scale.mean, scale.std))
         mask = mask.to(device)
         return (x - mean) / std * mask[..., None], mask

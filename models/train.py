@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
 
 import affectstore
 from affectstore.config.experiment import Cell, Experiment
+from affectstore.digest import digest_file
 from affectstore.errors import ConfigError
 from affectstore.files import write_atomic
 from affectstore.models.baseline_recipe import BaselineRecipe, baseline_recipe_of
@@ -26,18 +26,21 @@ from affectstore.models.baseline_run import fit_seed, fold_vectors
 from affectstore.models.batch import scales_of
 from affectstore.models.check import check_cell
 from affectstore.models.dataset import ClipSet, load_clips
-from affectstore.models.fold import SIDES, FoldClips, clips_of_fold, read_split
+from affectstore.models.fold import SIDES, UNLABELLED_SIDE, FoldClips, clips_of_fold, read_split
 from affectstore.models.memory import keep_freed_memory
 from affectstore.models.needs import inputs_of, takes_of
+from affectstore.models.processes import fabric_of
 from affectstore.models.recipe import Recipe, recipe_of
 from affectstore.models.run import FoldData, train_seed
+from affectstore.models.saved import WEIGHTS
+from affectstore.models.sources import Source, check_sources, named_sources, required, seed_digests
 from affectstore.models.written import FoldFacts, is_complete
 
 MARKER = "fold.json"
 _RESIDENT_SHARE = 0.5  # of a GPU's free memory
 
-#: Trains one seed into a folder, and gives what run.json holds.
-_TrainSeed = Callable[[int, Path], Mapping[str, Any]]
+#: Trains one seed into a folder, and gives what run.json holds; None in processes that only help the first one.
+_TrainSeed = Callable[[int, Path], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,12 @@ class _Job:
     where: str
     digests: Mapping[str, str]
     accelerator: str
+    processes: int
+    sources: Mapping[str, Source]
+
+    def digests_of(self, seed: int) -> dict[str, str]:
+        """What the run of a seed follows from."""
+        return seed_digests(self.digests, self.sources, seed)
 
 
 def train_fold(
@@ -70,6 +79,8 @@ def train_fold(
     keys: str = "",
     threads: int | None = None,
     accelerator: str = "auto",
+    processes: int = 1,
+    sources: Mapping[str, Source] | None = None,
 ) -> None:
     """Train every seed that is not there yet, and write the fold's marker last.
 
@@ -86,9 +97,13 @@ def train_fold(
         keys: digest of the clips' keys, kept in the marker for the planner.
         threads: CPU threads; none: as the environment says.
         accelerator: Fabric's: "auto", "cpu", "cuda".
+        processes: how many share every batch of a network, on this machine, each on a GPU of its own or all on the
+            CPU; results are those of one process within rounding, but for what networks draw themselves (dropout) and
+            for means that a fusion takes over its batch (ladder). A baseline takes one.
+        sources: id -> what stands of it, for the cells that this one starts or learns from.
 
     Raises:
-        ConfigError: the cell is invalid.
+        ConfigError: the cell is invalid, or something of the cells that it names is missing.
         TrainingError: no clips, a modality that never arrives, or a loss that is not finite.
         StoreError: a feature, the clips table or the split is missing.
     """
@@ -96,45 +111,61 @@ def train_fold(
         torch.set_num_threads(threads)
     keep_freed_memory()
     where = f"{experiment_name}/{cell.id}/{fold}"
-    reason = check_cell(experiment, cell)
+    sources = sources or {}
+    reason = check_cell(experiment, cell) or check_sources(experiment, cell)
+    reason = reason or next(required(cell, sources, experiment.seeds), "")
     if reason:
         raise ConfigError(f"{where}: {reason}")
     seeds = list(range(experiment.seeds))
-    missing = [seed for seed in seeds if not is_complete(out / str(seed), digests)]
+    missing = [seed for seed in seeds if not is_complete(out / str(seed), seed_digests(digests, sources, seed))]
     for seed in sorted(set(seeds) - set(missing)):
         print(f"{where} seed {seed}: reused", flush=True)
     if missing:
         store, split = affectstore.open(store_root), read_split(split_path, fold)
-        job = _Job(experiment, cell, fold, classes, store, split, out, where, digests, accelerator)
+        job = _Job(experiment, cell, fold, classes, store, split, out, where, digests, accelerator, processes, sources)
         train = _baseline(job) if cell.baseline else _network(job)
         for seed in missing:
             start = time.perf_counter()
             facts = train(seed, out / str(seed))
+            if facts is None:
+                continue
             chosen = facts["chosen_by"] if cell.baseline else f"epoch {facts['best_epoch']} of {facts['epochs']} chosen"
             print(
                 f"{where} seed {seed}: {chosen}, {facts['n']['test']} clips tested, "
                 f"{time.perf_counter() - start:.1f} s",
                 flush=True,
             )
+        if facts is None:
+            return  # the first process says that the fold is whole
         shutil.rmtree(_mapped(out), ignore_errors=True)
-    marker = {"digests": dict(digests), "keys": keys, "seeds": seeds}
+    marker: dict[str, Any] = {"digests": dict(digests), "keys": keys, "seeds": seeds}
+    if not cell.baseline:
+        marker["weights"] = {str(seed): digest_file(out / str(seed) / WEIGHTS) for seed in seeds}
+    if sources:
+        marker["sources"] = {
+            name: {str(seed): source.weights[seed] for seed in seeds} for name, source in sources.items()
+        }
     write_atomic(out / MARKER, (json.dumps(marker, indent=1) + "\n").encode())
 
 
 def _network(job: _Job) -> _TrainSeed:
     """Read everything once, for all seeds of a network."""
     store, settings = job.store, job.experiment.training_of(job.cell)
+    fabric = _fabric(settings.precision, job.accelerator, job.processes)
+    mapped = _mapped(job.out) / str(fabric.global_rank)
     inputs, takes = inputs_of(job.experiment, job.cell), takes_of(job.cell)
     columns = {f: math.prod(store[f].spec.shape) for modality, f in inputs.items() if takes[modality] == "sequence"}
     recipe = recipe_of(job.experiment, job.cell, job.classes, columns)
-    clips = _clips(job, recipe)
-    sets = {
-        side: load_clips(store, recipe, clips.sides[side], _mapped(job.out)) for side in SIDES if len(clips.sides[side])
-    }
+    clips = _clips(job, recipe, settings.unlabelled)
+    tables = {side: clips.sides[side] for side in SIDES if len(clips.sides[side])}
+    if settings.unlabelled:
+        tables["train"] = pd.concat([tables["train"], clips.sides[UNLABELLED_SIDE].assign(label=pd.NA)])
+    sets = {side: load_clips(store, recipe, table, mapped) for side, table in tables.items()}
     facts = _facts(job, clips, _random_weights(store, recipe.inputs.values()))
-    fabric = _fabric(settings.precision, job.accelerator)
-    data = _on_device(FoldData(facts, recipe, settings, sets, scales_of(sets["train"], recipe)), fabric.device)
-    return lambda seed, folder: train_seed(data, fabric, seed, folder, job.digests)
+    named = {kind: {m: job.sources[i] for m, i in ids.items()} for kind, ids in named_sources(job.cell).items()}
+    data = FoldData(facts, recipe, settings, sets, scales_of(sets["train"], recipe), **named)
+    data = _on_device(data, fabric.device)
+    return lambda seed, folder: train_seed(data, fabric, seed, folder, job.digests_of(seed))
 
 
 def _baseline(job: _Job) -> _TrainSeed:
@@ -142,13 +173,13 @@ def _baseline(job: _Job) -> _TrainSeed:
     recipe = baseline_recipe_of(job.experiment, job.cell, job.classes)
     clips = _clips(job, recipe)
     facts = _facts(job, clips, _random_weights(job.store, recipe.inputs.values() if recipe.reads else ()))
-    data = fold_vectors(job.store, recipe, clips.sides, facts)
+    data = fold_vectors(job.store, recipe, {side: clips.sides[side] for side in SIDES}, facts)
     return lambda seed, folder: fit_seed(data, seed, folder, job.digests)
 
 
-def _clips(job: _Job, recipe: Recipe | BaselineRecipe) -> FoldClips:
+def _clips(job: _Job, recipe: Recipe | BaselineRecipe, unlabelled: bool = False) -> FoldClips:
     """The clips of the fold; those that are left out are listed beside the runs."""
-    clips = clips_of_fold(job.store, job.split, job.experiment, recipe, job.where)
+    clips = clips_of_fold(job.store, job.split, job.experiment, recipe, job.where, unlabelled)
     job.out.mkdir(parents=True, exist_ok=True)
     write_atomic(job.out / "left_out.tsv", clips.left_out.to_csv(sep="\t", index=False).encode())
     return clips
@@ -158,7 +189,7 @@ def _facts(job: _Job, clips: FoldClips, random_weights: tuple[str, ...]) -> Fold
     return FoldFacts(
         cell=job.cell.id,
         fold=job.fold,
-        n={side: len(clips.sides[side]) for side in SIDES},
+        n={side: len(table) for side, table in clips.sides.items()},
         excluded=clips.reasons("excluded"),
         skipped=clips.reasons("skipped"),
         skipped_test=sum(clips.reasons("skipped", "test").values()),
@@ -172,9 +203,8 @@ def _random_weights(store: Any, features: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _fabric(precision: str, accelerator: str) -> Fabric:
-    # One process on one device, also inside a Slurm job, whose environment Fabric would take for its own.
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=[LightningEnvironment()])  # type: ignore[arg-type]
+def _fabric(precision: str, accelerator: str, processes: int) -> Fabric:
+    fabric = fabric_of(precision, accelerator, processes)
     if fabric.device.type == "cuda":
         # Some kernels have no deterministic form (3D pooling backward): warn, and go on.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

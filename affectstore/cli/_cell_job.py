@@ -14,6 +14,7 @@ from affectstore.corpora.base import card_of
 from affectstore.errors import StaleError, UnknownNameError
 from affectstore.evaluation.classes import classes_of
 from affectstore.lock import lock_job
+from affectstore.models.sources import Source, read_source
 from affectstore.preflight.cells import CellPlan, data_digests, plan_cells
 from affectstore.preflight.experiments import SPLITS
 from affectstore.preflight.judge import STORE
@@ -31,6 +32,7 @@ class CellJob:
         store, split: where the data lie.
         digests: settings, split, labels and the features' contents.
         keys: digest of the features' clip keys.
+        sources: id -> what stands of it, for the cells that this one starts or learns from.
     """
 
     experiment: Experiment
@@ -40,6 +42,7 @@ class CellJob:
     split: Path
     digests: Mapping[str, str]
     keys: str
+    sources: Mapping[str, Source]
 
 
 def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: str) -> CellJob:
@@ -47,7 +50,8 @@ def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: 
 
     Raises:
         UnknownNameError: the experiment or the cell is not known.
-        StaleError: this installation gives another digest of the settings than was planned.
+        StaleError: this installation gives another digest of the settings than was planned, or a cell that this one
+            starts or learns from was trained on something else.
     """
     lock_job()
     resolved = load_resolved(config)
@@ -74,13 +78,21 @@ def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: 
         keys[feature] = {entry.clip_id: entry.key for entry in entries}
         contents[feature] = {entry.clip_id: f"{entry.status} {entry.digest}" for entry in entries}
     clips, table = pd.read_parquet(store / "clips.parquet"), pd.read_parquet(split)
-    seen = data_digests(experiment, clips, table, fold, plan.features, contents)
+
+    def digests_of(one: CellPlan, by_clip: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        seen = data_digests(experiment, clips, table, fold, one.features, by_clip, one.unlabelled)
+        return {"config": one.config, **seen}
+
     return CellJob(
         experiment=experiment,
         plan=plan,
         classes=classes_of(experiment, card_of(resolved.config, experiment.corpus).labels),
         store=store,
         split=split,
-        digests={"config": plan.config, **seen},
-        keys=data_digests(experiment, clips, table, fold, plan.features, keys)["features"],
+        digests=digests_of(plan, contents),
+        keys=digests_of(plan, keys)["features"],
+        sources={
+            name: read_source(name, plan.marker_of(name).parent, digests_of(plans[name], contents), plan.cell.id)
+            for name in plan.sources
+        },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def read_stats(path: Path) -> dict[str, Any]:
 
 
 def clip_seconds(feature_dir: Path) -> float | None:
-    """Mean time of a clip over the jobs that last computed some; None where none is known."""
+    """Median over shards of a clip's median time, of the jobs that last computed some; None where none is known."""
     times = [read_stats(path).get("clip_s") for path in sorted((feature_dir / "shards").glob("*.stats"))]
     known = [time for time in times if time is not None]
-    return sum(known) / len(known) if known else None
+    return statistics.median(known) if known else None

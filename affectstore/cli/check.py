@@ -7,7 +7,9 @@ nothing is written, so it takes seconds, and needs no config.yaml.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,9 +18,12 @@ if TYPE_CHECKING:
     from affectstore.corpora.base import Card, Found, Skipped
 
 HELP = "look at a folder that should hold a corpus, in seconds: what is there, missing or left out"
-#: Media files that are opened, spread over all.
+#: Files that are opened, spread over all; fewer where that would take longer.
 _OPENED = 60
+_SECONDS = 10
 _SHOWN = 3
+#: Part of a circle by which one file follows the other: any number of steps is spread evenly (Weyl's sequence).
+_GOLDEN = 0.6180339887498949
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,28 +44,34 @@ def main(args: argparse.Namespace) -> int:
     from affectstore.cli._summary import GAPS
     from affectstore.corpora.base import CORPORA
     from affectstore.errors import CorpusError
-    from affectstore.preflight.scan import against_card, check_found
+    from affectstore.preflight.scan import against_card, check_found, expected_counts, fit_names
 
     module = CORPORA.load(args.corpus)
-    found: Found = module.find(args.root, _options(args.option))
+    found: Found = module.find(args.root, _options(module, args.corpus, args.option))
     check_found(found.clips, module.CARD)
-    skipped = [*found.skipped, *_unusable(found, args.root)]
-    lines = [f"{module.CARD.title}", *_counts(found, module.CARD), *found.notes]
+    clips, unfit = fit_names(found.clips)
+    unusable, opened = _unusable(clips, args.root)
+    lost = {skip.clip_id for skip in unusable}
+    kept = clips[~clips["clip_id"].isin(lost)]
+    lines = [module.CARD.title, *_counts(clips, module.CARD), *found.notes]
     if found.absent:
         lines.append(f"{found.absent} clips that the corpus lists have no media in this copy")
-    if len(found.clips) == (found.expected or module.CARD.counts).get("clips"):
-        wrong = against_card(found.clips, found.expected or module.CARD.counts)
-        lines += wrong or ["all numbers are those of the complete corpus"]
+    expected = expected_counts(kept, found, module.CARD)
+    if expected:
+        lines += against_card(kept, expected) or ["all numbers are those of the complete corpus"]
+    lines.append(opened)
     print("\n".join(lines))
+    skipped = [*found.skipped, *unfit, *unusable, *_unreadable_words(clips, args.root)]
     _print_skipped(skipped)
-    if len({skip.clip_id for skip in skipped} & set(found.clips["clip_id"])) == len(found.clips):
+    if kept.empty:
         raise CorpusError(f"corpus {args.corpus!r}: no usable clip in {args.root}")
     return GAPS if skipped else 0
 
 
-def _options(given: list[str]) -> dict[str, Any]:
+def _options(module: ModuleType, corpus: str, given: list[str]) -> Mapping[str, Any]:
     import yaml
 
+    from affectstore.config.messages import validated
     from affectstore.errors import ConfigError
 
     options = {}
@@ -68,52 +79,84 @@ def _options(given: list[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not equals:
             raise ConfigError(f"--option {text!r}: say KEY=VALUE, such as channel=both")
-        options[key] = yaml.safe_load(value)
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--option {text!r}: {value!r} is not YAML: {error}") from None
+    if hasattr(module, "Options"):
+        validated(module.Options, options, f"options of {corpus}")
+    elif options:
+        raise ConfigError(f"{corpus} has no options, found {sorted(options)}")
     return options
 
 
-def _counts(found: Found, card: Card) -> list[str]:
-    clips: pd.DataFrame = found.clips
+def _counts(clips: pd.DataFrame, card: Card) -> list[str]:
     lines = [f"{len(clips)} clips of {clips['speaker'].nunique()} speakers"]
-    for column in (name for name in clips if name.startswith("label_") or name in ("split", "level")):
+    for column in (
+        name for name in map(str, clips) if name.startswith("label_") or name in ("session", "split", "level")
+    ):
         counts = clips[column].value_counts()
-        order = [value for value in card.labels if value in counts.index] or sorted(counts.index)
-        if len(counts):
+        order = [value for value in card.labels if value in counts.index]
+        order += sorted(set(counts.index) - set(order))
+        if order:
             without = int(clips[column].isna().sum())
-            listed = ", ".join(
-                f"{value} {counts[value]}" for value in [*order, *sorted(set(counts.index) - set(order))]
-            )
+            listed = ", ".join(f"{value} {counts[value]}" for value in order)
             lines.append(f"{column}: {listed}" + (f"; without {without}" if without else ""))
     for kind, word in (("audio", "sound"), ("video", "picture"), ("words", "word times")):
-        lines.append(f"{word}: {int(clips[f'{kind}_path'].notna().sum())} clips")
+        with_file = int(clips[f"{kind}_path"].notna().sum())
+        if with_file or kind != "words":
+            lines.append(f"{word}: {with_file} clips")
+    bad, repeats = int(clips["known_bad"].notna().sum()), int(clips["duplicate_of"].notna().sum())
+    if bad:
+        lines.append(f"{bad} clips are known to be bad: features are computed, protocols leave them out")
+    if repeats:
+        lines.append(f"{repeats} clips repeat the media of another one")
     return lines
 
 
-def _unusable(found: Found, root: Path) -> list[Skipped]:
-    """Clips whose files are missing or empty, and what is wrong with some files that were opened."""
+def _unusable(clips: pd.DataFrame, root: Path) -> tuple[list[Skipped], str]:
+    """Clips whose files are missing or empty, or were opened and are no media; and how many files were opened."""
+    import time
+
     import numpy as np
 
     from affectstore.corpora.base import Skipped
     from affectstore.media.probe import probe
+    from affectstore.preflight.hashes import unusable_files
 
-    clips = found.clips
-    owner = {}
-    for kind in ("audio", "video"):
-        there = clips[f"{kind}_path"].notna()
-        owner |= dict(zip(clips.loc[there, f"{kind}_path"], clips.loc[there, "clip_id"], strict=True))
-    problems: dict[str, str] = {}
-    for path in owner:
-        try:
-            if not (root / path).stat().st_size:
-                problems[path] = "the file is empty (0 bytes)"
-        except OSError as error:
-            problems[path] = "the file is missing" if isinstance(error, FileNotFoundError) else str(error.strerror)
-    sound = [path for path in sorted(owner) if path not in problems]
-    for index in np.unique(np.linspace(0, len(sound) - 1, min(_OPENED, len(sound))).astype(int)):
-        problem = probe(root / sound[index]).problem
-        if problem:
-            problems[sound[index]] = f"{problem} (one of {min(_OPENED, len(sound))} files that were opened)"
-    return [Skipped(owner[path], path, problem) for path, problem in problems.items()]
+    paths = sorted({*clips["audio_path"].dropna(), *clips["video_path"].dropna()})
+    problems = unusable_files(root, paths)
+    rest = [path for path in paths if path not in problems]
+    spread = np.argsort(np.arange(len(rest)) * _GOLDEN % 1)[:_OPENED]
+    began, opened = time.monotonic(), 0
+    for index in spread:
+        if time.monotonic() - began > _SECONDS:
+            break
+        opened += 1
+        if problem := probe(root / rest[index]).problem:
+            problems[rest[index]] = problem
+    skipped = [
+        Skipped(clip_id, path, problems[path])
+        for clip_id, *both in clips[["clip_id", "audio_path", "video_path"]].itertuples(index=False)
+        for path in dict.fromkeys(both)
+        if path in problems
+    ]
+    rest_is_read = "" if opened == len(paths) else "; the scan reads all"
+    return skipped, f"{opened} of {len(paths)} media files were opened{rest_is_read}"
+
+
+def _unreadable_words(clips: pd.DataFrame, root: Path) -> list[Skipped]:
+    """Files of word times that are missing or empty: their clips are kept."""
+    from affectstore.corpora.base import Skipped
+    from affectstore.preflight.hashes import unusable_files
+
+    listed = clips.loc[clips["words_path"].notna(), ["clip_id", "words_path"]]
+    problems = unusable_files(root, sorted(set(listed["words_path"])))
+    return [
+        Skipped(clip_id, path, f"the clip is kept, its word times are not: {problems[path]}")
+        for clip_id, path in listed.itertuples(index=False)
+        if path in problems
+    ]
 
 
 def _print_skipped(skipped: list[Skipped]) -> None:

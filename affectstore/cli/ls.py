@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the listing."""
     from affectstore.cli._columns import as_columns
+    from affectstore.cli._stats import clip_seconds
     from affectstore.cli._store import rate_text, size_text, weights_text
     from affectstore.errors import StoreError
     from affectstore.store.catalog import Catalog
@@ -24,7 +25,7 @@ def main(args: argparse.Namespace) -> int:
     from affectstore.store.locate import feature_folders, resolve
 
     lines: list[tuple[str, ...]] = [
-        ("corpus", "feature", "ok", "failed", "n.a.", "rows", "size", "rate", "array", "digest", "weights")
+        ("corpus", "feature", "ok", "failed", "n.a.", "rows", "size", "rate", "ms/clip", "array", "digest", "weights")
     ]
     status = 0
     for feature in feature_folders(resolve(args.path)):
@@ -43,10 +44,16 @@ def main(args: argparse.Namespace) -> int:
                 *(f"{catalog.count(name):,}" for name in ("ok", "failed", "not_applicable", "rows")),
                 size_text(catalog.count("bytes")),
                 rate_text(catalog.rates),
+                _cost(clip_seconds(feature.path)),
                 f"({', '.join([spec.dims[0], *map(str, spec.shape)])}) {spec.dtype}",
                 catalog.feature_digest[:SHORT],
                 weights_text(catalog.attributes),
             )
         )
-    print(as_columns(lines, right={2, 3, 4, 5, 6}))
+    print(as_columns(lines, right={2, 3, 4, 5, 6, 8}))
     return status
+
+
+def _cost(seconds: float | None) -> str:
+    """Milliseconds that a clip took where it was computed; nothing where that is not known."""
+    return "" if seconds is None else f"{1000 * seconds:.3g}"

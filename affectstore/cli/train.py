@@ -16,6 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fold", type=int, required=True)
     parser.add_argument("--digest", required=True, help="digest of the cell's settings that was planned")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: as the environment says)")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        help="processes that share every batch of a network, each on a GPU of its own or all on the CPU (default: 1)",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -36,5 +42,7 @@ def main(args: argparse.Namespace) -> int:
         digests=job.digests,
         keys=job.keys,
         threads=args.threads,
+        processes=args.processes,
+        sources=job.sources,
     )
     return 0

@@ -10,6 +10,7 @@ from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.features.keys import Features
 from affectstore.models.check import check_cell
 from affectstore.models.needs import inputs_of
+from affectstore.models.sources import check_sources
 from affectstore.splits.base import PROTOCOLS
 
 
@@ -50,7 +51,7 @@ def _check_experiment(resolved: Resolved, features: Features, name: str, experim
         if label not in {*labels, *experiment.merge.values()}:
             raise UnknownNameError(f"label in `classes` of {where}", label, {*labels, *experiment.merge.values()})
     for cell in experiment.cells:
-        reason = check_cell(experiment, cell)
+        reason = check_cell(experiment, cell) or check_sources(experiment, cell)
         if reason:
             raise ConfigError(f"{where}, cell {cell.id!r}: {reason}")
         for modality, feature in inputs_of(experiment, cell).items():

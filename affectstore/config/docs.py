@@ -16,6 +16,7 @@ from affectstore.config.main import Config
 from affectstore.config.resolve import read_presets
 from affectstore.corpora.base import CORPORA
 from affectstore.features.base import EXTRACTORS
+from affectstore.models.baselines.base import BASELINES
 from affectstore.models.matrix import matrix
 
 DOCS = Path("docs")
@@ -56,6 +57,10 @@ def _page() -> str:
     ]
     for name in EXTRACTORS.names():
         module = EXTRACTORS.load(name)
+        lines += [f"### {name}", "", f"{module.SPEC.summary}", "", *_table(module.Options, ""), ""]
+    lines += ["## Options of the baselines", "", "`baseline_options` of a cell, by its `baseline`.", ""]
+    for name in BASELINES.names():
+        module = BASELINES.load(name)
         lines += [f"### {name}", "", f"{module.SPEC.summary}", "", *_table(module.Options, ""), ""]
     lines += ["## Options of the corpora", ""]
     for name in CORPORA.names():

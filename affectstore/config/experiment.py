@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_serializer, model_validator
 
@@ -11,6 +11,7 @@ from affectstore.config.training import Training
 
 Modality = Literal["audio", "vision", "text"]
 Sharing = Literal["separate", "shared"]
+_Count = Annotated[int, Field(ge=1)]
 
 
 class Pictures(Settings):
@@ -33,13 +34,20 @@ class Pictures(Settings):
 class Sequences(Settings):
     """How stored rows become the steps of a sequence."""
 
-    pool: int = Field(
-        default=1, ge=1, description="A step is the mean of so many rows; the last one of those that are left."
+    pool: _Count | dict[Modality, _Count] = Field(
+        default=1,
+        description="A step is the mean of so many rows; the last one of those that are left. Of every modality, or of "
+        "those that are named (`{audio: 4}`): the others keep their rows.",
     )
     most_steps: int = Field(
         default=4096,
         ge=1,
         description="Longer clips are pooled further, by the least whole number that makes them fit.",
+    )
+    first: dict[Modality, str] = Field(
+        default={},
+        description="An array that the modality's feature has once a clip, put before the first step: `{text: cls}` is "
+        "[CLS] of `bert`, which the pooling `cls` of `blstm` then reads.",
     )
     normalise: Literal["none", "train"] = Field(
         default="train",
@@ -87,6 +95,16 @@ class Cell(Settings):
     encoder_options: dict[str, Any] = Field(default={}, description="Options of the encoder.")
     fusion_options: dict[str, Any] = Field(default={}, description="Options of the fusion.")
     baseline_options: dict[str, Any] = Field(default={}, description="Options of the baseline.")
+    init_from: dict[Modality, str] = Field(
+        default={},
+        description="Names of cells of this experiment, each a network of that modality alone: its encoder, trained on "
+        "the same fold with the same seed, is what this cell's starts from.",
+    )
+    teachers: dict[Modality, str] = Field(
+        default={},
+        description="Names of such cells whose logits a fusion learns from (`distilled_probe`); they are trained "
+        "first, and stay as they are.",
+    )
     pictures: Pictures = Field(
         default=Pictures(), description="Departures from the experiment's `pictures` and its encoder's."
     )
@@ -103,9 +121,12 @@ class Cell(Settings):
     def _check(self) -> Cell:
         if not self.modalities or len(set(self.modalities)) != len(self.modalities):
             raise ValueError(f"modalities must be named once each, got {list(self.modalities)}")
-        strange = sorted(set(self.inputs) - set(self.modalities))
-        if strange:
-            raise ValueError(f"`inputs` names {', '.join(strange)}, the modalities are {', '.join(self.modalities)}")
+        for name in ("inputs", "init_from", "teachers"):
+            strange = sorted(set(getattr(self, name)) - set(self.modalities))
+            if strange:
+                raise ValueError(
+                    f"`{name}` names {', '.join(strange)}, the modalities are {', '.join(self.modalities)}"
+                )
         if (self.encoder is None) == (self.baseline is None):
             raise ValueError("a cell names either an `encoder` or a `baseline`")
         if self.baseline is not None:
@@ -127,6 +148,7 @@ class Cell(Settings):
 
     def _check_baseline(self) -> Cell:
         meaningless = {"fusion", "sharing", "encoder_options", "fusion_options", "pictures", "train"}
+        meaningless |= {"init_from", "teachers"}
         given = sorted(name for name in self.model_fields_set & meaningless if self._departs(name))
         if given:
             raise ValueError(

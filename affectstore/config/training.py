@@ -8,7 +8,7 @@ from pydantic import Field
 
 from affectstore.config.base import Settings
 
-_SHARE = {"ge": 0, "le": 1}
+_Share = Annotated[float, Field(ge=0, le=1)]
 _Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -17,8 +17,8 @@ class Schedule(Settings):
 
     kind: Literal["none", "plateau", "cosine", "step"] = Field(
         default="none",
-        description="`plateau`: times `factor` after more than `patience` epochs without a lower loss on the validation "
-        "side (on the training side where there is none); `cosine`: half a cosine down to `least`; `step`: times "
+        description="`plateau`: times `factor` after more than `patience` epochs without a lower loss on validation "
+        "(on the training side where there is none); `cosine`: half a cosine down to `least`; `step`: times "
         "`factor` every `every` epochs.",
     )
     factor: float = Field(default=0.1, gt=0, lt=1, description="What `plateau` and `step` multiply by.")
@@ -33,7 +33,7 @@ class Schedule(Settings):
 class Augmentation(Settings):
     """Changes of training inputs, drawn anew for each clip and epoch; validation and test inputs stay as they are."""
 
-    flip: float = Field(default=0.0, description="Probability that a vision clip is mirrored left to right.", **_SHARE)
+    flip: _Share = Field(default=0.0, description="Probability that a vision clip is mirrored left to right.")
     crop: float = Field(
         default=1.0,
         gt=0,
@@ -52,13 +52,13 @@ class Augmentation(Settings):
         ge=0,
         description="SpecAugment: spans of time set to the mean, in spectrogram pictures and chunks and in sequences.",
     )
-    time_share: float = Field(default=0.1, description="Longest of these spans, as a share of the clip.", **_SHARE)
+    time_share: _Share = Field(default=0.1, description="Longest of these spans, as a share of the clip.")
     band_masks: int = Field(
         default=0,
         ge=0,
         description="SpecAugment: runs of bands (of a sequence: columns) set to the mean, in the same inputs.",
     )
-    band_share: float = Field(default=0.2, description="Widest of these runs, as a share of all bands.", **_SHARE)
+    band_share: _Share = Field(default=0.2, description="Widest of these runs, as a share of all bands.")
 
 
 class Training(Settings):

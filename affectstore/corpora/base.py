@@ -30,8 +30,9 @@ MANIFESTS = Path("results/manifests")
 #: Columns of the clips table that a corpus fills, with their pandas types; what is not known is NA.
 #: Paths are relative to the root, with forward slashes. A clip that is a whole file has start_s 0 and
 #: end_s NA; where one of its media ("audio" or "video", named by whole_media) is a file of its own, start_s
-#: and end_s are those of the other. `split` is the side that the corpus itself gives a clip. The scan adds the
-#: media's digests, durations and stream flags.
+#: and end_s are those of the other. `split` is the side that the corpus itself gives a clip; `corpus` names the
+#: file that read it, whatever its name in config.yaml. The scan adds the media's digests, durations and stream
+#: flags.
 CLIP_COLUMNS: Mapping[str, str] = {
     "clip_id": "string",
     "corpus": "string",
@@ -147,9 +148,14 @@ def card_of(config: Config, corpus: str) -> Card:
     manifest = MANIFESTS / f"{corpus}.parquet"
     if card.labels or not manifest.exists():
         return card
-    found = pd.read_parquet(manifest).filter(regex="^label_").stack().dropna().astype(str)
-    labels = sorted(set(found))
-    return replace(card, labels=tuple(labels), label_names={label: label for label in labels})
+    labels = labels_of(pd.read_parquet(manifest))
+    return replace(card, labels=labels, label_names={label: label for label in labels})
+
+
+def labels_of(clips: pd.DataFrame) -> tuple[str, ...]:
+    """Every label of a clips table, whatever its target, in the order of the alphabet."""
+    columns = [clips[name].dropna() for name in clips if str(name).startswith("label_")]
+    return tuple(sorted({str(label) for column in columns for label in column.unique()}))
 
 
 def clips_table(corpus: str, columns: Mapping[str, Any]) -> pd.DataFrame:

@@ -32,7 +32,7 @@ def conditions(table: Table, metrics: pd.DataFrame) -> Wide | None:
             numbers = values.set_index("metric")[["value", "sd", "ci_low", "ci_high"]].T.to_dict("list")
             found = [Summary(*map(float, numbers[metric.name])) for metric in shown]
             texts = [show(value, metric.percent) for value, metric in zip(found, shown, strict=True)]
-            cells = (row.cell.modality, row.encoder_label, row.fusion_label, str(condition), *texts)
+            cells = (row.modality, row.encoder_label, row.fusion_label, str(condition), *texts)
             lines.append(Line(cells, (False,) * len(cells)))
     headings = (
         "Modality",

@@ -31,6 +31,8 @@ MEANINGS = {
     r"loss says nothing": "the class is drawn at random: the loss is not that of a forecast",
     r"no validation side: nothing chosen": "the split keeps nothing to choose on, so settings are taken as they are",
     r"no validation side: last epoch": "the split keeps nothing to choose the epoch on, so the last one is taken",
+    r"not settled: no validation side": "the fusion fits itself to a validation side, and the split keeps none: it "
+    "stays as it starts",
     r".* weights": "what the networks started from",
 }
 

@@ -23,7 +23,7 @@ def long_table(table: Table) -> pd.DataFrame:
     experiment = table.experiment
     lines = [
         (
-            experiment.corpus, experiment.label_target, experiment.protocol, row.cell.modality,
+            experiment.corpus, experiment.label_target, experiment.protocol, row.modality,
             row.cell.encoder_label, row.cell.fusion or "", row.n_seeds, len(row.folds), row.n_test,
             metric, value.mean, value.sd, value.ci_low, value.ci_high, "; ".join(row.flags),
             row.cell.sharing or "", row.cell.id,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Modality -> colour.
-MODALITY_COLOURS = {"audio": "#0072b2", "vision": "#e69f00", "multimodal": "#009e73"}
+MODALITY_COLOURS = {"audio": "#0072b2", "vision": "#e69f00", "text": "#cc79a7", "multimodal": "#009e73"}
 #: Side -> colour of learning curves.
 SIDE_COLOURS = {"train": "#56b4e9", "val": "#d55e00"}
 #: Text and lines; the report exchanges these, and no other colours, for those of its theme.

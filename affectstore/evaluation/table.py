@@ -12,14 +12,14 @@ import pandas as pd
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.corpora.base import Card
 from affectstore.errors import IntegrityError
-from affectstore.evaluation.classes import classes_of, human_accuracy
+from affectstore.evaluation.classes import classes_of, human_accuracy, modality_label
 from affectstore.evaluation.flags import flags_of
 from affectstore.evaluation.runs import Run
 from affectstore.evaluation.score import POOLED
 
 #: Metrics of the wide table, in the order of its columns.
 SHOWN = ("accuracy", "uar", "macro_f1", "loss")
-MODALITY_ORDER = ("audio", "vision", "multimodal")
+MODALITY_ORDER = ("audio", "vision", "text", "multimodal")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Row:
     """One cell.
 
     Attributes:
+        modality: the word for what it reads: audio, multimodal, audio+text.
         n_test: predictions pooled per seed.
         n_clips, n_speakers: how many different clips and speakers those are of.
         skipped: reason -> clips that the runs could not use.
@@ -49,6 +50,7 @@ class Row:
     """
 
     cell: Cell
+    modality: str
     n_seeds: int
     folds: tuple[int, ...]
     n_test: int
@@ -68,8 +70,8 @@ class Row:
 
     def heading(self, width: int) -> str:
         """Modality and label in lines of at most `width` characters where they can be broken, for small figures."""
-        lines = [self.cell.modality]
-        for part in self.label.split(" · "):
+        lines = [self.modality]
+        for part in self._parts:
             if len(lines[-1]) + 3 + len(part) <= width:
                 lines[-1] += f" · {part}"
             else:
@@ -84,8 +86,12 @@ class Row:
 
     @property
     def label(self) -> str:
-        """Encoder and fusion, for figures."""
-        return " · ".join(part for part in (self.encoder_label, self.fusion_label) if part)
+        """Encoder and fusion, and the modalities where rows of several join different ones, for figures."""
+        return " · ".join([self.modality, *self._parts] if self.modality != self.cell.modality else self._parts)
+
+    @property
+    def _parts(self) -> list[str]:
+        return [part for part in (self.encoder_label, self.fusion_label) if part]
 
 
 @dataclass(frozen=True)
@@ -176,6 +182,7 @@ def _row(
     }
     return Row(
         cell=cell,
+        modality=modality_label(experiment, cell),
         n_seeds=len({run.seed for run in own}),
         folds=tuple(sorted({run.fold for run in own})),
         n_test=int(first["n"]),

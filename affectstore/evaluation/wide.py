@@ -63,7 +63,7 @@ def _reference(cells: tuple[str, ...]) -> Line:
 def _line(row: Row, metrics: list[Metric]) -> Line:
     values = [show(row.values[metric.name], metric.percent) for metric in metrics]
     cells = (
-        row.cell.modality,
+        row.modality,
         row.encoder_label,
         row.fusion_label,
         *values,

@@ -11,12 +11,14 @@ from typing import Any
 import pandas as pd
 
 from affectstore.config.experiment import Cell, Experiment
+from affectstore.corpora.base import CORPORA, labels_of
 from affectstore.digest import digest
 from affectstore.models.base import ENCODERS, FUSIONS
 from affectstore.models.baselines.base import BASELINES
 from affectstore.models.check import baseline_options
 from affectstore.models.needs import encoders_of, inputs_of, takes_of
 from affectstore.models.select import participants
+from affectstore.models.sources import ancestors, named_sources, sources_of
 from affectstore.models.version import ENGINE_VERSION, VECTORS_VERSION
 
 RUNS = Path("results/runs")
@@ -26,6 +28,7 @@ _NOT_OF_NETWORKS = {
     "name", "pictures", "train", "encoder_options",
     "inputs",  # the digest of the features' contents says more
     "baseline", "baseline_options",
+    "init_from", "teachers",  # what those cells follow from says more
 }  # fmt: skip
 
 
@@ -35,8 +38,10 @@ class CellPlan:
 
     Attributes:
         experiment, cell, fold: which.
-        features: the feature instances it reads, by modality.
+        features: the feature instances it reads, by modality; and those that the cells read which it follows from.
         config: digest of all settings that its numbers follow from.
+        unlabelled: whether it, or a cell that it follows from, is trained on clips without labels too.
+        sources: ids of the cells that it starts or learns from.
     """
 
     experiment: str
@@ -44,20 +49,44 @@ class CellPlan:
     fold: int
     features: Mapping[str, str]
     config: str
+    unlabelled: bool = False
+    sources: tuple[str, ...] = ()
 
     @property
     def marker(self) -> Path:
         """The file that says that all seeds are trained."""
-        return RUNS / self.experiment / self.cell.id / str(self.fold) / "fold.json"
+        return self.marker_of(self.cell.id)
+
+    def marker_of(self, cell: str) -> Path:
+        """The same of another cell of the experiment, on the same fold."""
+        return RUNS / self.experiment / cell / str(self.fold) / "fold.json"
 
 
 def plan_cells(name: str, experiment: Experiment, folds: tuple[int, ...]) -> list[CellPlan]:
     """Every cell and fold of an experiment."""
-    return [
-        CellPlan(name, cell, fold, inputs_of(experiment, cell), digest(_settings(experiment, cell)))
-        for cell in experiment.cells
-        for fold in folds
-    ]
+    return [plan for cell in experiment.cells for plan in _plan_cell(name, experiment, cell, folds)]
+
+
+def _plan_cell(name: str, experiment: Experiment, cell: Cell, folds: tuple[int, ...]) -> list[CellPlan]:
+    before = ancestors(experiment, cell)
+    features = inputs_of(experiment, cell)
+    for source in before.values():
+        for modality, feature in inputs_of(experiment, source).items():
+            if feature not in features.values():
+                features[f"{source.id} {modality}"] = feature
+    unlabelled = any(experiment.training_of(one).unlabelled for one in (cell, *before.values()))
+    config, sources = _config(experiment, cell), tuple(sources_of(experiment, cell))
+    return [CellPlan(name, cell, fold, features, config, unlabelled, sources) for fold in folds]
+
+
+def _config(experiment: Experiment, cell: Cell) -> str:
+    """Digest of a cell's settings, and of those of the cells that it starts or learns from."""
+    sources = sources_of(experiment, cell)
+    named = {
+        kind: {modality: _config(experiment, sources[name]) for modality, name in ids.items()}
+        for kind, ids in named_sources(cell).items()
+    }
+    return digest({**_settings(experiment, cell), **named})
 
 
 def _settings(experiment: Experiment, cell: Cell) -> dict[str, Any]:
@@ -91,6 +120,7 @@ def data_digests(
     fold: int,
     features: Mapping[str, str],
     by_clip: Mapping[str, Mapping[str, str]],
+    unlabelled: bool = False,
 ) -> dict[str, str]:
     """Digests of the data that a cell sees: its split, its labels and its features.
 
@@ -101,17 +131,28 @@ def data_digests(
         fold: which fold.
         features: modality -> feature instance.
         by_clip: feature -> clip id -> what stands for its values: its key, or their digest.
+        unlabelled: whether the cell is trained on clips without labels too.
     """
-    taking_part = participants(clips, experiment)
+    taking_part = participants(clips, experiment, unlabelled)
     sides = split.loc[(split["fold"] == fold) & split["clip_id"].isin(taking_part["clip_id"]), ["clip_id", "side"]]
     sides = sides.sort_values("clip_id")
     ids = sides["clip_id"].tolist()
     table = taking_part.set_index("clip_id").loc[ids]
+    labels = _lines(ids, table["label"].tolist(), table["speaker"].tolist())
+    if classes := _classes_of_own(clips, experiment):
+        labels = _lines([labels, *classes])
     return {
         "split": _lines(ids, sides["side"].tolist()),
-        "labels": _lines(ids, table["label"].tolist(), table["speaker"].tolist()),
+        "labels": labels,
         "features": _lines(*([by_clip[feature].get(i, "") for i in ids] for feature in features.values())),
     }
+
+
+def _classes_of_own(clips: pd.DataFrame, experiment: Experiment) -> list[str]:
+    """The classes, where they are whatever labels the clips have: of a corpus whose card lists none."""
+    if experiment.classes or not len(clips) or CORPORA.load(clips["corpus"].iloc[0]).CARD.labels:
+        return []
+    return list(labels_of(clips))
 
 
 def _lines(*columns: Any) -> str:

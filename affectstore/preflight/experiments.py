@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from affectstore.config.experiment import Experiment
+from affectstore.corpora.base import CORPORA, labels_of
 from affectstore.digest import digest
-from affectstore.errors import AffectstoreError
+from affectstore.errors import AffectstoreError, UnknownNameError
 from affectstore.evaluation.version import SCORING_VERSION
 from affectstore.preflight.cells import CellPlan, data_digests, plan_cells
 from affectstore.preflight.judge import STORE, FeatureState
@@ -64,6 +65,8 @@ def judge_experiment(
     except AffectstoreError as error:
         return ExperimentState((), {}, (), True, str(error))
     _judge_split(experiment, split)
+    if problem := _label_problem(name, experiment, clips):
+        return ExperimentState((), {}, (), True, problem)
     known = sorted(set(split["fold"]))
     folds = experiment.folds or tuple(known)
     beyond = sorted(set(folds) - set(known))
@@ -81,21 +84,51 @@ def judge_experiment(
     by_key: dict[Any, dict[str, str]] = {}
     by_content: dict[Any, dict[str, str]] = {}
     for cell in cells:
-        seen = (tuple(sorted(cell.features.items())), cell.fold)
+        unlabelled = cell.unlabelled
+        seen = (tuple(sorted(cell.features.items())), cell.fold, unlabelled)
         if seen not in by_key:
-            by_key[seen] = data_digests(experiment, clips, split, cell.fold, cell.features, keys)
+            by_key[seen] = data_digests(experiment, clips, split, cell.fold, cell.features, keys, unlabelled)
         reason = _disagreement(cell, experiment.seeds, by_key[seen])
         if reason == _FEATURES and not any(store[feature].missing for feature in cell.features.values()):
             if seen not in by_content:
                 contents = {feature: store[feature].content_of_clip() for feature in cell.features.values()}
-                by_content[seen] = data_digests(experiment, clips, split, cell.fold, cell.features, contents)
+                by_content[seen] = data_digests(
+                    experiment, clips, split, cell.fold, cell.features, contents, unlabelled
+                )
             reason = _disagreement(cell, experiment.seeds, by_key[seen], by_content[seen])
         if reason:
             cell.marker.unlink(missing_ok=True)
             missing[str(cell.marker)] = reason
+    missing |= _following(cells, experiment.seeds, missing)
     pending = bool(missing) or _scored(name) != runs_digest(experiment, cells)
     write_request(PLANS / "experiments" / f"{name}.json", {"experiment": name}, pending)
     return ExperimentState(cells, missing, folds, pending)
+
+
+def _label_problem(name: str, experiment: Experiment, clips: pd.DataFrame) -> str:
+    """Why the clips' labels cannot be what the experiment is about, or ''.
+
+    The labels of a corpus whose card lists none are known since its clips were found.
+    """
+    if not len(clips):
+        return ""
+    where = f"workflow/experiments/{name}.yaml"
+    targets = [column.removeprefix("label_") for column in map(str, clips) if column.startswith("label_")]
+    there = [target for target in targets if clips[f"label_{target}"].notna().any()]
+    if experiment.label_target not in there:
+        return (
+            f"{where}: label_target is {experiment.label_target!r}, and no clip of {experiment.corpus} has such a "
+            f"label; label targets that it has: {', '.join(there) or 'none'}"
+        )
+    if CORPORA.load(clips["corpus"].iloc[0]).CARD.labels:
+        return ""
+    labels = {*labels_of(clips)}
+    merged = labels | {*experiment.merge.values()}
+    for key, known, used in (("merge", labels, experiment.merge), ("classes", merged, experiment.classes)):
+        for label in used:
+            if label not in known:
+                return str(UnknownNameError(f"label in `{key}` of {where}", label, known))
+    return ""
 
 
 def _judge_split(experiment: Experiment, split: pd.DataFrame) -> None:
@@ -136,6 +169,51 @@ def _disagreement(
     if not set(range(seeds)) <= trained:
         return f"{seeds} seeds asked for, {len(trained)} trained"
     return ""
+
+
+def _following(cells: Iterable[CellPlan], seeds: int, missing: Mapping[str, str]) -> dict[str, str]:
+    """Markers that do not hold because of the cells that theirs started or learnt from -> why."""
+    found: dict[str, str] = {}
+
+    def judge(path: Path, reason: str) -> bool:
+        if not reason or str(path) in missing or str(path) in found:
+            return False
+        path.unlink(missing_ok=True)
+        found[str(path)] = reason
+        return True
+
+    following = [cell for cell in cells if cell.sources]
+    for cell in following:
+        for source in cell.sources:
+            path = cell.marker_of(source)
+            known = str(path) in missing or set(_weights(path, "weights")) >= set(map(str, range(seeds)))
+            judge(path, "" if known else "digests of its weights not noted")
+    changed = True
+    while changed:  # as often as the longest chain
+        changed = any([judge(cell.marker, _outrun(cell, seeds, {**missing, **found})) for cell in following])
+    return found
+
+
+def _outrun(cell: CellPlan, seeds: int, missing: Mapping[str, str]) -> str:
+    """Why the marker of a cell does not hold, or '': by the runs that it started or learnt from."""
+    if str(cell.marker) in missing:
+        return ""
+    for source in cell.sources:
+        path = cell.marker_of(source)
+        if str(path) in missing:
+            return f"{source} has to be trained"
+        now, then = _weights(path, "weights"), _weights(cell.marker, "sources").get(source, {})
+        if any(now.get(seed) != then.get(seed) for seed in map(str, range(seeds))):
+            return f"the weights of {source} changed"
+    return ""
+
+
+def _weights(marker: Path, what: str) -> dict[str, Any]:
+    """What a marker says of weights; nothing where it does not."""
+    try:
+        return dict(json.loads(marker.read_text())[what])
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def runs_digest(experiment: Experiment, cells: Iterable[CellPlan]) -> str:

@@ -280,22 +280,30 @@ def _summary(clips: pd.DataFrame, found: Found, card: Card) -> tuple[str, ...]:
     bad = int(clips["known_bad"].notna().sum())
     if bad:
         lines.append(f"{bad} clips are known to be bad: features are computed, protocols leave them out")
-    return (*lines, *(against_card(clips, found, card) or ()))
+    return (*lines, *against_card(clips, expected_counts(clips, found, card) or {}))
 
 
-def against_card(clips: pd.DataFrame, found: Found, card: Card) -> list[str] | None:
-    """One line for each number of a complete corpus that is not the card's; None for a partial copy.
-
-    A label is the intended one; of a corpus that knows none, the consensus on sound and picture.
+def expected_counts(clips: pd.DataFrame, found: Found, card: Card) -> Mapping[str, int] | None:
+    """The numbers that this copy should have; None for a partial one.
 
     Args:
         clips: those of the clips found that are counted.
-        found: says what to expect.
+        found: what lies there.
         card: of the corpus.
     """
     counts = card.counts if found.expected is None else found.expected
-    if not (len(clips) == counts.get("clips") if found.whole is None else found.whole):
-        return None
+    whole = len(clips) == counts.get("clips") if found.whole is None else found.whole
+    return counts if whole else None
+
+
+def against_card(clips: pd.DataFrame, counts: Mapping[str, int]) -> list[str]:
+    """One line for each number of a complete corpus that is not the card's.
+
+    Args:
+        clips: the clips table.
+        counts: as in `Card.counts`. A label is the intended one; of a corpus that knows none, the consensus on
+            sound and picture.
+    """
     label = clips["label_intended" if clips["label_intended"].notna().any() else "label_audiovisual"]
     columns = {"label": label, "level": clips["level"], "session": clips["session"]}
     lines = []

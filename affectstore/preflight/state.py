@@ -131,7 +131,9 @@ class State:
         if state is not None and not full and str(plan.marker) not in state.missing:
             return []
         split = f"results/splits/{settings.corpus}/{settings.protocol}.parquet"
-        return [*self.catalogs([settings.corpus], sorted(set(plan.features.values()))), split]
+        missing = None if state is None or full else state.missing
+        sources = [path for path in map(str, map(plan.marker_of, plan.sources)) if missing is None or path in missing]
+        return [*self.catalogs([settings.corpus], sorted(set(plan.features.values()))), split, *sources]
 
     def markers(self, experiment: str, full: bool = False) -> list[str]:
         """Markers that scoring waits for: none where the metrics stand."""

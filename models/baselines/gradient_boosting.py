@@ -31,7 +31,7 @@ class Options(ReadingOptions):
     leaf_clips: int = Field(default=20, ge=1, description="Fewest clips of a leaf.")
     l2: float = Field(default=0.0, ge=0, description="L2 regularisation of the leaves' values.")
     bins: int = Field(default=64, ge=2, le=255, description="Values that a column is told apart by, at most.")
-    columns: float = Field(default=0.1, gt=0, le=1, description="Share of the columns drawn for each split.")
+    columns: float = Field(default=0.5, gt=0, le=1, description="Share of the columns drawn for each split.")
     class_weight: Literal["none", "balanced"] = Field(
         default="none", description="`balanced`: errors on a class weigh as much as it is rare."
     )
@@ -97,7 +97,9 @@ def _trees(booster: Any, seen: np.ndarray, classes: int, rounds: int) -> dict[st
     base = np.full(classes, -np.inf)
     base[seen] = 0.0
     base[labels] = booster._baseline_prediction.ravel()
-    trees = [(tree.nodes, label) for one in booster._predictors[:rounds] for tree, label in zip(one, labels, strict=True)]
+    trees = [
+        (tree.nodes, label) for one in booster._predictors[:rounds] for tree, label in zip(one, labels, strict=True)
+    ]
     roots = np.cumsum([0, *(len(nodes) for nodes, _ in trees)])[:-1].astype(np.int64)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in _NODES}
     for root, (nodes, _) in zip(roots, trees, strict=True):
@@ -128,5 +130,5 @@ def _check(state: Mapping[str, np.ndarray], booster: Any, seen: np.ndarray, trai
 
 
 def _count(state: Mapping[str, np.ndarray]) -> int:
-    """A threshold for each split and a value for each leaf."""
-    return len(state["left"])
+    """A threshold for each split, a value for each leaf, and where each class begins."""
+    return len(state["left"]) + len(state["base"])

@@ -5,7 +5,8 @@ is their states (256), the vector what is pooled of them:
 
 - `last`: the state at the last step (the seed's "final-frame"): its backward half has read that step alone;
 - `ends`: the forward half at the last step beside the backward half at the first: either has read all;
-- `cls`: the state at the first step, for words whose first row is [CLS]; elsewhere it is the first frame's;
+- `cls`: the state at the first step, for words behind [CLS] (`sequences: {first: {text: cls}}`); elsewhere it is the
+  first frame's or the first word's;
 - `mean`: over the steps;
 - `attention`: e = v^T tanh(W h + b), 256 -> 64 -> 1, softmax over the steps, weighted sum (16,512 more, which
   stay as they are under a fusion that reads the sequence and not the vector).

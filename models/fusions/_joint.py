@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from affectstore.models.encoders._attention import Block, sinusoids, steps_of
+from affectstore.models.encoders._attention import sinusoids, steps_of
 from affectstore.models.encoders._masked import zeroed
 from affectstore.models.encoders._pooling import AttentionPool
-from affectstore.models.fusions._stack import Projection
+from affectstore.models.fusions._stack import Projection, blocks
 
 if TYPE_CHECKING:
     from affectstore.models.fusions.attention import Options
 
 _SPREAD = 0.02  # of learnt tokens at first, as in ViT
-_TIMES_WIDER = 4
 
 
 class JointAttention(nn.Module):
@@ -29,19 +28,8 @@ class JointAttention(nn.Module):
         self.modality = nn.ParameterDict({m: nn.Parameter(_SPREAD * torch.randn(width)) for m in sizes})
         drawn = _SPREAD * torch.randn(options.bottlenecks, width)
         self.bottlenecks = nn.Parameter(drawn) if options.bottlenecks else None
-        sizes_of_block = {
-            "width": width,
-            "heads": options.heads,
-            "hidden": _TIMES_WIDER * width,
-            "dropout": options.dropout,
-            "attention_dropout": options.attention_dropout,
-        }
-        self.blocks = nn.ModuleDict(
-            {
-                name: nn.ModuleList(Block(norm="before", **sizes_of_block) for _ in range(options.layers))
-                for name in (sizes if options.bottlenecks else ("joint",))
-            }
-        )
+        stacks = tuple(sizes) if options.bottlenecks else ("joint",)
+        self.blocks = nn.ModuleDict({name: blocks(width, options.layers, options) for name in stacks})
         self.dropout, self.norm = nn.Dropout(options.input_dropout), nn.LayerNorm(width)
         self.pool, self.classify = AttentionPool(width, options.pool), nn.Linear(width, classes)
 
@@ -51,7 +39,7 @@ class JointAttention(nn.Module):
         mask = torch.cat(list(masks.values()), dim=1)
         if self.bottlenecks is None:
             x = torch.cat(list(steps.values()), dim=1)
-            for block in self.blocks["joint"]:
+            for block in cast("nn.ModuleList", self.blocks["joint"]):
                 x = block(x, steps_of(mask))
         else:
             x = torch.cat(list(self._meet(self.bottlenecks, steps, masks).values()), dim=1)
@@ -68,10 +56,10 @@ class JointAttention(nn.Module):
         seen = torch.stack([mask.any(dim=1) for mask in masks.values()])
         share = (seen / seen.sum(dim=0).clamp(min=1))[..., None, None].to(tokens.dtype)
         allowed = {m: steps_of(torch.cat([mask.new_ones(clips, count), mask], dim=1)) for m, mask in masks.items()}
-        for blocks in zip(*self.blocks.values(), strict=True):
+        for layer in zip(*cast("list[nn.ModuleList]", list(self.blocks.values())), strict=True):
             read = {
                 modality: block(torch.cat([tokens, x], dim=1), allowed[modality])
-                for block, (modality, x) in zip(blocks, steps.items(), strict=True)
+                for block, (modality, x) in zip(layer, steps.items(), strict=True)
             }
             # The mean over the modalities that a clip has.
             tokens = (share * torch.stack([x[:, :count] for x in read.values()])).sum(dim=0)

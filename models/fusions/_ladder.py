@@ -51,7 +51,8 @@ class Decoder(nn.Module):
             if other_mask is None:
                 skipped = noisy[k]
             else:
-                skipped = normalised(self.across[k](align(other[k], other_mask, mask)), mask)
+                laid = mask & other_mask.any(dim=1, keepdim=True)
+                skipped = normalised(self.across[k](align(other[k], other_mask, mask)), laid)
             restored.append(combine(skipped, normalised(above, mask)))
         return restored
 

@@ -12,6 +12,7 @@ from affectstore.models.base import Encoded
 from affectstore.models.encoders._masked import last
 from affectstore.models.fusions._stack import Projection, ResidualHead, Stack
 from affectstore.models.fusions._stack_options import MainOptions
+from affectstore.models.fusions._steps import masks_of
 
 
 class MainNetwork(nn.Module):
@@ -34,7 +35,7 @@ class MainNetwork(nn.Module):
 
     def forward(self, encoded: Mapping[str, Encoded]) -> Tensor:
         """What the encoders give, to logits (clip, class)."""
-        masks = {m: one.mask for m, one in encoded.items()}
+        masks = masks_of(encoded)
         steps = {m: one.layers[0] if one.layers else one.sequence for m, one in encoded.items()}
         steps = {m: self.project[m](x, masks[m]) if m in self.project else x for m, x in steps.items()}
         ends = []

@@ -20,6 +20,22 @@ from affectstore.models.fusions._stack_options import StackOptions
 _TIMES_WIDER = 4
 
 
+def blocks(width: int, layers: int, options: StackOptions, attention_dropout: float | None = None) -> nn.ModuleList:
+    """Layers with normalisation before each branch; see `Stack`."""
+    rate = options.attention_dropout if attention_dropout is None else attention_dropout
+    return nn.ModuleList(
+        Block(
+            width=width,
+            heads=options.heads,
+            hidden=_TIMES_WIDER * width,
+            dropout=options.dropout,
+            attention_dropout=rate,
+            norm="before",
+        )
+        for _ in range(layers)
+    )
+
+
 class Stack(nn.Module):
     """Layers and their last normalisation.
 
@@ -40,18 +56,7 @@ class Stack(nn.Module):
         places: bool = True,
     ):
         super().__init__()
-        rate = options.attention_dropout if attention_dropout is None else attention_dropout
-        self.blocks = nn.ModuleList(
-            Block(
-                width=width,
-                heads=options.heads,
-                hidden=_TIMES_WIDER * width,
-                dropout=options.dropout,
-                attention_dropout=rate,
-                norm="before",
-            )
-            for _ in range(layers)
-        )
+        self.blocks = blocks(width, layers, options, attention_dropout)
         self.norm, self.dropout, self.places = nn.LayerNorm(width), nn.Dropout(options.input_dropout), places
 
     def forward(

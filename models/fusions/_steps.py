@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import cast
+
 import torch
 from torch import Tensor
 
+from affectstore.models.base import Encoded
 from affectstore.models.encoders._masked import zeroed
 
 #: Least deviation that values are divided by; a column that varies less stays as it is.
 _FLAT = 1e-3
+
+
+def masks_of(encoded: Mapping[str, Encoded]) -> dict[str, Tensor]:
+    """bool (clip, step) of each modality's sequence; fusions of sequences and layers get no others."""
+    return {modality: cast("Tensor", one.mask) for modality, one in encoded.items()}
 
 
 def align(sequence: Tensor, mask: Tensor, onto: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ The prediction carries no gradient in training: the losses `joint` and `auxiliar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pydantic import Field
 
@@ -80,7 +80,7 @@ def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.Modu
 
 def scores(weights: nn.ModuleDict, encoded: Mapping[str, Encoded], _options: Options) -> dict[str, Tensor]:
     """Modality -> logits (clip, class) of its auxiliary network."""
-    heads = weights["auxiliary"]
+    heads = cast("nn.ModuleDict", weights["auxiliary"])
     return {m: heads[_SHARED if _SHARED in heads else m](one.vector) for m, one in encoded.items()}
 
 

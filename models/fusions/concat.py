@@ -30,3 +30,12 @@ def fuse(weights: nn.Module, vectors: Mapping[str, Tensor], _criterion: Criterio
     import torch
 
     return Output(weights(torch.cat(list(vectors.values()), dim=1)), {})
+
+
+def scores(weights: nn.Module, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
+    """Modality -> its share of the logits (clip, class), the bias in equal parts (as OGM-GE is published)."""
+    from torch.nn import functional as F
+
+    parts = weights.weight.split([vector.shape[1] for vector in vectors.values()], dim=1)
+    bias = weights.bias / len(vectors)
+    return {m: F.linear(vector, part, bias) for (m, vector), part in zip(vectors.items(), parts, strict=True)}

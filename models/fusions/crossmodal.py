@@ -12,7 +12,7 @@ layers. Ours: a step sees the whole clip, where the published program hides what
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pydantic import Field
 
@@ -70,15 +70,17 @@ def fuse(
     import torch
 
     from affectstore.models.encoders._masked import last
+    from affectstore.models.fusions._steps import masks_of
 
-    masks = {m: one.mask for m, one in encoded.items()}
-    steps = {m: weights["project"][m](one.sequence, one.mask) for m, one in encoded.items()}
+    masks = masks_of(encoded)
+    project, across, memory = (cast("nn.ModuleDict", weights[part]) for part in ("project", "across", "memory"))
+    steps = {m: project[m](one.sequence, masks[m]) for m, one in encoded.items()}
     ends = []
     for target, mask in masks.items():
         read = [
-            weights["across"][f"{source}_to_{target}"](steps[target], mask, steps[source], masks[source])
+            across[f"{source}_to_{target}"](steps[target], mask, steps[source], masks[source])
             for source in steps
             if source != target
         ]
-        ends.append(last(weights["memory"][target](torch.cat(read, dim=2), mask), mask))
+        ends.append(last(memory[target](torch.cat(read, dim=2), mask), mask))
     return Output(weights["classify"](torch.cat(ends, dim=1)), {})

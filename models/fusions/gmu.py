@@ -36,24 +36,15 @@ def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.Modu
     """A hidden layer a modality, the gates (one for two modalities, else one each), and the classifier."""
     from torch import nn
 
-    gates = 1 if len(sizes) == 2 else len(sizes)
-    return nn.ModuleDict(
-        {
-            **{f"hidden_{modality}": nn.Linear(size, options.width) for modality, size in sizes.items()},
-            "gate": nn.Linear(sum(sizes.values()), gates * options.width),
-            "classify": nn.Linear(options.width, classes),
-        }
-    )
+    from affectstore.models.fusions._gmu import unit
+
+    return nn.ModuleDict({**unit(sizes, options.width), "classify": nn.Linear(options.width, classes)})
 
 
 def fuse(
-    weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _criterion: Criterion | None, options: Options
+    weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _criterion: Criterion | None, _options: Options
 ) -> Output:
     """Vectors (clip, feature) to logits (clip, class)."""
-    import torch
+    from affectstore.models.fusions._gmu import gated
 
-    hidden = torch.stack([torch.tanh(weights[f"hidden_{m}"](vector)) for m, vector in vectors.items()], dim=1)
-    gates = torch.sigmoid(weights["gate"](torch.cat(list(vectors.values()), dim=1))).unflatten(1, (-1, options.width))
-    if len(vectors) == 2:
-        gates = torch.cat([gates, 1 - gates], dim=1)
-    return Output(weights["classify"]((gates * hidden).sum(dim=1)), {})
+    return Output(weights["classify"](gated(weights, vectors)), {})

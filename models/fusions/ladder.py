@@ -26,7 +26,7 @@ joint network is a residual perceptron on the joined vectors.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -133,7 +133,8 @@ def weights(sizes: Mapping[str, tuple[int, ...]], classes: int, options: Options
 
 def scores(weights: nn.ModuleDict, encoded: Mapping[str, Encoded], _options: Options) -> dict[str, Tensor]:
     """Modality -> logits (clip, class) by its vector alone."""
-    return {modality: weights["alone"][modality](one.vector) for modality, one in encoded.items()}
+    heads = cast("nn.ModuleDict", weights["alone"])
+    return {modality: heads[modality](one.vector) for modality, one in encoded.items()}
 
 
 def fuse(
@@ -171,9 +172,9 @@ def _reconstruction(
     from itertools import permutations
 
     from affectstore.models.fusions._ladder import cost
+    from affectstore.models.fusions._steps import masks_of
 
-    down = {m: one.layers[::-1] for m, one in noisy.items()}
-    masks = {m: one.mask for m, one in encoded.items()}
+    down, masks = {m: one.layers[::-1] for m, one in noisy.items()}, masks_of(encoded)
 
     def total(target: str, restored: list[Tensor], judged: Tensor) -> Tensor:
         share = options.reconstruction
@@ -184,13 +185,15 @@ def _reconstruction(
 
     losses = {}
     if "own" in weights:
-        own = [total(m, decode(down[m], masks[m]), masks[m]) for m, decode in weights["own"].items()]
+        decoders = cast("nn.ModuleDict", weights["own"])
+        own = [total(m, decoders[m](down[m], masks[m]), masks[m]) for m in encoded]
         losses["own"] = sum(own[1:], own[0]) / len(own)
     if "cross" in weights:
+        decoders = cast("nn.ModuleDict", weights["cross"])
         across = [
             total(
                 target,
-                weights["cross"][f"{source}_to_{target}"](down[target], masks[target], down[source], masks[source]),
+                decoders[f"{source}_to_{target}"](down[target], masks[target], down[source], masks[source]),
                 # A clip without the source has nothing to be restored from.
                 masks[target] & masks[source].any(dim=1, keepdim=True),
             )

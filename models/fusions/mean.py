@@ -36,3 +36,10 @@ def fuse(
     from affectstore.models.fusions._scores import late, mean_of
 
     return late(weights, vectors, criterion, lambda own: mean_of(own.values()))
+
+
+def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
+    """Modality -> log-probabilities (clip, class) of its own classifier."""
+    from affectstore.models.fusions._scores import scores as own
+
+    return own(weights, vectors)

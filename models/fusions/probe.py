@@ -58,3 +58,11 @@ def fuse(
         return Output(logits, {})
     probed = {f"probe_{m}": log_probabilities(weights[f"probe_{m}"](vector)) for m, vector in mapped.items()}
     return Output(logits, {name: options.weight * criterion(log_p) for name, log_p in probed.items()})
+
+
+def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
+    """Modality -> log-probabilities (clip, class) of its probe."""
+    from affectstore.models.fusions._equal import equal
+    from affectstore.models.fusions._scores import log_probabilities
+
+    return {m: log_probabilities(weights[f"probe_{m}"](vector)) for m, vector in equal(weights, vectors).items()}

@@ -39,3 +39,10 @@ def fuse(
     from affectstore.models.fusions._scores import late
 
     return late(weights, vectors, criterion, lambda own: torch.stack(list(own.values())).sum(dim=0))
+
+
+def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
+    """Modality -> log-probabilities (clip, class) of its own classifier."""
+    from affectstore.models.fusions._scores import scores as own
+
+    return own(weights, vectors)

@@ -128,3 +128,10 @@ def regression(features: np.ndarray, labels: np.ndarray, classes: int, l2: float
     tight = {"maxiter": 10_000, "maxfun": 100_000, "ftol": 1e-15, "gtol": 1e-7}
     found = minimize(loss, np.zeros(inputs.shape[1] * classes), jac=True, method="L-BFGS-B", options=tight)
     return found.x.reshape(-1, classes)
+
+
+def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
+    """Modality -> log-probabilities (clip, class) of its own classifier."""
+    from affectstore.models.fusions._scores import scores as own
+
+    return own(weights, vectors)

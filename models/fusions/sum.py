@@ -51,3 +51,15 @@ def fuse(
     if options.width is None:
         return Output(mapped.sum(dim=0), {})
     return Output(weights["classify"](torch.tanh(mapped).sum(dim=0)), {})
+
+
+def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], options: Options) -> dict[str, Tensor]:
+    """Modality -> its share of the logits (clip, class); of a layer on the sum, the bias in equal parts."""
+    import torch
+    from torch.nn import functional as F
+
+    mapped = {modality: weights[modality](vector) for modality, vector in vectors.items()}
+    if options.width is None:
+        return mapped
+    layer = weights["classify"]
+    return {m: F.linear(torch.tanh(x), layer.weight, layer.bias / len(mapped)) for m, x in mapped.items()}

@@ -96,3 +96,10 @@ def proportions(log_p: Tensor) -> Tensor:
             break
         shares = shares * gain
     return shares.clamp(min=_LEAST)
+
+
+def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
+    """Modality -> log-probabilities (clip, class) of its own classifier."""
+    from affectstore.models.fusions._scores import scores as own
+
+    return own(weights, vectors)

@@ -15,6 +15,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_cores": {"clips": 2, "shards": 1, "features": ("audio",)},
     "bench_extract": {"clips": 2, "rounds": 1},
     "bench_faces": {"clips": 2, "rounds": 1},
+    "bench_networks": {"clips": 1, "rounds": 1},
     "bench_plan": {"clips": 250, "shards": 1, "rounds": 1, "planned_clips": 500, "planned_shards": 10},
     "bench_size": {"clips": 2},
     "bench_store": {"clips": 32, "reads": 20, "rounds": 1},

@@ -1,8 +1,9 @@
 """The numbers of a complete copy, on a tree with all its names and nothing in its media."""
 
-import shutil
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import full_iemocap as full
@@ -20,6 +21,17 @@ def root(tmp_path_factory) -> Path:
     return root
 
 
+@contextmanager
+def away(path: Path) -> Iterator[None]:
+    """A file or folder of the tree is not there for a while: to copy the tree takes longer than to read it."""
+    elsewhere = path.with_name(f".away {path.name}")
+    path.rename(elsewhere)
+    try:
+        yield
+    finally:
+        elsewhere.rename(path)
+
+
 def test_the_tree_is_counted_as_the_corpus_is():
     labels = full.labelled()
     assert len(labels) == 10039
@@ -30,9 +42,9 @@ def test_the_tree_is_counted_as_the_corpus_is():
 
 
 def test_every_utterance(root: Path):
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = find(root, {})
-    assert time.perf_counter() - begin < 8, "about 0.7 s on one core"
+    assert time.process_time() - begin < 8, "about 0.7 s on one core"
     clips = found.clips.set_index("clip_id")
     assert clips["label_audiovisual"].fillna("xxx").to_dict() == full.labelled()
     assert clips["speaker"].nunique() == 10
@@ -74,14 +86,13 @@ def test_seed_003(root: Path):
     assert against_card(found.clips, found.expected) == []
 
 
-def test_a_number_that_is_not_the_cards_is_told(root: Path, tmp_path: Path):
-    copy = tmp_path / "copy"
-    shutil.copytree(root, copy)
-    path = copy / "Session4/dialog/EmoEvaluation/Ses04F_impro01.txt"
+def test_a_number_that_is_not_the_cards_is_told(root: Path):
+    path = root / "Session4/dialog/EmoEvaluation/Ses04F_impro01.txt"
     text = path.read_text()
     name = next(line.split("\t")[1] for line in text.splitlines() if "\tang\t" in line)
     path.write_text(text.replace(f"{name}\tang", f"{name}\tsad"))
-    found = find(copy, {})
+    found = find(root, {})
+    path.write_text(text)
     assert found.whole
     assert against_card(found.clips, found.expected) == [
         "the card expects 1103 of label:ang, found 1102",
@@ -89,29 +100,27 @@ def test_a_number_that_is_not_the_cards_is_told(root: Path, tmp_path: Path):
     ]
 
 
-def test_one_lost_utterance_of_a_complete_copy_is_a_row(root: Path, tmp_path: Path):
-    copy = tmp_path / "copy"
-    shutil.copytree(root, copy)
+def test_one_lost_utterance_of_a_complete_copy_is_a_row(root: Path):
     name = "Ses02M_impro03_F004"
-    (copy / f"Session2/sentences/wav/Ses02M_impro03/{name}.wav").unlink()
-    found = find(copy, {})
-    clip = found.clips.set_index("clip_id").loc[name]
-    assert pd.isna(clip["audio_path"]), "its sound is not taken from elsewhere"
-    assert clip["video_path"] == "Session2/dialog/avi/DivX/Ses02M_impro03.avi"
-    assert pd.isna(clip["whole_media"])
-    shutil.rmtree(copy / "Session2/dialog/avi")
-    found = find(copy, {})
+    with away(root / f"Session2/sentences/wav/Ses02M_impro03/{name}.wav"):
+        clip = find(root, {}).clips.set_index("clip_id").loc[name]
+        assert pd.isna(clip["audio_path"]), "its sound is not taken from elsewhere"
+        assert clip["video_path"] == "Session2/dialog/avi/DivX/Ses02M_impro03.avi"
+        assert pd.isna(clip["whole_media"])
+        with away(root / "Session2/dialog/avi"):
+            found = find(root, {})
     assert name not in set(found.clips["clip_id"])
-    assert [skip.reason for skip in found.skipped if skip.clip_id == name][0].startswith("missing")
+    assert next(skip.reason for skip in found.skipped if skip.clip_id == name).startswith("missing")
     assert (found.absent, found.whole) == (0, True)
     assert "the card expects 10039 of clips, found 10038" in against_card(found.clips, found.expected)
 
 
 @pytest.mark.parametrize("gone", [("Session1",), ("Session2", "Session3", "Session4")])
-def test_a_partial_copy_is_not_held_against_the_card(root: Path, tmp_path: Path, gone: tuple[str, ...]):
-    copy = tmp_path / "copy"
-    shutil.copytree(root, copy, ignore=lambda folder, names: list(gone) if folder == str(root) else [])
-    found = find(copy, {})
+def test_a_partial_copy_is_not_held_against_the_card(root: Path, gone: tuple[str, ...]):
+    with ExitStack() as stack:
+        for session in gone:
+            stack.enter_context(away(root / session))
+        found = find(root, {})
     lost = sum(full.UTTERANCES[session[-1]] for session in gone)
     assert (len(found.clips), found.absent) == (10039 - lost, lost)
     assert not found.whole

@@ -239,6 +239,12 @@ def test_a_dialogue_without_times_gives_no_clip(tmp_path: Path):
     assert any("without text: 1 dialogues have no file" in note and D in note for note in found.notes)
 
 
+def test_dialogues_of_which_no_utterance_is_known_stop(tmp_path: Path):
+    small.video(tmp_path, D)
+    with pytest.raises(CorpusError, match=r"where their utterances are; looked for .*EmoEvaluation.*transcriptions"):
+        find(tmp_path, {})
+
+
 def test_an_utterance_of_no_length_is_a_row_with_its_reason(root: Path):
     path = root / f"Session1/dialog/EmoEvaluation/{D}.txt"
     path.write_text(path.read_text().replace("[7.5000 - 10.4750]", "[10.4750 - 10.4750]"))
@@ -283,6 +289,28 @@ def test_seed_003_drops_what_has_no_words(root: Path):
     (root / f"Session1/sentences/ForcedAlignment/{D}/{M0}.wdseg").unlink()
     with pytest.raises(CorpusError, match="no forced alignment"):
         find(root, {"utterances": "seed_003"})
+
+
+@pytest.mark.parametrize(
+    ("heard", "taken"),
+    [
+        (("++BREATHING++",), False),
+        (("++GARBAGE++", "<sil>", "++BREATHING++"), False),
+        (("++LAUGHTER++",), True),
+        (("++BREATHING++", "OH(2)"), True),
+    ],
+)
+def test_seed_003_goes_by_the_alignment_too(root: Path, heard: tuple[str, ...], taken: bool):
+    rows = ["\t SFrm  EFrm    SegAScr Word"]
+    rows += [f"\t{10 * k:5d} {10 * k + 9:5d} {-k:10d} {word}" for k, word in enumerate(["<s>", *heard, "</s>"])]
+    path = root / f"Session1/sentences/ForcedAlignment/{D}/{M0}.wdseg"
+    path.write_text("\n".join([*rows, " Total score:         -3"]) + "\n")
+    (root / f"Session1/dialog/transcriptions/{D}.txt").unlink()
+    if taken:
+        assert find(root, {"utterances": "seed_003"}).clips["clip_id"].tolist() == [M0]
+    else:
+        with pytest.raises(CorpusError, match=r"the forced alignment is only \+\+"):
+            find(root, {"utterances": "seed_003"})
 
 
 def test_a_wrong_folder_says_what_was_looked_for(tmp_path: Path, root: Path):

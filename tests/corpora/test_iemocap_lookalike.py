@@ -1,286 +1,237 @@
-"""The lookalike tree: what it holds is true of itself, every oddity is there, and the pipeline runs on it."""
-
-from __future__ import annotations
+"""The tree that the corpus' file makes: laid out and odd as the corpus, and read to the last column."""
 
 import hashlib
-import math
-import re
+import shutil
 import wave
 from collections import Counter
-from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
-from extraction import chain, run
 
-from affectstore.corpora.iemocap import CARD, find, lookalike, ratings
+from affectstore.cli.main import main
+from affectstore.corpora.iemocap import _lookalike_plan as plan
+from affectstore.corpora.iemocap import find, lookalike, ratings
+from affectstore.corpora.iemocap._lookalike_film import write_avi
+from affectstore.corpora.iemocap._lookalike_sound import actor, speak, write_wav
 from affectstore.errors import CorpusError
-from affectstore.features.base import Media, Source
 from affectstore.media.words import read_words
-from affectstore.preflight.plan import plan_columns
-from affectstore.preflight.scan import MANIFEST_COLUMNS, Manifest, scan
+from affectstore.preflight.scan import scan
 
-_FILLER = re.compile(r"<.*>|\+\+.*\+\+")
+LABELS = {"neu": 11, "ang": 9, "sad": 9, "exc": 7, "hap": 6, "fru": 3, "sur": 1, "fea": 1, "dis": 1, "oth": 1}
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("lookalike") / "tree"
+    root = tmp_path_factory.mktemp("lookalike") / "iemocap"
     lookalike(root)
     return root
 
 
 @pytest.fixture(scope="module")
-def manifest(root: Path, tmp_path_factory) -> Manifest:
-    return scan("iemocap", root, {}, results=tmp_path_factory.mktemp("results"))
-
-
-@pytest.fixture(scope="module")
-def clips(manifest: Manifest) -> pd.DataFrame:
-    return manifest.clips.set_index("clip_id", drop=False)
-
-
-def media_of(root: Path, row: pd.Series) -> Media:
-    """The sources of a clip as a job gets them: through its row of the plan."""
-    plan = plan_columns(row.to_frame().T.astype(dict(MANIFEST_COLUMNS))).iloc[0]
-
-    def source(kind: str) -> Source:
-        start, end = plan[f"{kind}_start_s"], plan[f"{kind}_end_s"]
-        path = root / row[f"{kind}_path"]
-        return Source(path, Fraction(start) if start else Fraction(0), Fraction(end) if end else None)
-
-    words = None if pd.isna(row["words_path"]) else root / row["words_path"]
-    return Media(source("audio"), source("video"), words)
-
-
-def samples_of(path: Path) -> np.ndarray:
-    with wave.open(str(path)) as file:
-        assert (file.getframerate(), file.getsampwidth()) == (16000, 2)
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
-    assert path.stat().st_size == 44 + samples.nbytes
-    return samples.astype(float)
+def clips(root: Path) -> pd.DataFrame:
+    return find(root, {}).clips.set_index("clip_id")
 
 
 def digests(root: Path) -> dict[str, str]:
-    files = (path for path in root.rglob("*") if path.is_file())
+    files = (path for path in sorted(root.rglob("*")) if path.is_file())
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def plain(text: str) -> list[str]:
-    """Words of a transcription or an alignment, the same spelling for both."""
-    text = re.sub(r"\[\w+\]", " ", text).upper()
-    return re.sub(r"[^\w' ]", "", text).split()
+def wav(path: Path) -> tuple[wave._wave_params, np.ndarray]:
+    with wave.open(str(path)) as file:
+        parameters = file.getparams()
+        samples = np.frombuffer(file.readframes(parameters.nframes), "<i2").astype(float)
+    return parameters, samples.reshape(parameters.nframes, parameters.nchannels)
 
 
-def test_manifest(manifest: Manifest, clips: pd.DataFrame):
-    assert set(clips["session"]) == {value for fold in CARD.folds for value in fold}
-    assert clips["speaker"].nunique() == 10
+def test_manifest(root: Path, tmp_path: Path):
+    manifest = scan("iemocap", root, {}, results=tmp_path, jobs=1)
+    clips = manifest.clips.set_index("clip_id")
+    assert len(clips) == 52
+    assert clips["label_audiovisual"].value_counts().to_dict() == LABELS
+    assert clips["label_audiovisual"].isna().sum() == 3
+    assert clips["label_intended"].isna().all()
+    assert sorted(clips["speaker"].unique()) == [f"0{n}{sex}" for n in range(1, 6) for sex in "FM"]
     assert clips[["has_audio", "has_video", "has_text"]].all(axis=None)
-    assert 40 <= len(clips) <= 80
-    by_session = clips.groupby("session")["label_audiovisual"].agg(lambda labels: set(labels.dropna()))
-    assert all({"ang", "sad", "neu"} <= labels and {"hap", "exc"} & labels for labels in by_session)
-    assert clips["label_audiovisual"].isna().any()
-    assert (clips["whole_media"] == "audio").all()
-    assert (clips["duration_s"] - (clips["end_s"] - clips["start_s"])).abs().max() < 1e-3
+    assert clips["words_sha256"].isna().sum() == 1
+    assert not clips["video_sha256"].isna().any()
+    assert clips["video_sha256"].nunique() == 7, "a picture is a part of its dialogue's"
+    assert clips["audio_sha256"].nunique() == 52
+    np.testing.assert_allclose(clips["duration_s"], clips["end_s"] - clips["start_s"], atol=1e-6)
+    assert [skip.clip_id for skip in manifest.skipped] == ["Ses01F_impro01_FXX0", "Ses04F_impro02_MXX0"]
     assert any("lookalike" in line for line in manifest.summary)
-    assert not any("the card expects" in line for line in manifest.summary)
-    sides = clips.groupby("face_side").size()
-    assert min(sides["left"], sides["right"]) > 10
+    assert not any("card expects" in line for line in manifest.summary)
+    assert manifest.absent == 0
 
 
-def test_it_has_the_corpus_oddities(root: Path, clips: pd.DataFrame, manifest: Manifest):
-    transcriptions = [path.read_text() for path in root.glob("Session*/dialog/transcriptions/Ses*.txt")]
-    lines = [line for text in transcriptions for line in text.splitlines()]
-    assert any(re.match(r"Ses\w+_[FM]XX0 \[\d{3}\.\d{4}-\d{3}\.\d{4}\]: ", line) for line in lines)
-    assert any(re.match(r"[FM]: ", line) for line in lines)
-    evaluations = "".join(path.read_text() for path in root.glob("Session*/dialog/EmoEvaluation/Ses*.txt"))
-    assert re.search(r"^A-E\d:\tval \d; act \d; dom  ;\t\(", evaluations, re.M)
-    assert re.search(r"^C-E\d:\t\w+; \w+;\t\(", evaluations, re.M)
-    assert re.search(r"^C-[FM]1:\t", evaluations, re.M)
-    assert re.search(r"\txxx\t", evaluations)
-    assert len(list(root.rglob("._Ses*"))) > 50
-    assert clips["words_path"].isna().any()
-    assert {"Ses05M_script01_1", "Ses05M_script01_1b", "Ses03M_impro08b"} <= set(clips["clip_id"].str.rsplit("_", n=1).str[0])
-    overlaps = 0
-    for _, dialogue in clips.groupby(clips["clip_id"].str.rsplit("_", n=1).str[0]):
-        turns = dialogue.sort_values("start_s")
-        overlaps += int((turns["start_s"].to_numpy()[1:] < turns["end_s"].cummax().to_numpy()[:-1]).sum())
-    assert overlaps >= 5
-    assert any("XX" in skip.reason for skip in manifest.skipped)
-    assert not any(skip.path.rpartition("/")[2].startswith("._") for skip in manifest.skipped)
+def test_what_the_studies_rules_leave(root: Path):
+    four, strict = (find(root, {"utterances": rule}) for rule in ("four_classes", "seed_003"))
+    assert four.clips["label_audiovisual"].value_counts().to_dict() == {
+        code: LABELS[code] for code in ("neu", "ang", "sad", "exc", "hap")
+    }
+    gone = {skip.clip_id: skip.reason for skip in strict.skipped if skip.clip_id in set(four.clips["clip_id"])}
+    assert gone == {
+        "Ses03F_impro07_M030": "no forced alignment",
+        "Ses03F_impro07_F001": "the transcription is only [BREATHING]",
+        "Ses03M_impro08b_M001": "the transcription is only [GARBAGE]",
+    }
+    assert "Ses03F_impro07_M000" in set(strict.clips["clip_id"]), "laughter alone stays"
+    assert len(strict.clips) == 39
+    assert strict.clips.groupby("session")["label_audiovisual"].nunique().min() >= 3
 
 
-def test_seed_003_and_four_classes(root: Path, clips: pd.DataFrame):
-    four = find(root, {"utterances": "four_classes"})
-    labels = clips["label_audiovisual"]
-    assert set(four.clips["clip_id"]) == set(labels.index[labels.isin(["ang", "hap", "exc", "sad", "neu"])])
-    seed = find(root, {"utterances": "seed_003"})
-    dropped = set(four.clips["clip_id"]) - set(seed.clips["clip_id"])
-    noise = clips["text"].str.fullmatch(r"(\[(BREATHING|GARBAGE)\] ?)+")
-    expected = clips.index[noise | clips["words_path"].isna()]
-    assert dropped == set(expected) & set(four.clips["clip_id"])
-    assert len(dropped) >= 3
-    laughs = clips.index[clips["text"].str.fullmatch(r"\[LAUGHTER\]")]
-    assert set(laughs) & set(seed.clips["clip_id"]), "laughter alone stays"
+def test_every_oddity_of_the_corpus_is_there(root: Path, clips: pd.DataFrame):
+    assert {"Ses03M_impro08b", "Ses05M_script01_1", "Ses05M_script01_1b"} <= set(plan.DIALOGUES)
+    for suffix in (".avi", ".wav", ".txt", ".wdseg"):
+        files = [path for path in root.rglob(f"*{suffix}") if not path.name.startswith(".")]
+        assert files
+        twins = [path.with_name(f"._{path.name}").read_bytes() for path in files if path.parent != root]
+        assert all(twin.startswith(b"\0\5\x16\7") for twin in twins)
+    rows = clips[["video_path", "start_s", "end_s"]].sort_values("start_s")
+    for _, dialogue in rows.groupby("video_path"):
+        assert (dialogue["start_s"].to_numpy()[1:] < dialogue["end_s"].to_numpy()[:-1]).any(), "turns overlap"
+    table = ratings(root).set_index(["clip_id", "rater"])
+    name, other = plan.TWO_LABELS
+    assert table.loc[(name, "E2"), "categories"] == f"fru;{other}"
+    assert table.loc[plan.NO_DOMINANCE, ["valence", "activation"]].notna().any(axis=None)
+    assert table.loc[(plan.NO_DOMINANCE, "E3"), ["valence", "activation", "dominance"]].isna().tolist() == [0, 0, 1]
+    assert "[LAUGHTER]" in clips.loc["Ses01F_impro01_F003", "text"]
+    assert any("\nM: " in path.read_text() for path in root.rglob("transcriptions/Ses*.txt"))
 
 
-def test_labels_are_what_the_raters_gave(root: Path, clips: pd.DataFrame):
+def test_the_consensus_is_what_most_evaluators_say_and_the_mean_of_their_numbers(root: Path, clips: pd.DataFrame):
     table = ratings(root)
-    own = table[~table["self_evaluation"]]
-    assert table["self_evaluation"].any()
-    for clip_id, rows in own.groupby("clip_id"):
-        votes = Counter(code for text in rows["categories"].dropna() for code in text.split(";"))
-        label = clips.at[clip_id, "label_audiovisual"]
-        raters = rows["categories"].notna().sum()
-        majority = [code for code, count in votes.items() if 2 * count > raters]
-        assert majority == ([] if pd.isna(label) else [label]), clip_id
-        shown = dict(part.split(":") for part in clips.at[clip_id, "votes_audiovisual"].split())
-        assert {code: int(count) for code, count in shown.items()} == votes
+    own = table[table["self_evaluation"]]
+    assert set(own["rater"]) == {"F1", "M1"}
+    assert (own["rater"].str[0] == own["clip_id"].str[-4]).all(), "actors rate themselves"
+    assert not (set(own["clip_id"]) ^ set(clips.index))
+    for clip_id, rows in table[~table["self_evaluation"]].groupby("clip_id"):
+        clip = clips.loc[clip_id]
+        votes = Counter(code for codes in rows["categories"].dropna() for code in codes.split(";"))
+        assert {
+            code: int(count) for code, _, count in (v.partition(":") for v in clip["votes_audiovisual"].split())
+        } == (votes)
+        majority = [code for code, count in votes.items() if 2 * count > rows["categories"].notna().sum()]
+        assert majority == clips.loc[[clip_id], "label_audiovisual"].dropna().tolist(), clip_id
         means = rows[["valence", "activation", "dominance"]].mean()
-        given = clips.loc[clip_id, ["valence", "activation", "dominance"]].astype(float)
-        np.testing.assert_allclose(means, given, atol=1e-4, err_msg=str(clip_id))
+        np.testing.assert_allclose(means, clip[["valence", "activation", "dominance"]].astype(float), atol=1e-4)
 
 
-def test_utterances_are_cut_out_of_the_dialogues(root: Path, clips: pd.DataFrame):
-    for row in clips.iloc[::7].itertuples():
-        own = samples_of(root / row.audio_path)
-        assert own.shape[1] == 1
-        dialogue = row.clip_id.rpartition("_")[0]
-        whole = samples_of(root / f"Session{row.session}/dialog/wav/{dialogue}.wav")
-        assert whole.shape[1] == 2
-        first = round(row.start_s * 16000)
-        part = whole[first : first + len(own)]
-        assert len(own) == round((row.end_s - row.start_s) * 16000)
-        assert np.abs(part - own).min(axis=1).max() <= 1, "one of the two channels is the speaker's"
+def test_the_sound_of_an_utterance_is_its_part_of_the_dialogue(root: Path, clips: pd.DataFrame):
+    for clip_id, row in clips.iterrows():
+        parameters, own = wav(root / row["audio_path"])
+        assert (parameters.nchannels, parameters.framerate, parameters.sampwidth) == (1, 16000, 2)
+        assert (root / row["audio_path"]).stat().st_size == 44 + 2 * parameters.nframes
+        whole, both = wav(root / row["video_path"].replace("avi/DivX", "wav").replace(".avi", ".wav"))
+        assert (whole.nchannels, whole.framerate) == (2, 16000)
+        first = round(row["start_s"] * 16000)
+        assert round(row["end_s"] * 16000) - first == parameters.nframes
+        np.testing.assert_array_equal(own[:, 0], both[first:, "FM".index(clip_id[-4])][: parameters.nframes])
 
 
-def test_word_times_are_true(root: Path, clips: pd.DataFrame):
-    louder = []
-    for row in clips[clips["words_path"].notna()].itertuples():
-        lines = (root / row.words_path).read_text().splitlines()
-        assert lines[0] == "\t%5s %5s %10s %s" % ("SFrm", "EFrm", "SegAScr", "Word")
-        frames = [(int(a), int(b), w) for a, b, _, w in (line.split() for line in lines[1:-1])]
-        assert all(line == "\t%5d %5d %10d %s" % (int(a), int(b), int(s), w) for line, (a, b, s, w) in
-                   ((line, line.split()) for line in lines[1:-1]))  # fmt: skip
-        assert re.fullmatch(r" Total score: +-?\d+", lines[-1])
-        assert (frames[0][0], frames[0][2], frames[-1][2]) == (0, "<s>", "</s>")
-        assert all(after[0] == before[1] + 1 for before, after in zip(frames, frames[1:], strict=False))
-        samples = samples_of(root / row.audio_path)[:, 0]
-        assert frames[-1][1] + 1 == math.floor(len(samples) / 160)
-        words = read_words(root / row.words_path)
-        spoken = [word for word in words if not _FILLER.fullmatch(word.text)]
-        assert [word.text for word in spoken] == plain(row.text)
-        if spoken:
-            inside = np.zeros(len(samples), bool)
-            for word in words:
-                if word.text not in ("<s>", "</s>", "<sil>"):
-                    inside[round(word.start_s * 16000) : round(word.end_s * 16000)] = True
-            louder.append(np.sqrt(np.mean(samples[inside] ** 2)) / np.sqrt(np.mean(samples[~inside] ** 2)))
-    assert np.median(louder) > 5
-    assert any("(2)" in path.read_text() for path in root.rglob("Ses*.wdseg"))
+def test_word_times_are_those_of_the_voice(root: Path, clips: pd.DataFrame):
+    aligned = clips.dropna(subset="words_path")
+    assert len(aligned) == 51
+    for clip_id, row in aligned.iterrows():
+        words = read_words(root / row["words_path"])
+        assert (words[0].text, words[-1].text) == ("<s>", "</s>")
+        assert words[0].start_s == 0
+        assert words[-1].end_s == pytest.approx(row["end_s"] - row["start_s"], abs=0.011)
+        for before, after in pairwise(words):
+            assert after.start_s == pytest.approx(before.end_s)
+        said = [word.text for word in words if not word.text.startswith("<")]
+        written = row["text"].replace("[", "++").replace("]", "++").upper()
+        assert said == [word.strip(",.?!") for word in written.split()], clip_id
+    dialogue = speak("Ses05M_script01_1", plan.DIALOGUES["Ses05M_script01_1"], 0)
+    for turn in dialogue.turns:
+        spoken = np.zeros(len(turn.voice), bool)
+        for _, start_s, end_s in turn.tokens:
+            spoken[round(start_s * 16000) : round(end_s * 16000)] = True
+        assert np.mean(turn.voice[spoken] ** 2) > 20 * np.mean(turn.voice[~spoken] ** 2)
 
 
-def test_the_speaker_moves_on_the_given_half(root: Path, clips: pd.DataFrame):
-    import av
-
-    dialogue = clips[clips["clip_id"].str.startswith("Ses01F_impro01")].sort_values("start_s")
-    with av.open(str(root / dialogue["video_path"].iloc[0])) as container:
+@pytest.mark.parametrize(("dialogue", "left", "right"), [("Ses01F_impro01", "F", "M"), ("Ses03M_impro08b", "M", "F")])
+def test_the_speaker_moves_on_the_side_that_the_table_says(
+    root: Path, clips: pd.DataFrame, dialogue: str, left: str, right: str
+):
+    mouths: dict[str, list[np.ndarray]] = {"left": [], "right": []}
+    times = []
+    with av.open(str(root / f"Session{dialogue[4]}/dialog/avi/DivX/{dialogue}.avi")) as container:
         stream = container.streams.video[0]
-        assert stream.average_rate == Fraction(30000, 1001)
-        assert (stream.width, stream.height) == (720, 480)
-        frames = [(float(frame.time), frame.to_ndarray(format="gray")) for frame in container.decode(video=0)]
-    times = np.array([time for time, _ in frames])
-    pictures = np.stack([picture for _, picture in frames])
-    assert pictures[:, :108].max() < 30
-    assert pictures[:, 372:].max() < 30
-    assert pictures[:, 120:360].mean() > 60
-    mouths = pictures[:, 290:368].astype(np.int16)
-    right = 0
-    others = [(row.start_s, row.end_s) for row in dialogue.itertuples()]
-    alone = [
-        row
-        for row in dialogue.itertuples()
-        if sum(start < row.end_s and end > row.start_s for start, end in others) == 1
-    ]
-    for row in alone:
-        during = mouths[(times >= row.start_s) & (times < row.end_s)]
-        moved = np.abs(np.diff(during, axis=0)).mean(axis=(0, 1))
-        side = "left" if moved[:360].sum() > moved[360:].sum() else "right"
-        right += side == row.face_side
-    assert len(alone) >= 4
-    assert right >= 0.8 * len(alone)
-
-
-def test_features_of_an_utterance(root: Path, clips: pd.DataFrame):
-    for clip_id, side in (("Ses01F_impro01_F001", "left"), ("Ses01F_impro01_M001", "right")):
-        row = clips.loc[clip_id]
-        assert row["face_side"] == side
-        media = media_of(root, row)
-        assert media.audio is not None
-        assert (media.audio.start_s, media.audio.end_s) == (0, None), "its own file, whole"
-        length_s = row["end_s"] - row["start_s"]
-
-        audio = run(chain("audio"), media).arrays["values"]
-        np.testing.assert_array_equal(audio, samples_of(root / row["audio_path"])[:, 0])
-        assert len(audio) == round(16000 * length_s)
-
-        frames = run(chain("frames", {"fps": "source", "size_px": [72, 48]}), media)
-        assert abs(frames.rows - length_s * 30000 / 1001) <= 1
-
-        faces = run(chain("faces", {"size_px": 48}), media, face_side=side)
-        left, _, width, _ = np.array(faces.arrays["box"][0])[[0, 1, 2, 3]]
-        middle = (left + width) / 2
-        assert (middle < 360) == (side == "left")
-
-        words = run(chain("transcript"), media, text=row["text"])
-        assert words.arrays["source"].tolist() == ["alignment"]
-        assert [word.upper() for word in words.arrays["values"]] == plain(row["text"])
-        assert np.all(np.diff(words.arrays["times"]) > 0)
-        assert np.all(words.arrays["times"] < words.arrays["ends"])
-        assert words.arrays["ends"][-1] <= length_s
-
-
-def test_words_without_an_alignment_come_from_the_text(root: Path, clips: pd.DataFrame):
-    row = clips[clips["words_path"].isna()].iloc[0]
-    words = run(chain("transcript"), media_of(root, row), text=row["text"])
-    assert words.arrays["source"].tolist() == ["text"]
-    assert [word.upper() for word in words.arrays["values"]] == plain(row["text"])
-    assert np.isnan(words.arrays["times"]).all()
+        assert (stream.width, stream.height, str(stream.average_rate)) == (720, 480, "30000/1001")
+        assert (stream.codec_context.name, stream.codec_context.codec_tag) == ("mpeg4", "DIVX")
+        assert container.streams.audio
+        for frame in container.decode(stream):
+            grey = frame.to_ndarray(format="gray").astype(float)
+            assert max(grey[:110].mean(), grey[370:].mean()) < 20 < grey[130:360].mean()
+            times.append(frame.time)
+            for side, columns in (("left", slice(150, 210)), ("right", slice(510, 570))):
+                mouths[side].append(grey[318:340, columns])
+    moving = {side: np.abs(np.diff(np.array(mouth), axis=0)).mean(axis=(1, 2)) for side, mouth in mouths.items()}
+    at = np.array(times[1:])
+    rows = clips[clips["video_path"].str.contains(f"/{dialogue}.avi")]
+    rows = rows[~rows["text"].str.contains(r"\[|^.{1,8}$", regex=True)]
+    assert set(rows["face_side"]) == {"left", "right"}
+    for side, sex in (("left", left), ("right", right)):
+        own = rows[rows["face_side"] == side]
+        assert (own.index.str[-4] == sex).all()
+        inside = [moving[side][(at > s) & (at < e)].mean() for s, e in zip(own["start_s"], own["end_s"], strict=True)]
+        other = rows[rows["face_side"] != side]
+        idle = [moving[side][(at > s) & (at < e)].mean() for s, e in zip(other["start_s"], other["end_s"], strict=True)]
+        assert np.median(inside) > 1.3 * np.median(idle), (side, inside, idle)
 
 
 def test_the_same_seed_gives_the_same_bytes(root: Path, tmp_path: Path):
-    first, second, other = (tmp_path / name for name in "abc")
-    lookalike(first, video=False)
-    lookalike(second, video=False)
-    lookalike(other, 1, video=False)
-    made = digests(first)
-    assert digests(second) == made
-    with_video = digests(root)
-    same = {path: digest for path, digest in made.items() if not path.endswith("LOOKALIKE.txt")}
-    assert {path: with_video[path] for path in same} == same, "the video changes nothing else"
-    assert set(digests(other)) == set(made)
-    assert sum(digests(other)[path] != made[path] for path in made if "/sentences/wav/" in path) > 40
+    lookalike(tmp_path / "again", video=False)
+    first = {path: digest for path, digest in digests(root).items() if not path.endswith(".avi")}
+    again = digests(tmp_path / "again")
+    differ = {path for path in first if first[path] != again.get(path)}
+    assert differ == {"LOOKALIKE.txt"}, "which says that there is no video"
+    name = "Ses05M_script01_1"
+    dialogue = speak(name, plan.DIALOGUES[name], 0)
+    write_wav(tmp_path / "a.wav", dialogue.channels)
+    write_avi(tmp_path / "a.avi", dialogue, tmp_path / "a.wav", 0)
+    made = root / f"Session5/dialog/avi/DivX/{name}.avi"
+    assert (tmp_path / "a.avi").read_bytes() == made.read_bytes()
+    lookalike(tmp_path / "other", 1, video=False)
+    other = digests(tmp_path / "other")
+    assert set(other) == set(again)
+    assert all(other[path] != again[path] for path in again if path.endswith((".wav", ".wdseg")) and "/._" not in path)
     assert not list(tmp_path.glob(".making-*"))
+    assert actor(0, "1", "F") != actor(1, "1", "F")
+    assert (actor(3, "4", "F").sex, actor(3, "4", "M").sex) == ("female", "male")
 
 
-def test_it_touches_nothing_that_is_not_its_own(root: Path, tmp_path: Path):
+def test_a_made_tree_is_left_alone_and_something_else_is_never_removed(root: Path, tmp_path: Path):
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     lookalike(root)
-    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before, "what is there is kept"
-    (tmp_path / "real/Session1").mkdir(parents=True)
-    with pytest.raises(CorpusError, match="something else"):
-        lookalike(tmp_path / "real")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CorpusError, match="something else"):
-        lookalike(tmp_path / "file")
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    (tmp_path / "Session1").mkdir()
+    with pytest.raises(CorpusError, match="holds something else"):
+        lookalike(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["Session1"]
+    (tmp_path / "Session1" / "file").touch()
+    with pytest.raises(CorpusError, match="holds something else"):
+        lookalike(tmp_path / "Session1" / "file")
 
 
-def test_sound_alone(tmp_path: Path):
-    lookalike(tmp_path / "tree", video=False)
-    found = find(tmp_path / "tree", {})
+def test_sound_alone(root: Path, tmp_path: Path):
+    shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns("avi"))
+    found = find(tmp_path / "copy", {})
     assert found.clips["video_path"].isna().all()
-    assert found.clips["audio_path"].notna().all()
+    assert found.clips["audio_path"].str.contains("/sentences/wav/").all()
     assert (found.clips["start_s"] == 0).all()
+    assert found.clips["end_s"].isna().all()
     assert any("without picture" in note for note in found.notes)
+
+
+def test_by_command(root: Path, capsys):
+    assert main(["synthesize", "--corpus", "iemocap", "--out", str(root)]) == 0
+    assert "52 clips of 10 speakers" in capsys.readouterr().out
+    assert main(["synthesize", "--corpus", "crema-d", "--out", str(root)]) == 1
+    assert "has no lookalike; `--corpus` takes synthetic, " in capsys.readouterr().err
+    assert main(["synthesize", "--corpus", "iemocap", "--clips", "3", "--out", str(root)]) == 1

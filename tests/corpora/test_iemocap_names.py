@@ -32,7 +32,9 @@ def test_speaker_and_side(name: str, speaker: str, side: str):
 
 
 @given(
-    st.sampled_from(DIALOGUES), st.sampled_from("FM"), st.one_of(st.integers(0, 999).map("{:03d}".format), st.just("XX0"))
+    st.sampled_from(DIALOGUES),
+    st.sampled_from("FM"),
+    st.one_of(st.integers(0, 999).map("{:03d}".format), st.just("XX0")),
 )
 def test_fields_of_every_name(dialogue: str, letter: str, number: str):
     turn = parse(f"{dialogue}_{letter}{number}")
@@ -53,9 +55,11 @@ def test_the_dialogue_with_a_b_is_another_one():
 @pytest.mark.parametrize(
     "name",
     [
-        "", "Ses06F_impro01_F000", "Ses01X_impro01_F000", "Ses01F_impro01", "Ses01F_impro01_F00", "Ses01F_impro01_F0000",
+        "", "Ses06F_impro01_F000", "Ses01X_impro01_F000", "Ses01F_impro01", "Ses01F_impro01_F00",
+        "Ses01F_impro01_F0000",
         "Ses01F_impro01_F000.wav", "._Ses01F_impro01_F000", "Ses01F_impro01_f000", "xSes01F_impro01_F000",
-        "Ses01F_impro01_F000 ", "Ses01F_impro01_F000\n", "Ses01F_impro01_F٠٠٠", "Ses01F_talk01_F000", "Ses01F_impro01_FX00",
+        "Ses01F_impro01_F000 ", "Ses01F_impro01_F000\n", "Ses01F_impro01_F٠٠٠", "Ses01F_talk01_F000",
+        "Ses01F_impro01_FX00",
     ],
 )  # fmt: skip
 def test_what_is_no_name(name: str):

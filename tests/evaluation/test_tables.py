@@ -252,6 +252,22 @@ def test_cells_that_differ_in_their_settings_alone_show_their_names(
     assert set(long_table(table)["cell"]) == {"resnet18-audio", "slow"}
 
 
+def test_rows_that_join_other_modalities_say_which(tmp_path: Path, make_experiment, make_runs, card: Card) -> None:
+    cells = [
+        {"modalities": ["text"], "encoder": "blstm"},
+        {"modalities": ["audio", "text"], "encoder": "blstm", "fusion": "gmu"},
+        {"modalities": ["audio", "vision", "text"], "encoder": "blstm", "fusion": "gmu", "name": "three"},
+    ]
+    experiment = make_experiment(cells=cells, seeds=1)
+    table, *_ = build(make_runs(tmp_path, "demo", experiment), experiment, card)
+    assert [row.modality for row in table.rows] == ["text", "audio+text", "audio+vision+text"]
+    assert table.rows[1].label == "audio+text · blstm · gmu"
+    assert table.rows[1].heading(40) == "audio+text · blstm · gmu"
+    assert re.search(r"\| audio\+vision\+text\s+\| blstm \[three\]", markdown(table))
+    assert "| multimodal" not in markdown(table)
+    assert human_accuracy(experiment, card) == {m: card.human[m] for m in ("audio", "vision")}
+
+
 def test_many_reasons_are_counted_together(built) -> None:
     from dataclasses import replace
 

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from affectstore.config.training import Training
 from affectstore.errors import ConfigError
 from affectstore.evaluation.base import evaluate
-from affectstore.models import engine
+from affectstore.models import engine, epoch
 from affectstore.models.base import ENCODERS, TrainingError
 from affectstore.models.checkpoint import Progress, load_checkpoint, save_checkpoint
-from affectstore.models.order import batches
 from affectstore.models.fusions import channel
+from affectstore.models.order import batches
 from affectstore.models.predict import scores_of
 
 AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
@@ -41,6 +41,7 @@ def facts(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "run.json").read_text())
 
 
+@settings(deadline=None)
 @given(clips=st.integers(1, 60), size=st.integers(1, 20), seed=st.integers(0, 9), epoch=st.integers(1, 9))
 def test_an_epoch_sees_every_clip_once(clips: int, size: int, seed: int, epoch: int) -> None:
     parts = list(batches(clips, size, seed, epoch))
@@ -60,6 +61,7 @@ def test_every_epoch_and_seed_has_its_own_order() -> None:
 LOGITS = st.integers(-900, 900).map(lambda hundredths: hundredths / 100)  # apart enough for a softmax to tell apart
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.lists(LOGITS, min_size=3, max_size=3, unique=True)), min_size=1))
 def test_validation_scores_are_those_of_the_tables(units: list[tuple[int, list[float]]]) -> None:
     labels, logits = torch.tensor([y for y, _ in units]), torch.tensor([z for _, z in units])
@@ -78,17 +80,17 @@ def test_a_stopped_run_goes_on_to_the_very_same_weights(
     experiment = fake.experiment(cell, train=training(patience=3))
     whole = bench.train(experiment, "whole")
     monkeypatch.setattr(engine, "CHECKPOINT_EVERY_S", 0.0)
-    real, steps = engine.make_batch, iter(range(100))
+    real, steps = epoch.make_batch, iter(range(100))
 
     def stop_in_the_third_epoch(*args: Any) -> Any:
-        if next(steps) == 1 + 3 + 3 + 1:  # the probe, two epochs of three batches, one batch of the third
+        if next(steps) == 3 + 3 + 1:  # two epochs of three batches, one batch of the third
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(engine, "make_batch", stop_in_the_third_epoch)
+    monkeypatch.setattr(epoch, "make_batch", stop_in_the_third_epoch)
     with pytest.raises(KeyboardInterrupt):
         bench.train(experiment, "stopped")
-    monkeypatch.setattr(engine, "make_batch", real)
+    monkeypatch.setattr(epoch, "make_batch", real)
     monkeypatch.setattr(engine, "CHECKPOINT_EVERY_S", 20.0)
     stopped = bench.folder / "stopped" / "0"
     assert not (stopped / "run.json").exists()

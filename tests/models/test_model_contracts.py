@@ -15,7 +15,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from affectstore.config.experiment import Experiment
-from affectstore.models.base import AXES, ENCODERS, FUSIONS, OUTPUTS, Encoded, Given, GivenSteps, gives
+from affectstore.models.base import (
+    AXES,
+    ENCODERS,
+    FUSIONS,
+    OUTPUTS,
+    Criterion,
+    Encoded,
+    Given,
+    GivenSteps,
+    Output,
+    gives,
+)
 from affectstore.models.check import check_cell, check_pair
 from affectstore.models.network import Network
 from affectstore.models.recipe import Recipe, recipe_of
@@ -25,7 +36,7 @@ Inputs: TypeAlias = dict[str, torch.Tensor]
 CLASSES = ("ANG", "DIS", "HAP")
 BOTH = ("audio", "vision")
 #: Columns of features that are sequences; where weights are shared those of the sound are as many as the picture's.
-COLUMNS = {"audio": 5, "vision": 6}
+COLUMNS = {"audio": 5, "vision": 6, "text": 6}
 #: Parameters of an encoder that is built as rarely as can be.
 LARGE = 1_000_000
 
@@ -35,14 +46,20 @@ def cells() -> Iterator[dict[str, Any]]:
     for encoder in ENCODERS.names():
         yield {"modalities": ["vision"], "encoder": encoder, "encoder_options": small(encoder)}
         for fusion in FUSIONS.names():
-            if check_pair(dict.fromkeys(BOTH, encoder), fusion):
+            if check_pair(dict.fromkeys(pair(fusion), encoder), fusion):
                 continue
-            cell = {"modalities": BOTH, "encoder": encoder, "encoder_options": small(encoder)}
+            cell = {"modalities": pair(fusion), "encoder": encoder, "encoder_options": small(encoder)}
             cell |= {"fusion": fusion, "fusion_options": small_fusion(fusion)}
             if joins_inputs(cell):
                 yield cell
             else:
                 yield from ({**cell, "sharing": sharing} for sharing in ("separate", "shared"))
+
+
+def pair(fusion: str) -> tuple[str, str]:
+    """Two modalities that a fusion joins."""
+    words = FUSIONS.load(fusion).SPEC.words
+    return BOTH if words is None else ("audio", words)
 
 
 def joins_inputs(cell: dict[str, Any]) -> bool:
@@ -90,6 +107,25 @@ def inputs(net: Network, clips: int, seed: int = 0) -> tuple[Inputs, Inputs]:
     return values, masks
 
 
+def spans(net: Network, masks: Inputs) -> Inputs:
+    """Steps under each word, where the fusion goes word by word: made up, one word overlapping the next."""
+    words = net.recipe.words
+    if words is None:
+        return {}
+    made = {}
+    for modality in set(masks) - {words}:
+        steps, count = masks[modality].sum(dim=1), masks[words].sum(dim=1)
+        word = torch.arange(masks[words].shape[1])
+        first = word * steps[:, None] // count.clamp(min=1)[:, None]
+        made[modality] = torch.stack([first, (first + 2).minimum(steps[:, None])], dim=2) * masks[words][..., None]
+    return made
+
+
+def run(net: Network, values: Inputs, masks: Inputs, criterion: Criterion | None = None) -> Output:
+    """What a network gives, told the steps under each word where it asks for them."""
+    return net(values, masks, criterion, spans=spans(net, masks))
+
+
 def evaluated(cell: dict[str, Any]) -> Network:
     """A network in evaluation, whose batch normalisation has seen clips: before, signals may die in deep networks."""
     net = network(cell)
@@ -98,7 +134,7 @@ def evaluated(cell: dict[str, Any]) -> Network:
         norm.momentum = None  # the mean of what it sees
     if norms:
         with torch.no_grad():
-            net(*inputs(net, clips=8, seed=1))
+            run(net, *inputs(net, clips=8, seed=1))
     return net.eval()
 
 
@@ -170,7 +206,8 @@ def test_a_fusion_says_what_it_needs(name: str) -> None:
     assert spec.needs == "inputs" or spec.needs in OUTPUTS
     assert (spec.axis is not None) == (spec.needs == "inputs")
     assert hasattr(module, "noise") == (spec.needs == "layers")
-    assert any(not check_pair(dict.fromkeys(BOTH, encoder), name) for encoder in ENCODERS.names())
+    assert spec.words is None or spec.needs in ("sequence", "layers")
+    assert any(not check_pair(dict.fromkeys(pair(name), encoder), name) for encoder in ENCODERS.names())
 
 
 @pytest.mark.parametrize("name", [n for n in FUSIONS.names() if FUSIONS.load(n).SPEC.needs == "inputs"])
@@ -185,7 +222,10 @@ def test_a_joined_input_has_the_shape_that_was_announced(name: str) -> None:
     assert joined.shape[1:] == announced.shape
     assert mask.shape == (2, announced.frames)
     axis = AXES["clip"].index(module.SPEC.axis)
-    torch.testing.assert_close(joined, torch.cat([values["audio"], values["vision"]], dim=axis), rtol=0, atol=0)
+    # What is seen stays as it is, at its end of the axis; what is heard may be changed to lie beside it.
+    heard, seen = joined.tensor_split([joined.shape[axis] - values["vision"].shape[axis]], dim=axis)
+    assert torch.equal(seen, values["vision"])
+    assert name == "replicated" or torch.equal(heard, values["audio"])
 
 
 @every_cell
@@ -200,7 +240,7 @@ def test_one_logit_a_class_and_a_gradient_for_every_parameter(cell: dict[str, An
     without = {name for name, _ in net.named_parameters()}
     optimiser = torch.optim.SGD(net.parameters(), lr=1e-3)
     for _ in range(3):  # a ladder's combinators start where most of their weights have none
-        output = net(values, masks, partial(F.cross_entropy, target=labels))
+        output = run(net, values, masks, partial(F.cross_entropy, target=labels))
         assert output.logits.shape == (4, len(CLASSES))
         optimiser.zero_grad()
         (F.cross_entropy(output.logits, labels) + sum(output.losses.values())).backward()
@@ -215,10 +255,10 @@ def test_one_logit_a_class_and_a_gradient_for_every_parameter(cell: dict[str, An
 def test_every_modality_changes_the_logits(cell: dict[str, Any]) -> None:
     net = evaluated(cell)
     values, masks = inputs(net, clips=2)
-    before = net(values, masks).logits
+    before = run(net, values, masks).logits
     for modality in values:
         other = {**values, modality: values[modality] + torch.randn(values[modality].shape)}
-        assert not torch.equal(net(other, masks).logits, before)
+        assert not torch.equal(run(net, other, masks).logits, before)
 
 
 def has_steps(net: Network) -> bool:
@@ -241,10 +281,10 @@ def test_a_clip_gives_the_same_alone_and_in_any_batch(cell: dict[str, Any]) -> N
     net = evaluated(cell).double()  # so that nothing but rounding is forgiven
     values, masks = inputs(net, clips=5)
     values = {modality: value.double() for modality, value in values.items()}
-    together = net(values, masks).logits
+    together = run(net, values, masks).logits
     for k in (0, 4):
         for padding in (0, 3) if has_steps(net) else (0,):
-            alone = net(*one(net, values, masks, k, padding)).logits
+            alone = run(net, *one(net, values, masks, k, padding)).logits
             torch.testing.assert_close(alone[0], together[k], rtol=1e-6, atol=1e-9)
 
 
@@ -259,11 +299,11 @@ def test_a_seed_gives_the_same_weights_and_they_survive_a_round_trip(cell: dict[
     rebuilt = Network(Recipe(**first.recipe.model_dump(mode="json")))
     rebuilt.load_state_dict(first.state_dict())
     values, masks = inputs(first, clips=2)
-    assert torch.equal(first.eval()(values, masks).logits, rebuilt.eval()(values, masks).logits)
+    assert torch.equal(run(first.eval(), values, masks).logits, run(rebuilt.eval(), values, masks).logits)
 
 
 def others() -> list[dict[str, Any]]:
-    """All other pairs; the large encoders with shared weights only, where there is the choice: it takes half as long."""
+    """All other pairs; of large encoders with shared weights only where there is a choice: that takes half the time."""
     return [
         cell
         for cell in CELLS
@@ -279,13 +319,13 @@ def test_every_other_cell_trains_and_evaluates(cell: dict[str, Any]) -> None:
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
     for _ in range(2):
-        output = net(values, masks, partial(F.cross_entropy, target=labels))
+        output = run(net, values, masks, partial(F.cross_entropy, target=labels))
         optimiser.zero_grad()
         (F.cross_entropy(output.logits, labels) + sum(output.losses.values())).backward()
         optimiser.step()
     moved = {name.split(".")[0] for name, p in net.named_parameters() if not torch.equal(p, before[name])}
     assert moved == {name.split(".")[0] for name in before}
-    logits = net.eval()(values, masks).logits
+    logits = run(net.eval(), values, masks).logits
     assert logits.shape == (3, len(CLASSES))
     assert logits.isfinite().all()
 
@@ -305,7 +345,7 @@ def test_eight_clips_are_learnt_by_heart(cell: dict[str, Any]) -> None:
     rate = RATES.get(cell["encoder"], 1e-3 if net.parameters_count > 100_000 else 1e-2)
     optimiser = torch.optim.Adam(net.parameters(), lr=rate)
     for _ in range(400):
-        output = net(values, masks, partial(F.cross_entropy, target=labels))
+        output = run(net, values, masks, partial(F.cross_entropy, target=labels))
         loss = F.cross_entropy(output.logits, labels) + sum(output.losses.values())
         if loss < 0.1:
             break

@@ -19,26 +19,26 @@ CPU = torch.device("cpu")
 
 def test_a_step_is_the_mean_of_its_rows():
     rows = np.arange(14, dtype=np.float32).reshape(7, 2)
-    assert to_steps(rows, Sequences(pool=3), "x").tolist() == [[2, 3], [8, 9], [12, 13]]
-    assert to_steps(rows, Sequences(), "x").tolist() == rows.tolist()
-    assert to_steps(rows, Sequences(most_steps=2), "x").tolist() == [[3, 4], [10, 11]]
+    assert to_steps(rows, Sequences(pool=3), "x", "audio").tolist() == [[2, 3], [8, 9], [12, 13]]
+    assert to_steps(rows, Sequences(), "x", "audio").tolist() == rows.tolist()
+    assert to_steps(rows, Sequences(most_steps=2), "x", "audio").tolist() == [[3, 4], [10, 11]]
     chunks = np.arange(24, dtype=np.float16).reshape(2, 3, 4)
-    assert to_steps(chunks, Sequences(), "x").shape == (2, 12)
+    assert to_steps(chunks, Sequences(), "x", "audio").shape == (2, 12)
 
 
 @given(st.integers(1, 500), st.integers(1, 9), st.integers(1, 60))
 def test_no_clip_has_more_steps_than_allowed(rows: int, pool: int, most: int):
     settings = Sequences(pool=pool, most_steps=most)
-    steps = to_steps(np.zeros((rows, 1), np.float32), settings, "x")
+    steps = to_steps(np.zeros((rows, 1), np.float32), settings, "x", "audio")
     assert 1 <= len(steps) <= most
-    assert len(steps) == -(-rows // pooling(rows, settings))
+    assert len(steps) == -(-rows // pooling(rows, settings, "audio"))
 
 
 def test_rows_that_are_no_numbers_are_refused():
     with pytest.raises(TrainingError, match="not finite"):
-        to_steps(np.array([[np.nan]], np.float32), Sequences(), "feature 'lld' of clip 'a'")
+        to_steps(np.array([[np.nan]], np.float32), Sequences(), "feature 'lld' of clip 'a'", "text")
     with pytest.raises(TrainingError, match=r"feature 'words' of clip 'a'.*made of numbers"):
-        to_steps(np.array(["a"], np.dtypes.StringDType()), Sequences(), "feature 'words' of clip 'a'")
+        to_steps(np.array(["a"], np.dtypes.StringDType()), Sequences(), "feature 'words' of clip 'a'", "text")
 
 
 def three_clips(offset: float = 0.0, dtype: torch.dtype = torch.float32) -> StepInputs:

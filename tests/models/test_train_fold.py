@@ -53,6 +53,7 @@ def test_a_run_writes_all_that_tables_need(bench: Any, fake: Any) -> None:
         "epoch",
         "train_loss",
         "train_accuracy",
+        "learning_rate",
         "val_loss",
         "val_accuracy",
         "val_uar",

@@ -31,7 +31,7 @@ def project(published: Path, clip: Clip, write_shard: WriteShard, monkeypatch: p
 def test_ls(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls"]) == 0
     head, draft, mel = capsys.readouterr().out.splitlines()
-    assert " ".join(head.split()) == "corpus feature ok failed n.a. rows size rate array digest weights"
+    assert " ".join(head.split()) == "corpus feature ok failed n.a. rows size rate ms/clip array digest weights"
     assert draft.split("  ")[-1].strip() == "not published yet"
     cells = mel.split()
     assert cells[:6] == ["corpus", "mel", "3", "1", "1", "8"]

@@ -24,6 +24,18 @@ _WORDS = {
     "neu": "Neutral", "hap": "Happiness", "exc": "Excited", "ang": "Anger", "sad": "Sadness", "fru": "Frustration",
     "sur": "Surprise", "fea": "Fear", "oth": "Other", "dis": "Disgust",
 }  # fmt: skip
+_WORD_TIMES = "".join(
+    [
+        "\t SFrm  EFrm    SegAScr Word\n",
+        "\t    0    40     -50000 <s>\n",
+        *(
+            f"\t{41 + 20 * k:5d} {60 + 20 * k:5d}    -100000 {word}\n"
+            for k, word in enumerate(["WE", "MEET", "AT", "NOON"])
+        ),
+        "\t  121   174     -60000 </s>\n",
+        " Total score:     -510000\n",
+    ]
+)
 
 
 def dialogues(session: str) -> list[str]:
@@ -97,7 +109,7 @@ def _write_dialogue(folder: Path, dialogue: str, names: list[str], labels: dict[
         start_s, end_s = 1.5 + 2 * index, 3.25 + 2 * index
         (sounds / f"{name}.wav").touch()
         if name not in UNALIGNED:
-            (aligned / f"{name}.wdseg").touch()
+            (aligned / f"{name}.wdseg").write_text(_WORD_TIMES)
         said.append((start_s, f"{name} [{start_s:08.4f}-{end_s:08.4f}]: {noise.get(name, 'We meet at noon.')}"))
         votes = [_WORDS[labels[name]]] * 3 if labels[name] != "xxx" else ["Anger", "Sadness", "Neutral"]
         evaluation += [

@@ -25,15 +25,15 @@ class FusedSteps:
     Args:
         name: of the fusion.
         sizes: modality -> width of all that its encoder gives.
-        layers: how many each encoder gives; 0 for fusions of sequences.
+        of_layers: how many each encoder gives; 0 for fusions of sequences.
         options: of the fusion.
     """
 
-    def __init__(self, name: str, sizes: dict[str, int], layers: int = 0, seed: int = 0, **options: Any):
+    def __init__(self, name: str, sizes: dict[str, int], of_layers: int = 0, seed: int = 0, **options: Any):
         torch.manual_seed(seed)
         self.module = FUSIONS.load(name)
         self.options = self.module.Options(**options)
-        given: dict[str, Any] = {m: (size,) * layers for m, size in sizes.items()} if layers else sizes
+        given: dict[str, Any] = {m: (size,) * of_layers for m, size in sizes.items()} if of_layers else sizes
         self.weights = self.module.weights(given, CLASSES, self.options).double()
         self.sizes = sizes
 

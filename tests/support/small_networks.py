@@ -14,7 +14,7 @@ _STEPS = {"width": 16, "heads": 2, "layers": 2, "dropout": 0.0, "attention_dropo
 ENCODERS: dict[str, dict[str, Any]] = {
     "audio_lstm": {"hidden": 16},
     "auxformer": {**_STEPS, "input_dropout": 0.0},
-    "blstm": {"hidden": 8, "attention": 8},
+    "blstm": {"hidden": 16, "attention": 8},
     "mlp": {"hidden": 16},
     "pt_vit": {"size_px": 32, "layers": 2, **_PICTURES},
     "transformer": {**_STEPS, "hidden": 32},
@@ -31,6 +31,8 @@ FUSIONS: dict[str, dict[str, Any]] = {
     "auxformer": {**_STACK, "auxiliary_hidden": (16,), "head_dropout": 0.0, "modality_dropout": 0.0},
     "crossmodal": {**_STACK, "memory_layers": 1},
     "ladder": {"reconstruction": 0.01},
+    "replicated": {"patch_px": 8},
+    "word_gmu": {"width": 16, "hidden": 16, "attention": 8},
 }
 
 #: Learning rates of networks that the usual one is too large for: deep, and without normalisation.

@@ -50,8 +50,8 @@ class Options(Settings):
     utterances: Literal["all", "four_classes", "seed_003"] = Field(
         default="all",
         description="`all`: 10,039, of which 2,507 have votes and no label; `four_classes`: the 5,531 that the raters "
-        "agree to be ang, hap, exc, sad or neu (an experiment merges `{exc: hap}`); `seed_003`: those of them that have "
-        "a forced alignment and more to transcribe than breathing or garbage (5,520).",
+        "agree to be ang, hap, exc, sad or neu (an experiment merges `{exc: hap}`); `seed_003`: those of them with a "
+        "forced alignment and more to transcribe than breathing or garbage (5,520).",
     )
     audio: Literal["auto", "sentences", "dialog", "video"] = Field(
         default="auto",
@@ -82,9 +82,9 @@ def ratings(root: Path) -> pd.DataFrame:
         root: as of `find`.
 
     Returns:
-        One row an utterance and rater, sorted: clip_id; rater (E1, E2, ... evaluators; F1, M1 the actors); self_evaluation,
-        True for the actors' own, which are not in the consensus; categories (codes joined by ";"); valence,
-        activation, dominance (1 to 5, NaN where not given); comment.
+        One row an utterance and rater, sorted: clip_id; rater (E1, E2, ... evaluators; F1, M1 the actors);
+        self_evaluation, True for the actors' own, which are not in the consensus; categories (codes joined by ";");
+        valence, activation, dominance (1 to 5, NaN where not given); comment.
 
     Raises:
         CorpusError: see `find`.

@@ -158,9 +158,8 @@ def _read_file(root: Path, dialogue: str, path: str, found: Evaluations) -> None
                 found.skipped.append(Skipped(printable(match["name"]), path, str(reason)))
                 continue
             label = _label(match["label"], f"{root / path}, line {number}")
-            numbers = (float(match[name]) for name in ("val", "act", "dom"))
-            span = float(match["start"]), float(match["end"])
-            found.utterances[turn.name] = Evaluated(turn, path, *span, label, *numbers, ratings)
+            start_s, end_s, val, act, dom = (float(match[name]) for name in ("start", "end", "val", "act", "dom"))
+            found.utterances[turn.name] = Evaluated(turn, path, start_s, end_s, label, val, act, dom, ratings)
         else:
             found.mark_unknown(path, number, line)
     if len(found.utterances) == before:

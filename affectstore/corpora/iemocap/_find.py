@@ -29,7 +29,7 @@ _NEARLY_WHOLE = 0.9
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "all": (),
     "four_classes": (EVALUATION,),
-    "seed_003": (EVALUATION, ALIGNMENT, TRANSCRIPTIONS),
+    "seed_003": (EVALUATION, ALIGNMENT),
 }
 
 
@@ -78,7 +78,7 @@ def find_clips(root: Path, corpus: str, url: str, *, utterances: str, audio: str
             lost.append(Skipped(turn.name, _listed_in(copy, turn), media))
             continue
         row = _row(copy, turn, media)
-        if reason := RULES[utterances](_judged(copy, turn)):
+        if reason := RULES[utterances](_judged(root, copy, turn)):
             skipped.append(Skipped(turn.name, row["audio_path"] or row["video_path"], reason))
             left_out[reason] += 1
         else:
@@ -86,6 +86,12 @@ def find_clips(root: Path, corpus: str, url: str, *, utterances: str, audio: str
     if not rows and left_out:
         told = "; ".join(f"{count} x {reason}" for reason, count in left_out.most_common(4))
         raise CorpusError(f"corpus {corpus!r}: `utterances: {utterances}` leaves no utterance of {root}: {told}")
+    if not rows and not lost:
+        raise CorpusError(
+            f"corpus {corpus!r}: {root} has dialogues, and nothing that says where their utterances are; looked for "
+            f"Session*/{EVALUATION}/*.txt, Session*/{TRANSCRIPTIONS}/*.txt and Session*/{UTTERANCES}/*/*.wav; add one "
+            "of these folders"
+        )
     clips = _table(corpus, rows)
     whole = COUNTS["all"]["clips"]
     made = (root / marker).is_file()
@@ -198,14 +204,15 @@ def _labels(evaluated: Evaluated) -> dict[str, Any]:
     }
 
 
-def _judged(copy: Copy, turn: Turn) -> Utterance:
+def _judged(root: Path, copy: Copy, turn: Turn) -> Utterance:
     evaluated = copy.evaluations.utterances.get(turn.name)
     said = copy.transcriptions.turns.get(turn.name)
+    words = copy.tree.files[ALIGNMENT].get(turn.name)
     return Utterance(
         evaluated is not None,
         evaluated.label if evaluated else None,
         said.text or None if said else None,
-        turn.name in copy.tree.files[ALIGNMENT],
+        root / words if words else None,
     )
 
 

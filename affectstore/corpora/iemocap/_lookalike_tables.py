@@ -116,7 +116,7 @@ def _labels(label: str, name: str, rng: np.random.Generator) -> dict[str, tuple[
     if label == NO_AGREEMENT:
         return dict(zip(_LABELLERS, (("neu",), ("fru",), ("sad",)), strict=True))
     third = label if rng.random() < 0.5 else str(rng.choice([code for code in EMOTIONS if code != label]))
-    given = {_LABELLERS[0]: (label,), _LABELLERS[1]: (label,), _LABELLERS[2]: (third,)}
+    given: dict[str, tuple[str, ...]] = {_LABELLERS[0]: (label,), _LABELLERS[1]: (label,), _LABELLERS[2]: (third,)}
     if name == TWO_LABELS[0]:
         given[_LABELLERS[0]] = (label, TWO_LABELS[1])
     return given

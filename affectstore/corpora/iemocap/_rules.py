@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from affectstore.corpora.iemocap._counts import FOUR_CLASSES
+from affectstore.errors import ClipError
+from affectstore.media.words import read_words
 
 #: What is heard but nothing of it said; an utterance of laughter alone stays, it tells of an emotion.
-_EMPTY = re.compile(r"(?:\[(?:BREATHING|GARBAGE)\]\W*)+", re.IGNORECASE)
+_EMPTY = re.compile(r"(?:(?:\[|\+\+|<)(?:BREATHING|GARBAGE)(?:\]|\+\+|>)\W*)+", re.IGNORECASE)
+#: Rows of an alignment that stand for no sound.
+_SILENT = ("<s>", "</s>", "<sil>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +25,13 @@ class Utterance:
         evaluated: whether it has a row in EmoEvaluation.
         label: consensus code, None without a majority.
         text: its transcription, None without one.
-        aligned: whether it has a file of word times.
+        words: its file of word times, None without one.
     """
 
     evaluated: bool
     label: str | None
     text: str | None
-    aligned: bool
+    words: Path | None
 
 
 def take_all(utterance: Utterance) -> str:
@@ -50,13 +55,22 @@ def seed_003(utterance: Utterance) -> str:
     """As `four_classes`, with a forced alignment, and with more in it than breath and garbage."""
     if reason := four_classes(utterance):
         return reason
-    if not utterance.aligned:
+    if utterance.words is None:
         return "no forced alignment"
-    if utterance.text is None:
-        return "no transcription"
-    if _EMPTY.fullmatch(utterance.text):
+    if utterance.text and _EMPTY.fullmatch(utterance.text):
         return f"the transcription is only {utterance.text}"
+    heard = _heard(utterance.words)
+    if heard and _EMPTY.fullmatch(heard):
+        return f"the forced alignment is only {heard}"
     return ""
+
+
+def _heard(path: Path) -> str:
+    """Words and marks of an alignment; '' for one that cannot be read, which the features then say."""
+    try:
+        return " ".join(word.text for word in read_words(path) if word.text not in _SILENT)
+    except ClipError:
+        return ""
 
 
 #: Rule -> the reason why an utterance is left out, '' for one that takes part.

@@ -1,0 +1,357 @@
+"""Options of the engine that compose with any cell: losses, schedules, resume, clips without labels."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional as F
+
+from affectstore.config.experiment import Experiment
+from affectstore.config.training import Augmentation, Schedule, Training
+from affectstore.models import engine
+from affectstore.models.base import TrainingError
+from affectstore.models.fusions import joint_loss, stacked
+from affectstore.models.loss import UNLABELLED, LabelLoss, balanced
+from affectstore.models.network import Network
+from affectstore.models.read_ahead import read_ahead
+from affectstore.models.schedule import rate_of
+
+AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
+BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "sharing": "separate"}
+CONCAT, PROBE = {**BOTH, "fusion": "concat"}, {**BOTH, "fusion": "probe"}
+AUGMENT = {"flip": 0.5, "crop": 0.7, "brightness": 0.3, "time_masks": 1, "band_masks": 2}
+
+
+def training(**changes: Any) -> dict[str, Any]:
+    return {"learning_rate": 1e-2, "batch_size": 5, "epochs": 4} | changes
+
+
+def history(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "history.csv")
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "run.json").read_text())
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+LOGITS = torch.tensor([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0], [0.0, 0.0, 3.0], [1.0, 1.0, 0.0]], dtype=torch.float64)
+LABELS = torch.tensor([0, 2, 2, 1])
+
+
+def by_hand(logits: torch.Tensor, labels: torch.Tensor, weight: list[float], smoothing: float) -> float:
+    """Weighted cross-entropy with smoothed labels, one clip and one class at a time."""
+    total, weighed = 0.0, 0.0
+    for z, y in zip(logits.tolist(), labels.tolist(), strict=True):
+        log_z = math.log(sum(math.exp(v) for v in z))
+        for c, v in enumerate(z):
+            part = (1 - smoothing) * (c == y) + smoothing / len(z)
+            total += weight[c] * part * (log_z - v)
+        weighed += weight[y]
+    return total / weighed
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weight", [[1.0, 1.0, 1.0], [0.5, 2.0, 1.0]])
+def test_the_loss_is_the_weighted_and_smoothed_cross_entropy(weight: list[float], smoothing: float) -> None:
+    given_weight = None if weight == [1.0, 1.0, 1.0] else torch.tensor(weight)
+    loss = LabelLoss(LABELS, given_weight, smoothing)
+    assert loss(LOGITS).item() == pytest.approx(by_hand(LOGITS, LABELS, weight, smoothing))
+    assert loss(torch.log_softmax(LOGITS, dim=1)).item() == pytest.approx(loss(LOGITS).item())  # or log-probabilities
+    assert loss(LOGITS.bfloat16()).dtype == torch.float32
+    bare = torch.cat([LABELS, torch.tensor([UNLABELLED, UNLABELLED])])
+    more = torch.cat([LOGITS, 9 * torch.ones(2, 3)])
+    partly = LabelLoss(bare, given_weight, smoothing, some_unlabelled=True)
+    assert partly(more).item() == pytest.approx(loss(LOGITS).item())
+    parts = [torch.tensor([0, 4]), torch.tensor([1, 2, 3, 5])]
+    joined = sum(len(rows) / 6 * partly.at(rows)(more[rows]) for rows in parts)
+    assert joined.item() == pytest.approx(loss(LOGITS).item())
+
+
+def test_plain_settings_give_torchs_own_cross_entropy_to_the_bit() -> None:
+    logits = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(7) % 4
+    assert torch.equal(LabelLoss(labels)(logits), F.cross_entropy(logits, labels))
+
+
+def test_a_batch_without_labels_has_no_loss_and_a_gradient_of_zero() -> None:
+    logits = LOGITS.clone().requires_grad_()
+    loss = LabelLoss(torch.full((4,), UNLABELLED), some_unlabelled=True)(logits)
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()
+
+
+def test_of_mixed_clips_the_loss_is_the_mixture_of_the_losses() -> None:
+    criterion = LabelLoss(LABELS, partners=LABELS.flip(0), share=0.7)
+    expected = 0.7 * F.cross_entropy(LOGITS, LABELS) + 0.3 * F.cross_entropy(LOGITS, LABELS.flip(0))
+    assert criterion(LOGITS).item() == pytest.approx(expected.item())
+    weighted = LabelLoss(LABELS, torch.tensor([1.0, 2.0, 5.0]), partners=LABELS.flip(0), share=0.7)
+    parts = [weighted.at(torch.tensor(rows))(LOGITS[rows]) * len(rows) / 4 for rows in ([0], [1, 2, 3])]
+    assert sum(parts).item() == pytest.approx(weighted(LOGITS).item())
+
+
+def test_balanced_weights_let_each_class_count_the_same() -> None:
+    labels = np.array([0] * 6 + [1] * 3 + [3] * 1 + [UNLABELLED] * 5)
+    weight = balanced(labels, 4)
+    np.testing.assert_allclose(weight, [10 / 24, 10 / 12, 0, 10 / 4])
+    np.testing.assert_allclose(weight * np.array([6, 3, 0, 1]), np.array([1, 1, 0, 1]) * 10 / 4)
+    np.testing.assert_allclose(balanced(np.arange(12) % 3, 3), 1)
+
+
+CHANGES: dict[str, Any] = {"plain": {}, "weighted": {"class_weights": "balanced"}, "smooth": {"label_smoothing": 0.3}}
+
+
+def test_class_weights_and_smoothing_reach_the_fusions_own_losses(bench: Any, fake: Any) -> None:
+    labels = bench.store.clips.set_index("clip_id")["label_intended"]
+    train = bench.split.loc[bench.split["side"] == "train", "clip_id"]
+    labels.loc[train[:6]] = "ANG"
+    bench.store.clips["label_intended"] = labels.to_numpy()
+    one = training(epochs=1, batch_size=12, learning_rate=1e-9)
+    rows = {
+        name: history(bench.train(fake.experiment(PROBE, train=one | changes), name)).iloc[0]
+        for name, changes in CHANGES.items()
+    }
+    for column in ("train_loss_probe_audio", "train_loss_probe_vision", "train_loss"):
+        assert len({round(row[column], 5) for row in rows.values()}) == 3
+    assert len({round(row["val_loss"], 5) for row in rows.values()}) == 1  # validation is always the plain one
+    parts = rows["plain"]
+    assert parts["train_loss"] > parts["train_loss_probe_audio"] + parts["train_loss_probe_vision"]
+
+
+def torchs(kind: str, losses: list[float], schedule: Schedule, epochs: int) -> list[float]:
+    """The rate of each epoch, by torch's schedulers."""
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
+    steps: Any = {
+        "plateau": lambda: torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimiser, factor=schedule.factor, patience=schedule.patience, min_lr=schedule.least, eps=0
+        ),
+        "cosine": lambda: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, eta_min=schedule.least),
+        "step": lambda: torch.optim.lr_scheduler.StepLR(optimiser, schedule.every, schedule.factor),
+    }[kind]()
+    rates = []
+    for loss in losses:
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        steps.step(*([loss] if kind == "plateau" else []))
+    return rates
+
+
+@pytest.mark.parametrize("kind", ["plateau", "cosine", "step"])
+@given(losses=st.lists(st.sampled_from([3.0, 2.0, 1.9999, 1.0, 0.5]), min_size=1, max_size=25), data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_rates_are_those_of_torchs_schedulers(kind: str, losses: list[float], data: Any) -> None:
+    schedule = Schedule(
+        kind=kind,
+        factor=data.draw(st.sampled_from([0.1, 0.5])),
+        patience=data.draw(st.integers(0, 3)),
+        every=data.draw(st.integers(1, 5)),
+        least=0.0 if kind == "step" else data.draw(st.sampled_from([0.0, 1e-3])),
+    )
+    told = Training(learning_rate=0.5, epochs=len(losses), schedule=schedule)
+    rows = [{"train_loss": -1.0, "val_loss": loss} for loss in losses]
+    rates = [rate_of(told, rows[:k]) for k in range(len(losses))]
+    np.testing.assert_allclose(rates, torchs(kind, losses, schedule, len(losses)), rtol=1e-9, atol=1e-12)
+
+
+def test_a_warm_up_rises_in_equal_steps_before_the_schedule_begins() -> None:
+    told = Training(learning_rate=1.0, epochs=10, schedule=Schedule(kind="cosine", warm_up=3))
+    rates = [rate_of(told, [{"train_loss": 1.0}] * k) for k in range(10)]
+    np.testing.assert_allclose(rates[:4], [0.25, 0.5, 0.75, 1.0])
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    flat = Training(learning_rate=1.0, schedule=Schedule(warm_up=1))
+    assert [rate_of(flat, [{"train_loss": 1.0}] * k) for k in range(3)] == [0.5, 1.0, 1.0]
+
+
+def test_without_a_validation_side_the_training_loss_is_waited_for() -> None:
+    told = Training(learning_rate=1.0, schedule=Schedule(kind="plateau", patience=0))
+    assert rate_of(told, [{"train_loss": 1.0}, {"train_loss": 1.0}]) == pytest.approx(0.1)
+    assert rate_of(told, [{"train_loss": 1.0}, {"train_loss": 0.5}]) == 1.0
+
+
+def test_the_rate_reaches_the_optimiser_and_the_history(bench: Any, fake: Any) -> None:
+    told = training(optimiser="sgd", schedule={"kind": "step", "every": 2, "factor": 1e-9})
+    rows = history(bench.train(fake.experiment(AUDIO, train=told)))
+    np.testing.assert_allclose(rows["learning_rate"], [1e-2, 1e-2, 1e-11, 1e-11])
+    assert rows["val_loss"][1] != rows["val_loss"][0]
+    assert rows["val_loss"][3] == pytest.approx(rows["val_loss"][2], abs=1e-6)
+
+
+def test_departures_within_settings_override_only_what_they_name() -> None:
+    experiment = Experiment(
+        title="t",
+        corpus="synthetic",
+        cells=({**AUDIO, "train": {"schedule": {"patience": 2}, "augment": {"flip": 0.5}}},),
+        train={"schedule": {"kind": "plateau", "factor": 0.5}, "augment": {"crop": 0.8}, "epochs": 3},
+    )
+    told = experiment.training_of(experiment.cells[0])
+    assert told.schedule == Schedule(kind="plateau", factor=0.5, patience=2)
+    assert told.augment == Augmentation(flip=0.5, crop=0.8)
+    assert told.epochs == 3
+    again = Experiment(**experiment.model_dump(mode="json"))
+    assert again.training_of(again.cells[0]) == told
+
+
+def test_a_modality_that_a_fusion_ignores_on_purpose_stops_nothing(
+    bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = {**BOTH, "fusion": "joint_loss", "fusion_options": {"predict": "first"}}
+    folder = bench.train(fake.experiment(cell, train=training(epochs=1)))
+    assert {"train_loss_audio", "train_loss_vision"} <= set(history(folder).columns)
+    monkeypatch.setattr(Network, "heard", property(lambda network: network.recipe.modalities))
+    with pytest.raises(TrainingError, match="vision does not change the logits"):
+        bench.train(fake.experiment(cell, train=training(epochs=1)), "strict")
+
+
+def test_a_fusion_that_could_not_settle_says_so(bench: Any, fake: Any) -> None:
+    cell = {**BOTH, "fusion": "stacked"}
+    assert hasattr(stacked, "settle")
+    assert facts(bench.train(fake.experiment(cell, train=training(epochs=1)), "settled"))["badges"] == []
+    bench.split.loc[bench.split["side"] == "val", "side"] = "train"
+    badges = facts(bench.train(fake.experiment(cell, train=training(epochs=1))))["badges"]
+    assert badges == ["no validation side: last epoch", "not settled: no validation side"]
+
+
+RESUMED = {
+    "everything": (
+        CONCAT,
+        {
+            "augment": AUGMENT,
+            "modality_dropout": 0.3,
+            "mixup": 0.4,
+            "label_smoothing": 0.1,
+            "class_weights": "balanced",
+            "schedule": {"kind": "plateau", "patience": 0, "factor": 0.5},
+            "learning_rate": 0.3,
+            "balance": "ogm_ge",
+        },
+    ),
+    "blending": (PROBE, {"balance": "g_blending", "blend_every": 1, "schedule": {"kind": "cosine", "warm_up": 1}}),
+    "channels_last": (
+        {"modalities": ["vision"], "encoder": "simple3d"},
+        {"channels_last": True, "schedule": {"kind": "step", "every": 2}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_stopped_run_goes_on_to_the_same_bits_with_every_option(
+    name: str, bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell, told = RESUMED[name]
+    experiment = fake.experiment(cell, train=training(**told))
+    whole = bench.train(experiment, "whole")
+    real, calls = engine.train_epoch, iter(range(9))
+
+    def stop_in_the_fourth(*args: Any) -> Any:
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(engine, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(engine, "train_epoch", stop_in_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        bench.train(experiment, "stopped")
+    monkeypatch.setattr(engine, "train_epoch", real)
+    stopped = bench.train(experiment, "stopped")
+    assert weights(stopped) == weights(whole)
+    timeless = history(whole).columns.drop(["seconds", "clips_per_s"])
+    pd.testing.assert_frame_equal(history(stopped)[timeless], history(whole)[timeless])
+    rates = history(whole)["learning_rate"]
+    assert rates.nunique() > 1
+    again = bench.train(experiment, "again")
+    assert weights(again) == weights(whole)
+
+
+def without_labels(bench: Any, count: int) -> list[str]:
+    """Take the labels of some training clips away; half of them are on a side of their own."""
+    ids = bench.split.loc[bench.split["side"] == "train", "clip_id"].tolist()[:count]
+    bench.store.clips.loc[bench.store.clips["clip_id"].isin(ids), "label_intended"] = None
+    bench.split.loc[bench.split["clip_id"].isin(ids[: count // 2]), "side"] = "unlabelled"
+    return ids
+
+
+def test_clips_without_labels_are_trained_on_where_a_fusion_can(
+    bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joint_loss, "SPEC", replace(joint_loss.SPEC, unlabelled=True))
+    bare = without_labels(bench, 4)
+    cell = {**BOTH, "fusion": "joint_loss", "fusion_options": {"similarity": 1.0}}
+    told = training(batch_size=2, epochs=2)
+    folders = {
+        use: bench.train(fake.experiment(cell, train=told | {"unlabelled": use}), str(use)) for use in (True, False)
+    }
+    assert facts(folders[True])["n"] == {"train": 8, "val": 6, "test": 6, "unlabelled": 4}
+    assert facts(folders[False])["n"] == {"train": 8, "val": 6, "test": 6}
+    assert facts(folders[True])["excluded"] == {}
+    assert sum(facts(folders[False])["excluded"].values()) == 4
+    assert weights(folders[True]) != weights(folders[False])
+    rows = history(folders[True])
+    assert rows.notna().all(axis=None)
+    assert (rows["train_accuracy"] <= 1).all()
+    assert set(pd.read_parquet(folders[True] / "predictions.parquet")["clip_id"]).isdisjoint(bare)
+    for feature in bench.store.features.values():  # their values matter, and their labels never
+        for clip_id in bare:
+            feature.arrays[clip_id] = np.zeros_like(feature.arrays[clip_id])
+    assert weights(bench.train(fake.experiment(cell, train=told | {"unlabelled": True}), "x")) != weights(folders[True])
+
+
+@pytest.mark.parametrize("cell", [{"modalities": ["vision"], "encoder": "image_cnn"}, CONCAT], ids=["2d", "3d"])
+def test_channels_last_gives_the_same_within_rounding(cell: dict[str, Any], bench: Any, fake: Any) -> None:
+    told = training(epochs=1, batch_size=12, optimiser="sgd", learning_rate=1e-3)
+    plain = load_file(bench.train(fake.experiment(cell, train=told), "plain") / "model.safetensors")
+    last = load_file(bench.train(fake.experiment(cell, train=told | {"channels_last": True})) / "model.safetensors")
+    for name, value in plain.items():
+        torch.testing.assert_close(last[name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_a_compiled_network_trains_to_the_same_within_rounding(
+    bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[nn.Module] = []
+    real = torch.compile
+
+    def traced(network: nn.Module, **options: Any) -> Any:  # without the C++ compiler, which takes minutes
+        compiled.append(network)
+        return real(network, **{**options, "backend": "eager"})
+
+    monkeypatch.setattr(torch, "compile", traced)
+    told = training(epochs=1, batch_size=12, optimiser="sgd")
+    plain = load_file(bench.train(fake.experiment(PROBE, train=told), "plain") / "model.safetensors")
+    assert compiled == []
+    same = load_file(bench.train(fake.experiment(PROBE, train=told | {"compile": True})) / "model.safetensors")
+    assert compiled
+    assert same.keys() == plain.keys()
+    for name, value in plain.items():
+        torch.testing.assert_close(same[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_read_ahead_keeps_the_order_and_passes_errors_on() -> None:
+    made: list[int] = []
+
+    def make(place: int) -> int:
+        if place == 3:
+            raise ValueError("no such place")
+        made.append(place)
+        return -place
+
+    assert list(read_ahead(make, [2, 0, 1])) == [-2, 0, -1]
+    assert list(read_ahead(make, [])) == []
+    with pytest.raises(ValueError, match="no such place"):
+        list(read_ahead(partial(make), [0, 3, 1]))

@@ -1,0 +1,352 @@
+"""Fusion word by word: which steps lie under a word, from the store to the network, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fused_steps import CLASSES, LABELS, LENGTHS, THREE, FusedSteps, alone, given, repadded
+from hypothesis import assume
+from hypothesis import given as examples
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import affectstore
+from affectstore.config.experiment import Experiment
+from affectstore.models.base import Encoded, TrainingError
+from affectstore.models.batch import Batch
+from affectstore.models.check import check_cell
+from affectstore.models.dataset import load_clips
+from affectstore.models.draws import Draws
+from affectstore.models.mixup import mix
+from affectstore.models.modality_dropout import drop_modalities
+from affectstore.models.recipe import Recipe, recipe_of
+from affectstore.models.train import train_fold
+from affectstore.models.word_spans import WordSpans, load_spans, untimed
+from affectstore.store.catalog import commit
+from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.spec import ArraySpec
+from affectstore.store.writer import ShardWriter
+from affectstore.timeline import Grid
+
+TWO = {"audio": 6, "text": 5}
+SMALL = {"width": 4, "hidden": 3, "attention": 2}
+LABELS_OF_CORPUS = ("ANG", "HAP", "SAD")
+CELL = {"modalities": ["audio", "text"], "encoder": "blstm", "fusion": "word_gmu"}
+
+two_and_three = pytest.mark.parametrize("sizes", [TWO, THREE], ids=["two", "three"])
+both_ways = pytest.mark.parametrize("states", ["boundaries", "mean"])
+
+
+def fused(sizes: dict[str, int], states: str = "boundaries") -> FusedSteps:
+    built = FusedSteps("word_gmu", sizes, states=states, **SMALL)
+    for p in built.weights.parameters():
+        nn.init.normal_(p, std=0.4)
+    built.weights.eval()
+    return built
+
+
+def spoken(encoded: dict[str, Encoded], seed: int = 2) -> dict[str, Encoded]:
+    """Random spans within each clip's steps; nothing under its words where it has none."""
+    rng = np.random.default_rng(seed)
+    words = encoded["text"].mask
+    told = {"text": encoded["text"]}
+    for modality in set(encoded) - {"text"}:
+        spans = torch.zeros(*words.shape, 2, dtype=torch.int64)
+        for clip, word in words.nonzero().tolist():
+            steps = int(encoded[modality].mask[clip].sum())
+            if steps:
+                first = int(rng.integers(steps))
+                spans[clip, word] = torch.tensor([first, rng.integers(first + 1, steps + 1)])
+        told[modality] = encoded[modality]._replace(spans=spans)
+    return {modality: told[modality] for modality in encoded}
+
+
+def by_hand(built: FusedSteps, encoded: dict[str, Encoded], clip: int, states: str) -> Tensor:
+    """Logits of one clip, word by word in plain loops."""
+    weights, words = built.weights, int(encoded["text"].mask[clip].sum())
+    joined = []
+    for word in range(words):
+        taken = {}
+        for modality, one in encoded.items():
+            if modality == "text":
+                taken[modality] = one.sequence[clip, word]
+                continue
+            first, end = one.spans[clip, word].tolist()
+            steps = one.sequence[clip, first:end]
+            if states == "mean":
+                taken[modality] = steps.mean(dim=0)
+            else:
+                half = steps.shape[1] // 2
+                taken[modality] = torch.cat([steps[-1, :half], steps[0, half:]])
+        hidden = {m: torch.tanh(weights[f"hidden_{m}"](x)) for m, x in taken.items()}
+        gates = torch.sigmoid(weights["gate"](torch.cat(list(taken.values()))))
+        if len(taken) == 2:
+            first, second = hidden.values()
+            joined.append(gates * first + (1 - gates) * second)
+        else:
+            width = SMALL["width"]
+            joined.append(sum(gates[k * width : (k + 1) * width] * h for k, h in enumerate(hidden.values())))
+    (layer,) = weights["words"].layers
+    steps = torch.stack(joined)
+    read = torch.cat([layer.ahead(steps)[0], layer.back(steps.flip(0))[0].flip(0)], dim=1)
+    attention = weights["attention"]
+    shares = attention.score(torch.tanh(attention.project(read))).softmax(dim=0)
+    return weights["classify"]((shares * read).sum(dim=0))
+
+
+@two_and_three
+@both_ways
+def test_it_is_what_a_plain_loop_over_words_gives(sizes: dict[str, int], states: str) -> None:
+    built, encoded = fused(sizes, states), spoken(given(sizes))
+    logits = built(encoded).logits
+    assert logits.shape == (len(LABELS), CLASSES)
+    for clip in range(len(LABELS)):
+        torch.testing.assert_close(logits[clip], by_hand(built, encoded, clip, states), rtol=1e-9, atol=1e-12)
+
+
+@both_ways
+def test_neither_padding_nor_what_stands_in_it_counts(states: str) -> None:
+    built, encoded = fused(THREE, states), spoken(given(THREE))
+    told = {m: one.spans for m, one in encoded.items()}
+    logits = built(encoded).logits
+    longer = {
+        m: one._replace(spans=None if told[m] is None else F.pad(told[m], (0, 0, 0, 2)))
+        for m, one in repadded(encoded, 2, junk=7.0).items()
+    }
+    torch.testing.assert_close(built(longer).logits, logits, rtol=1e-9, atol=1e-12)
+    for k in range(len(LABELS)):
+        single = alone(encoded, k)
+        words = single["text"].mask.shape[1]
+        single = {
+            m: one._replace(spans=None if told[m] is None else told[m][k : k + 1, :words]) for m, one in single.items()
+        }
+        torch.testing.assert_close(built(single).logits[0], logits[k], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("missing", list(THREE))
+@both_ways
+def test_a_clip_may_lack_a_modality(states: str, missing: str) -> None:
+    lengths = {**LENGTHS, missing: (0, *LENGTHS[missing][1:])}
+    encoded = spoken(given(THREE, lengths))
+    built = fused(THREE, states)
+    logits = built(encoded, LABELS).logits
+    assert logits.isfinite().all()
+    F.cross_entropy(logits, LABELS).backward()
+    assert all(p.grad.isfinite().all() for p in built.weights.parameters())
+
+
+@both_ways
+def test_gradients(states: str) -> None:
+    built, encoded = fused(TWO, states), spoken(given(TWO))
+    sequences = [one.sequence.requires_grad_() for one in encoded.values()]
+
+    def logits(*sequences: Tensor) -> Tensor:
+        told = {m: one._replace(sequence=x) for (m, one), x in zip(encoded.items(), sequences, strict=True)}
+        return built(told).logits
+
+    assert torch.autograd.gradcheck(logits, sequences)
+
+
+# From the store to a batch.
+
+SPECS = {
+    "lld": (ArraySpec("values", "float32", ("frame", "feature"), (3,)),),
+    "bert": (
+        ArraySpec("values", "float16", ("word", "feature"), (4,)),
+        ArraySpec("times", "float64", ("word",), unit="s", gaps=True),
+        ArraySpec("ends", "float64", ("word",), unit="s", gaps=True),
+        ArraySpec("cls", "float16", ("clip", "feature"), (4,), per="clip"),
+    ),
+}
+#: When three words are spoken, with rows of .1 s beside them: the last is shorter than a row, and between two middles.
+TIMES, ENDS = [0.0, 0.31, 0.96], [0.31, 0.6, 0.98]
+
+
+def write(root: Path, clips: int = 24, row: str = "word") -> Path:
+    """A store of clips of 10 rows and 3 words; a class is a level of sound; the words of clip 001 have no times."""
+    rng = np.random.default_rng(0)
+    labels = [LABELS_OF_CORPUS[k % 3] for k in range(clips)]
+    for name, specs in SPECS.items():
+        specs = tuple(replace(spec, dims=(spec.dims[0].replace("word", row), *spec.dims[1:])) for spec in specs)
+        with ShardWriter(root / name, "000", "ab" * 32, specs, {}) as writer:
+            for k, label in enumerate(labels):
+                if name == "lld":
+                    values = rng.normal(LABELS_OF_CORPUS.index(label), 0.1, (10, 3)).astype(np.float32)
+                    arrays = ClipArrays({"values": values}, Grid(Fraction(0), Fraction(10)))
+                else:
+                    known = np.nan if k == 1 else 1.0
+                    words = rng.normal(size=(4, 4)).astype(np.float16)
+                    arrays = ClipArrays(
+                        {
+                            "values": words[1:],
+                            "times": known * np.array(TIMES),
+                            "ends": known * np.array(ENDS),
+                            "cls": words[:1],
+                        }
+                    )
+                writer.append(f"{k:03d}", "cd" * 32, arrays)
+            writer.finish()
+        commit(root / name, ["000"], {})
+    ids = [f"{k:03d}" for k in range(clips)]
+    table = pd.DataFrame({"clip_id": ids, "speaker": [f"s{k % 8}" for k in range(clips)], "label_intended": labels})
+    table.to_parquet(root / "clips.parquet")
+    return root
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("words") / "store")
+
+
+def experiment(cell: dict[str, Any] = CELL, **settings: Any) -> Experiment:
+    small = {"hidden": 8}
+    return Experiment(
+        title="t",
+        corpus="synthetic",
+        cells=({**cell, "encoder_options": small},),
+        seeds=1,
+        **{"train": {"learning_rate": 1e-2, "batch_size": 6, "epochs": 3}, **settings},
+    )
+
+
+def recipe(cell: dict[str, Any] = CELL, **settings: Any) -> Recipe:
+    asked = experiment(cell, **settings)
+    return recipe_of(asked, asked.cells[0], LABELS_OF_CORPUS, {"lld": 3, "bert": 4})
+
+
+def spans(root: Path, **sequences: Any) -> list[list[int]]:
+    found = load_spans(affectstore.open(root), recipe(sequences=sequences), ["000"])
+    assert found is not None
+    return found.values["audio"].tolist()
+
+
+def test_under_a_word_are_the_rows_whose_middles_it_holds(written: Path) -> None:
+    assert spans(written) == [[0, 3], [3, 6], [9, 10]]
+    assert spans(written, pool={"audio": 2}) == [[0, 2], [1, 3], [4, 5]]
+    assert spans(written, pool={"text": 2}) == [[0, 6], [9, 10]]
+    assert spans(written, pool=2) == [[0, 3], [4, 5]]
+    assert spans(written, most_steps=2) == [[0, 2], [1, 2]]
+
+
+def test_a_step_before_the_words_spans_the_whole_clip(written: Path) -> None:
+    assert spans(written, first={"text": "cls"}) == [[0, 10], [0, 3], [3, 6], [9, 10]]
+    assert spans(written, first={"text": "cls"}, pool={"audio": 4}) == [[0, 3], [0, 1], [0, 2], [2, 3]]
+
+
+@examples(
+    st.lists(st.integers(1, 30), min_size=1, max_size=6), st.integers(1, 40), st.integers(1, 5), st.integers(1, 3)
+)
+def test_pooled_spans_hold_the_steps_of_all_their_rows(lengths: list[int], rows: int, pool: int, together: int) -> None:
+    from affectstore.models.word_spans import _of_steps
+
+    edges = np.minimum(np.cumsum([0, *lengths]), rows)
+    of_rows = np.stack([edges[:-1], edges[1:]], axis=1)
+    assume((of_rows[:, 1] > of_rows[:, 0]).all())
+    made = recipe(sequences={"pool": {"audio": pool, "text": together}})
+    found = _of_steps(of_rows, rows, made, "audio")
+    for k, (first, end) in enumerate(found.tolist()):
+        held = np.concatenate([np.arange(a, b) for a, b in of_rows[k * together : (k + 1) * together]])
+        assert set(range(first, end)) == set((held // pool).tolist())
+        assert 0 <= first < end <= -(-rows // pool)
+
+
+def test_other_fusions_ask_for_no_times(written: Path) -> None:
+    store, other = affectstore.open(written), recipe({**CELL, "fusion": "gmu"})
+    assert load_spans(store, other, ["000", "001"]) is None
+    assert untimed(store, other, ["000", "001"]) == {}
+
+
+def test_clips_without_word_times_are_left_out_and_counted(written: Path, tmp_path: Path) -> None:
+    assert untimed(affectstore.open(written), recipe(), ["000", "001", "002"]) == {
+        "001": "bert: the times of its words are not known"
+    }
+    table = pd.read_parquet(written / "clips.parquet")
+    sides = np.array(["train", "train", "val", "test"])[np.arange(len(table)) // 3 % 4]
+    split = pd.DataFrame({"fold": 0, "clip_id": table["clip_id"], "side": sides, "reason": ""})
+    split.to_parquet(tmp_path / "split.parquet")
+    asked = experiment(train={"learning_rate": 1e-2, "batch_size": 6, "epochs": 3, "mixup": 0.4})
+    train_fold(
+        experiment=asked,
+        experiment_name="test",
+        cell=asked.cells[0],
+        fold=0,
+        classes=LABELS_OF_CORPUS,
+        store_root=written,
+        split_path=tmp_path / "split.parquet",
+        out=tmp_path / "out",
+        digests={"config": "c"},
+        accelerator="cpu",
+    )
+    run = json.loads((tmp_path / "out/0/run.json").read_text())
+    assert run["skipped"] == {"bert: the times of its words are not known": 1}
+    assert run["n"]["train"] == 11
+    predictions = pd.read_parquet(tmp_path / "out/0/predictions.parquet")
+    assert set(predictions["condition"]) == {"full", "no_audio", "no_text"}
+
+
+def test_other_rows_than_words_are_refused(tmp_path: Path) -> None:
+    root = write(tmp_path / "store", clips=2, row="wordpiece")
+    with pytest.raises(
+        TrainingError, match=r"'word_gmu' goes word by word.*'bert' has one row a wordpiece.*rows: words"
+    ):
+        load_spans(affectstore.open(root), recipe(), ["000"])
+
+
+def test_it_needs_text() -> None:
+    asked = experiment({**CELL, "modalities": ["audio", "vision"]})
+    assert check_cell(asked, asked.cells[0]) == (
+        "fusion 'word_gmu' goes word by word, so it needs text among the modalities, which are audio, vision"
+    )
+
+
+def test_an_array_of_the_clip_is_the_first_step(written: Path, tmp_path: Path) -> None:
+    store = affectstore.open(written)
+    table = pd.DataFrame({"clip_id": ["004", "000"], "speaker": "s", "label": "HAP"})
+    clips = load_clips(store, recipe(sequences={"first": {"text": "cls"}, "pool": {"audio": 3}}), table, tmp_path)
+    text = clips.inputs["text"]
+    assert text.lengths.tolist() == [4, 4]
+    assert np.array_equal(text.values[:1].numpy(), store["bert"].array("004", "cls"))
+    assert np.array_equal(text.values[1:4].numpy(), store["bert"]["004"])
+    assert clips.inputs["audio"].lengths.tolist() == [4, 4]
+
+
+def test_an_array_that_is_not_there_is_named(written: Path, tmp_path: Path) -> None:
+    store = affectstore.open(written)
+    table = pd.DataFrame({"clip_id": ["004"], "speaker": "s", "label": "HAP"})
+    with pytest.raises(TrainingError, match=r"'clss' before the rows of feature 'bert' of clip '004'.*it has cls"):
+        load_clips(store, recipe(sequences={"first": {"text": "clss"}}), table, tmp_path)
+    with pytest.raises(TrainingError, match=r"'cls' before the rows of feature 'lld'.*it has none"):
+        load_clips(store, recipe(sequences={"first": {"audio": "cls"}}), table, tmp_path)
+
+
+def test_spans_of_a_batch_are_zero_behind_the_last_word() -> None:
+    words = WordSpans({"audio": torch.tensor([[0, 2], [2, 5], [1, 3]])}, torch.tensor([0, 2, 3]))
+    found = words.gather(torch.tensor([1, 0]), torch.device("cpu"))["audio"]
+    assert found.tolist() == [[[1, 3], [0, 0]], [[0, 2], [2, 5]]]
+
+
+def test_spans_stay_with_their_clips() -> None:
+    spans = torch.tensor([[[0, 2], [2, 5]], [[1, 3], [0, 0]], [[0, 1], [1, 2]]])
+    batch = Batch(
+        {"audio": torch.ones(3, 5, 1), "text": torch.ones(3, 2, 1)},
+        {"audio": torch.ones(3, 5).bool(), "text": spans[..., 1] > 0},
+        torch.tensor([0, 1, 2]),
+        {"audio": spans},
+    )
+    assert torch.equal(batch.at(torch.tensor([2, 0])).spans["audio"], spans[[2, 0]])
+    assert torch.equal(batch.without("audio").spans["audio"], spans)
+    assert torch.equal(drop_modalities(batch, 0.9, Draws(0, 1, 0)).spans["audio"], spans)
+    for seed in range(8):
+        mixed, partners, _ = mix(batch, 0.4, Draws(seed, 1, 0))
+        wanted = spans.clone()
+        wanted[1, 1] = spans[partners[1], 1]  # the clip's own words keep their times
+        assert torch.equal(mixed.spans["audio"], wanted)

@@ -1,0 +1,95 @@
+"""A small copy of RAVDESS: its names in any of its archives' layouts, with short sounds and pictures."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import odd_media
+
+from affectstore.corpora._ravdess_names import SONG, SPEECH, Recording, parse, recordings
+
+RATE_HZ = 48000
+#: Layout -> folder of a file, given its kind ("Audio" or "Video"), its channel ("Speech" or "Song") and its actor.
+LAYOUTS: Mapping[str, str] = {
+    "flat": ".",
+    "actors": "Actor_{actor}",
+    "archives": "{kind}_{channel}_{archive}/Actor_{actor}",
+    "nested": "download/ravdess/{kind}_{channel}_{archive}/Actor_{actor}",
+}
+
+
+@cache
+def sound(hz: float = 220.0, seconds: float = 0.25, channels: int = 1) -> bytes:
+    """A wav file as the corpus' are; of two channels, the right one is silent."""
+    samples = np.zeros((round(seconds * RATE_HZ), channels))
+    samples[:, 0] = 8000 * np.sin(2 * np.pi * hz * np.arange(len(samples)) / RATE_HZ)
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(RATE_HZ)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
+def film(folder: Path, sounding: bool) -> bytes:
+    """An mp4 file of a quarter of a second, with or without sound."""
+    path = folder / f"film_{sounding}.mp4"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        if sounding:
+            odd_media.good_mp4(folder, path.name, seconds=0.25)
+        else:
+            odd_media.run(
+                odd_media.ffmpeg.output(
+                    odd_media.picture(seconds=0.25), str(path), vcodec="libx264", pix_fmt="yuv420p", g=10
+                )
+            )
+    return path.read_bytes()
+
+
+def where(name: str, layout: str) -> str:
+    """Path of a file below the root."""
+    _, recording = parse(name.partition(".")[0])
+    sounding = name.lower().endswith(".wav")
+    folder = LAYOUTS[layout].format(
+        kind="Audio" if sounding else "Video",
+        channel="Song" if recording.channel == SONG else "Speech",
+        actor=recording.actor,
+        archive="Actors_01-24" if sounding else f"Actor_{recording.actor}",
+    )
+    return f"{folder}/{name}".removeprefix("./")
+
+
+def write(root: Path, names: Iterable[str], layout: str = "archives", content: bytes | None = None) -> list[str]:
+    """Write files by name, such as 03-01-05-02-01-01-12.wav; their paths.
+
+    Args:
+        root: the corpus folder.
+        names: files' names; no two wavs sound alike.
+        layout: see `LAYOUTS`.
+        content: of every file; by default a sound, or a picture with sound (01) or without (02).
+    """
+    paths = []
+    for number, name in enumerate(names):
+        path = root / where(name, layout)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = content
+        if made is None and name.lower().endswith(".wav"):
+            made = sound(200.0 + 10 * number)
+        elif made is None:
+            made = film(root.with_name(f"{root.name}_films"), name.startswith("01"))
+        path.write_bytes(made)
+        paths.append(where(name, layout))
+    return paths
+
+
+def performed(actors: Iterable[str], channel: str = SPEECH) -> list[Recording]:
+    """Every recording of some actors."""
+    actors = set(actors)
+    return [recording for recording in recordings(channel) if recording.actor in actors]
