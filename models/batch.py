@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from affectstore.models.augment import Augmenter
+from affectstore.models.base import Given
 from affectstore.models.dataset import ClipSet, Inputs
 from affectstore.models.recipe import Recipe
 from affectstore.models.scale import FLAT, Scale
@@ -101,12 +103,13 @@ def make_batch(
     place = torch.as_tensor(np.asarray(index, dtype=np.int64))
     values, masks = {}, {}
     for modality in recipe.modalities:
-        inputs, scale, given = clips.inputs[modality], scales[modality], recipe.given[modality]
+        inputs, scale = clips.inputs[modality], scales[modality]
         if isinstance(inputs, StepInputs):
             x, mask = inputs.gather(place, scale, device)
             values[modality] = x if augmenter is None else augmenter.steps(x, mask, modality)
             masks[modality] = mask
             continue
+        given = cast(Given, recipe.given[modality])
         at = place.to(inputs.values.device)
         mask = inputs.mask[at].to(device)
         x = _unit(moved(inputs.values[at], device))

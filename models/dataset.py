@@ -135,10 +135,11 @@ def load_clips(store: Any, recipe: Recipe, table: pd.DataFrame, folder: Path) ->
 
 
 def _load_inputs(store: Any, recipe: Recipe, modality: str, clip_ids: list[str], folder: Path) -> Inputs | StepInputs:
-    if isinstance(recipe.given[modality], GivenSteps):
-        return _load_steps(store, recipe, modality, clip_ids, folder)
+    given = recipe.given[modality]
+    if isinstance(given, GivenSteps):
+        return _load_steps(store, recipe, modality, clip_ids, folder, given.columns)
     feature = store[recipe.inputs[modality]]
-    frames = recipe.given[modality].frames or 1
+    frames = given.frames or 1
     values, mask = torch.zeros(0), torch.zeros(len(clip_ids), frames, dtype=torch.bool)
     for k, clip_id in enumerate(clip_ids):
         source = f"feature {recipe.inputs[modality]!r} of clip {clip_id!r}"
@@ -151,7 +152,9 @@ def _load_inputs(store: Any, recipe: Recipe, modality: str, clip_ids: list[str],
     return Inputs(values, mask)
 
 
-def _load_steps(store: Any, recipe: Recipe, modality: str, clip_ids: list[str], folder: Path) -> StepInputs:
+def _load_steps(
+    store: Any, recipe: Recipe, modality: str, clip_ids: list[str], folder: Path, columns: int
+) -> StepInputs:
     feature, settings = store[recipe.inputs[modality]], recipe.sequences
     first = settings.first.get(modality)  # type: ignore[call-overload]
 
@@ -161,7 +164,7 @@ def _load_steps(store: Any, recipe: Recipe, modality: str, clip_ids: list[str], 
 
     edges = np.cumsum([0, *(steps_of(clip_id) for clip_id in clip_ids)])
     dtype = torch.float16 if feature.spec.dtype == "float16" else torch.float32
-    shape = (int(edges[-1]), recipe.given[modality].columns)
+    shape = (int(edges[-1]), columns)
     values = _allocate(shape, dtype, folder / f"{modality}-{clip_ids[0]}-{len(clip_ids)}")
     for clip_id, begin, end in zip(clip_ids, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         source = f"feature {recipe.inputs[modality]!r} of clip {clip_id!r}"

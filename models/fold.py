@@ -81,7 +81,7 @@ def clips_of_fold(
     """
     judged = judge_clips(store.clips, experiment)
     rows = split.sort_values("clip_id").merge(judged, on="clip_id", how="left", suffixes=("_split", ""))
-    sides = SIDES
+    sides: tuple[str, ...] = SIDES
     if unlabelled:
         sides = (*SIDES, UNLABELLED_SIDE)
         bare = rows["side"].isin(("train", UNLABELLED_SIDE)) & (rows["reason"] == no_label(experiment))

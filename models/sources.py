@@ -115,7 +115,7 @@ def _check_teachers(experiment: Experiment, by_id: Mapping[str, Cell], cell: Cel
         return "`balance: g_blending` takes the place of the fusion's own losses, so `teachers` would teach nothing"
     for modality, name in cell.teachers.items():
         source = by_id[name]
-        pairs = {
+        pairs: dict[str, tuple[Any, Any]] = {
             "reads": (inputs_of(experiment, source)[modality], inputs_of(experiment, cell)[modality]),
             "takes": (takes_of(source)[modality], takes_of(cell)[modality]),
         }

@@ -159,7 +159,9 @@ def _network(job: _Job) -> _TrainSeed:
     clips = _clips(job, recipe, settings.unlabelled)
     tables = {side: clips.sides[side] for side in SIDES if len(clips.sides[side])}
     if settings.unlabelled:
-        tables["train"] = pd.concat([tables["train"], clips.sides[UNLABELLED_SIDE].assign(label=pd.NA)])
+        bare = clips.sides[UNLABELLED_SIDE].copy()
+        bare["label"] = pd.NA
+        tables["train"] = pd.concat([tables["train"], bare])
     sets = {side: load_clips(store, recipe, table, mapped) for side, table in tables.items()}
     facts = _facts(job, clips, _random_weights(store, recipe.inputs.values()))
     named = {kind: {m: job.sources[i] for m, i in ids.items()} for kind, ids in named_sources(job.cell).items()}

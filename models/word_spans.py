@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from affectstore.errors import StoreError
+from affectstore.errors import IntegrityError, StoreError
 from affectstore.models.base import TrainingError
 from affectstore.models.recipe import Recipe
 from affectstore.models.sequences import pooling
@@ -55,6 +55,8 @@ def untimed(store: Any, recipe: Recipe, clip_ids: Iterable[str]) -> dict[str, st
         for feature, rows in features.items():
             try:
                 store[feature].spans_ns(clip_id)
+            except IntegrityError:
+                raise
             except StoreError:
                 reasons.setdefault(clip_id, f"{feature}: the times of its {rows} are not known")
     return reasons

@@ -188,9 +188,8 @@ def _following(cells: Iterable[CellPlan], seeds: int, missing: Mapping[str, str]
             path = cell.marker_of(source)
             known = str(path) in missing or set(_weights(path, "weights")) >= set(map(str, range(seeds)))
             judge(path, "" if known else "digests of its weights not noted")
-    changed = True
-    while changed:  # as often as the longest chain
-        changed = any([judge(cell.marker, _outrun(cell, seeds, {**missing, **found})) for cell in following])
+    while sum(judge(cell.marker, _outrun(cell, seeds, {**missing, **found})) for cell in following):
+        pass  # once more for every link of the longest chain
     return found
 
 

@@ -162,9 +162,9 @@ class Feature:
         grid = self.grid(clip_id)
         if grid is not None:
             return grid_spans_ns(grid, self.rows(clip_id))
-        times, ends = (self.array(clip_id, name) if name in self.specs else None for name in ("times", "ends"))
+        ends = self.array(clip_id, "ends") if "ends" in self.specs else None
         try:
-            return time_spans_ns(times, ends)  # without a grid every feature has times
+            return time_spans_ns(self.array(clip_id, "times"), ends)  # without a grid every feature has times
         except ValueError as error:
             raise StoreError(f"{self.name!r} of clip {clip_id!r}: {error}") from None
 

@@ -32,7 +32,7 @@ def fuse(weights: nn.Module, vectors: Mapping[str, Tensor], _criterion: Criterio
     return Output(weights(torch.cat(list(vectors.values()), dim=1)), {})
 
 
-def scores(weights: nn.Module, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
+def scores(weights: nn.Linear, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
     """Modality -> its share of the logits (clip, class), the bias in equal parts (as OGM-GE is published)."""
     from torch.nn import functional as F
 

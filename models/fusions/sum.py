@@ -9,7 +9,7 @@ logits, then one linear layer: `gmu` without its gates.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -61,5 +61,5 @@ def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], options: Optio
     mapped = {modality: weights[modality](vector) for modality, vector in vectors.items()}
     if options.width is None:
         return mapped
-    layer = weights["classify"]
+    layer: Any = weights["classify"]
     return {m: F.linear(torch.tanh(x), layer.weight, layer.bias / len(mapped)) for m, x in mapped.items()}

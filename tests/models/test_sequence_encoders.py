@@ -186,36 +186,6 @@ def test_dropout_falls_in_training_alone_and_under_the_seed(name: str) -> None:
     assert torch.equal(vector(1), vector(2))
 
 
-#: Encoder, options, columns, parameters. Those of seed 003 are published: the BLSTM alone, and with its attention.
-PARAMETERS: list[tuple[str, dict[str, Any], int, int]] = [
-    ("audio_cnn", {}, 40, 53_952),
-    ("audio_cnn", {"over": "coefficients"}, 40, 41_472),
-    ("audio_lstm", {}, 40, 219_136),
-    ("auxformer", {}, 130, 1_022_710),
-    ("auxformer", {}, 4096, 1_555_190),
-    ("auxformer", {"passes": 3}, 130, 1_022_710),
-    ("blstm", {}, 65, 594_944),
-    ("blstm", {}, 768, 1_314_816),
-    ("blstm", {"pooling": "last"}, 65, 594_944),
-    ("blstm", {"pooling": "attention"}, 65, 594_944 + 256 * 64 + 64 + 64),
-    ("mlp", {}, 6373, 848_896),
-    ("mlp", {"pooling": "mean_std"}, 65, 49_792),
-    ("transformer", {}, 65, 801_792),
-    ("transformer", {"pooling": "attention", "norm": "after"}, 65, 801_792 - 256 + 128 * 64 + 64 + 64),
-]
-
-
-@pytest.mark.parametrize(("name", "options", "columns", "count"), PARAMETERS)
-def test_parameters(name: str, options: dict[str, Any], columns: int, count: int) -> None:
-    with torch.device("meta"):
-        encoder = Encoder(name, options, columns)
-    assert sum(p.numel() for p in encoder.weights.parameters()) == count
-
-
-def test_every_encoder_of_sequences_stands_in_the_table() -> None:
-    assert {row[0] for row in PARAMETERS} == set(SEQUENCES)
-
-
 def test_heads_must_divide_the_width() -> None:
     for name in ("transformer", "auxformer"):
         with pytest.raises(ValidationError, match=r"`heads` \(3\) must divide `width` \(128\)"):
