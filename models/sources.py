@@ -115,11 +115,11 @@ def _check_teachers(experiment: Experiment, by_id: Mapping[str, Cell], cell: Cel
         return "`balance: g_blending` takes the place of the fusion's own losses, so `teachers` would teach nothing"
     for modality, name in cell.teachers.items():
         source = by_id[name]
-        pairs: dict[str, tuple[Any, Any]] = {
+        pairs: dict[str, tuple[object, object]] = {
             "reads": (inputs_of(experiment, source)[modality], inputs_of(experiment, cell)[modality]),
             "takes": (takes_of(source)[modality], takes_of(cell)[modality]),
         }
-        if "sequence" not in pairs["takes"]:
+        if "sequence" not in takes_of(cell)[modality]:
             pairs["sees"] = (experiment.pictures_of(source), experiment.pictures_of(cell))
         for verb, (other, own) in pairs.items():
             if other != own:
