@@ -53,7 +53,7 @@ def experiment(*cells: dict[str, Any], **changes: Any) -> Experiment:
 def train(bench: Any, asked: Experiment, name: str, digests: dict[str, str] = DIGESTS) -> Path:
     """Train one cell; the cells that it names have been."""
     cell = next(cell for cell in asked.cells if cell.id == name)
-    named = {*cell.init_from.values(), *cell.teachers.values()}
+    named = dict.fromkeys((*cell.init_from.values(), *cell.teachers.values()))
     bench.split.to_parquet(bench.folder / "split.parquet")
     train_fold(
         experiment=asked,
