@@ -210,7 +210,8 @@ def _add_media(
     problem = {kind: media[kind]["problem"] for kind in media}
     neither = ~(clips["has_audio"] | clips["has_video"])
     skipped: dict[tuple[str, str], Skipped] = {}
-    bad = neither | (problem["audio"] != "") | (problem["video"] != "")
+    late = ~neither & (clips["start_s"] > 0) & (clips["duration_s"] <= 0)
+    bad = neither | late | (problem["audio"] != "") | (problem["video"] != "")
     for row in np.flatnonzero(bad):
         clip_id = clips["clip_id"].iloc[row]
         named = [(clips[f"{kind}_path"].iloc[row], problem[kind].iloc[row]) for kind in media]
@@ -219,7 +220,10 @@ def _add_media(
                 skipped[clip_id, path] = Skipped(clip_id, path, reason)
         if not any(reason for _, reason in named):
             path = next((path for path, _ in named if not pd.isna(path)), "")
-            skipped[clip_id, path] = Skipped(clip_id, path, "neither a sound nor a picture stream")
+            reason = "neither a sound nor a picture stream"
+            if late.iloc[row]:
+                reason = f"the clip begins at {clips['start_s'].iloc[row]:g} s, where the file has ended"
+            skipped[clip_id, path] = Skipped(clip_id, path, reason)
     return clips[~bad].reset_index(drop=True), [*skipped.values(), *unreadable]
 
 

@@ -180,6 +180,7 @@ def test_scan_of_segments_sounds_and_words(media: Path, tmp_path: Path):
         "talk.mp4,two,0.4,0.9,,,\n"
         "talk.mp4,dubbed,,,voice.wav,gone.tsv,\n"
         "voice.wav,voice,,,,,\n"
+        "talk.mp4,late,7,8,,,\n"
     )
     manifest, clips = scanned(table(root, text), tmp_path / "results")
     assert manifest.corpus == "mine"
@@ -191,7 +192,8 @@ def test_scan_of_segments_sounds_and_words(media: Path, tmp_path: Path):
     assert clips["has_text"].to_dict() == {"one": True, "two": False, "dubbed": False, "voice": False}
     assert [word.text for word in read_words(root / clips.loc["one", "words_path"])] == ["well", "then"]
     assert {(s.clip_id, s.path): s.reason for s in manifest.skipped} == {
-        ("dubbed", "gone.tsv"): "the clip is kept, its word times are not: the file is missing"
+        ("dubbed", "gone.tsv"): "the clip is kept, its word times are not: the file is missing",
+        ("late", "talk.mp4"): "the clip begins at 7 s, where the file has ended",
     }
     assert not any("expects" in line for line in manifest.summary)
 
