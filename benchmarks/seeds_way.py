@@ -40,14 +40,18 @@ class SeedsWay:
         self._smile = opensmile.Smile(opensmile.FeatureSet.ComParE_2016, opensmile.FeatureLevel.LowLevelDescriptors)
 
     def extract(self, video: Path) -> None:
-        """Sound, spectrogram picture, face, descriptors, and the two 3D arrays."""
+        """Sound, spectrogram picture, face, and the two 3D arrays."""
         stem = self._folder / video.stem
         spectrogram = self._spectrogram(video, stem)
         self._face(_middle(video), stem)
-        np.save(f"{stem}-lld.npy", self._smile.process_file(f"{stem}.wav").to_numpy())
         kept = [frame for number, frame in enumerate(_decoded(video)) if number % 5 != 4]
         np.save(f"{stem}-frames.npy", _stacked(kept))
         np.save(f"{stem}-chunks.npy", _stacked(np.array_split(spectrogram, len(kept), axis=1)))
+
+    def describe(self, video: Path) -> None:
+        """Descriptors of the sound that `extract` has written."""
+        stem = self._folder / video.stem
+        np.save(f"{stem}-lld.npy", self._smile.process_file(f"{stem}.wav").to_numpy())
 
     def _spectrogram(self, video: Path, stem: Path) -> np.ndarray:
         wav = f"{stem}.wav"
