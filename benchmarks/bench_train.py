@@ -63,11 +63,11 @@ def _lines(
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import LightningEnvironment
 
-    from affectstore.models.batch import make_batch, scales_of
-    from affectstore.models.dataset import load_clips
-    from affectstore.models.engine import fit
+    from affectstore.models.data.batch import make_batch, scales_of
+    from affectstore.models.data.dataset import load_clips
+    from affectstore.models.engine.fit import fit
+    from affectstore.models.engine.order import batches
     from affectstore.models.network import Network
-    from affectstore.models.order import batches
     from affectstore.models.recipe import recipe_of
 
     recipe, settings = recipe_of(experiment, cell, CLASSES), experiment.training_of(cell)

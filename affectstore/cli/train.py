@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Check the plan, compute the digests of the data, and train."""
     from affectstore.cli._cell_job import cell_job
-    from affectstore.models.train import train_fold
+    from affectstore.models.engine.train import train_fold
 
     job = cell_job(args.config, args.experiment, args.cell, args.fold, args.digest)
     train_fold(

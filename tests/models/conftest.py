@@ -115,7 +115,7 @@ class Bench:
 
     def train(self, experiment: Experiment, out: str = "out", digests: Mapping[str, str] | None = None) -> Path:
         """Train the experiment's one cell; the folder of its first seed."""
-        from affectstore.models.train import train_fold
+        from affectstore.models.engine.train import train_fold
 
         self.split.to_parquet(self.folder / "split.parquet")
         train_fold(

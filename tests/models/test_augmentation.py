@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affectstore.config.training import Augmentation
-from affectstore.models import engine, epoch
-from affectstore.models.augment import Augmenter
-from affectstore.models.batch import Batch
-from affectstore.models.draws import Draws
-from affectstore.models.mixup import mix
-from affectstore.models.modality_dropout import drop_modalities
+from affectstore.models.data.augment import Augmenter
+from affectstore.models.data.batch import Batch
+from affectstore.models.data.draws import Draws
+from affectstore.models.engine import epoch
+from affectstore.models.engine import fit as engine
+from affectstore.models.engine.mixup import mix
+from affectstore.models.engine.modality_dropout import drop_modalities
 
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "sharing": "separate"}
 CONCAT = {**BOTH, "fusion": "concat"}

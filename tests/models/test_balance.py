@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from affectstore.models.base import TrainingError
 from affectstore.models.check import check_cell
-from affectstore.models.g_blending import is_due, weights_of
-from affectstore.models.loss import UNLABELLED
-from affectstore.models.ogm_ge import certainty, coefficients, modulate
+from affectstore.models.engine.g_blending import is_due, weights_of
+from affectstore.models.engine.loss import UNLABELLED
+from affectstore.models.engine.ogm_ge import certainty, coefficients, modulate
 
 AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "sharing": "separate"}

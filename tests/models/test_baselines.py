@@ -24,14 +24,14 @@ from affectstore.evaluation.flags import flags_of
 from affectstore.evaluation.predictions import read_predictions
 from affectstore.evaluation.runs import Run
 from affectstore.models.base import TrainingError
-from affectstore.models.baseline_recipe import baseline_recipe_of
 from affectstore.models.baselines import chance, gradient_boosting, majority
 from affectstore.models.baselines.base import BASELINES, Examples, ReadingOptions, softmax, uar
 from affectstore.models.check import check_cell
+from affectstore.models.classical.recipe import baseline_recipe_of
+from affectstore.models.classical.saved import load_baseline
+from affectstore.models.classical.vectors import ColumnScale, load_vectors, pool_rows
+from affectstore.models.engine.train import train_fold
 from affectstore.models.needs import inputs_of
-from affectstore.models.saved_baseline import load_baseline
-from affectstore.models.train import train_fold
-from affectstore.models.vectors import ColumnScale, load_vectors, pool_rows
 from affectstore.preflight.cells import plan_cells
 from affectstore.store.spec import ArraySpec
 

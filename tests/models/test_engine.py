@@ -17,12 +17,13 @@ from safetensors.torch import load_file
 from affectstore.config.training import Training
 from affectstore.errors import ConfigError
 from affectstore.evaluation.base import evaluate
-from affectstore.models import engine, epoch
 from affectstore.models.base import ENCODERS, TrainingError
-from affectstore.models.checkpoint import Progress, load_checkpoint, save_checkpoint
+from affectstore.models.engine import epoch
+from affectstore.models.engine import fit as engine
+from affectstore.models.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
+from affectstore.models.engine.order import batches
+from affectstore.models.engine.predict import scores_of
 from affectstore.models.fusions import channel
-from affectstore.models.order import batches
-from affectstore.models.predict import scores_of
 
 AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "channel"}
@@ -109,7 +110,7 @@ def test_a_stopped_run_goes_on_to_the_very_same_weights(
 def test_a_checkpoint_of_other_data_is_not_used(bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = fake.experiment(AUDIO, train=training(epochs=2))
     monkeypatch.setattr(engine, "CHECKPOINT_EVERY_S", 0.0)
-    monkeypatch.setattr("affectstore.models.run.save_model", _interrupt)
+    monkeypatch.setattr("affectstore.models.engine.run.save_model", _interrupt)
     with pytest.raises(KeyboardInterrupt):
         bench.train(experiment, digests={"config": "other"})
     monkeypatch.undo()

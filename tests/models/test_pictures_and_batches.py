@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affectstore.config.experiment import Experiment, Pictures
-from affectstore.models import dataset
 from affectstore.models.base import TrainingError
-from affectstore.models.batch import make_batch, scales_of
-from affectstore.models.dataset import load_clips, unusable
-from affectstore.models.pictures import spread, to_pictures
+from affectstore.models.data import dataset
+from affectstore.models.data.batch import make_batch, scales_of
+from affectstore.models.data.dataset import load_clips, unusable
+from affectstore.models.data.pictures import spread, to_pictures
+from affectstore.models.data.scale import Scale
 from affectstore.models.recipe import Recipe, recipe_of
-from affectstore.models.scale import Scale
 
 CLASSES = ("ANG", "HAP", "SAD")
 CPU = torch.device("cpu")

@@ -18,10 +18,10 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from affectstore.models.engine.saved import load_model
 from affectstore.models.fusions._scores import log_probabilities, mean_of
 from affectstore.models.fusions.stacked import regression
 from affectstore.models.fusions.weighted import proportions
-from affectstore.models.saved import load_model
 
 
 @pytest.mark.parametrize("sizes", [TWO, THREE], ids=["two", "three"])

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from affectstore.config.experiment import Sequences
 from affectstore.models.base import TrainingError
-from affectstore.models.order import batches
-from affectstore.models.sequences import pooling, to_steps
-from affectstore.models.step_inputs import StepInputs
+from affectstore.models.data.sequences import pooling, to_steps
+from affectstore.models.data.step_inputs import StepInputs
+from affectstore.models.engine.order import batches
 
 CPU = torch.device("cpu")
 

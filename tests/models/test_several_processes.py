@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from affectstore.models.processes import own_rows
-from affectstore.models.shared_norm import SharedBatchNorm, share_norms
+from affectstore.models.engine.processes import own_rows
+from affectstore.models.engine.shared_norm import SharedBatchNorm, share_norms
 
 SCRIPT = Path(__file__).parents[1] / "support" / "train_script.py"
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "probe", "sharing": "separate"}

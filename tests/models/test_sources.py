@@ -19,11 +19,11 @@ from torch.nn import functional as F
 from affectstore.config.experiment import Experiment
 from affectstore.errors import ConfigError, IntegrityError, StaleError
 from affectstore.models.base import TrainingError
+from affectstore.models.engine.start import start_from, states_of, teacher_logits
+from affectstore.models.engine.train import train_fold
 from affectstore.models.network import Network
 from affectstore.models.recipe import recipe_of
 from affectstore.models.sources import Source, check_sources, read_source, seed_digests
-from affectstore.models.start import start_from, states_of, teacher_logits
-from affectstore.models.train import train_fold
 from affectstore.preflight.cells import plan_cells
 
 CLASSES = ("ANG", "HAP", "SAD")
@@ -125,7 +125,7 @@ def test_a_student_learns_what_its_teachers_say(bench: Any) -> None:
 
 
 def test_teachers_say_what_they_said_when_they_were_scored(bench: Any, fake: Any, tmp_path: Path) -> None:
-    from affectstore.models.dataset import load_clips
+    from affectstore.models.data.dataset import load_clips
 
     asked = experiment(SOUND, PICTURE, STUDENT)
     rows = pd.read_parquet(train(bench, asked, "sound") / "predictions.parquet")

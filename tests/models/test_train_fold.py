@@ -14,11 +14,11 @@ import torch
 from affectstore.errors import ConfigError, StoreError
 from affectstore.evaluation.predictions import read_predictions
 from affectstore.models.base import TrainingError
-from affectstore.models.dataset import load_clips
-from affectstore.models.fold import clips_of_fold
-from affectstore.models.predict import logits_of
+from affectstore.models.data.dataset import load_clips
+from affectstore.models.data.fold import clips_of_fold
+from affectstore.models.engine.predict import logits_of
+from affectstore.models.engine.saved import load_model
 from affectstore.models.recipe import recipe_of
-from affectstore.models.saved import load_model
 
 CLASSES = ("ANG", "HAP", "SAD")
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "concat", "sharing": "shared"}

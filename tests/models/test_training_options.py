@@ -21,13 +21,13 @@ from torch.nn import functional as F
 
 from affectstore.config.experiment import Experiment
 from affectstore.config.training import Augmentation, Schedule, Training
-from affectstore.models import engine
 from affectstore.models.base import TrainingError
+from affectstore.models.engine import fit as engine
+from affectstore.models.engine.loss import UNLABELLED, LabelLoss, balanced
+from affectstore.models.engine.read_ahead import read_ahead
+from affectstore.models.engine.schedule import rate_of
 from affectstore.models.fusions import joint_loss, stacked
-from affectstore.models.loss import UNLABELLED, LabelLoss, balanced
 from affectstore.models.network import Network
-from affectstore.models.read_ahead import read_ahead
-from affectstore.models.schedule import rate_of
 
 AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "sharing": "separate"}

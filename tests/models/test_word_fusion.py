@@ -22,15 +22,15 @@ from torch.nn import functional as F
 import affectstore
 from affectstore.config.experiment import Experiment
 from affectstore.models.base import Encoded, TrainingError
-from affectstore.models.batch import Batch
 from affectstore.models.check import check_cell
-from affectstore.models.dataset import load_clips
-from affectstore.models.draws import Draws
-from affectstore.models.mixup import mix
-from affectstore.models.modality_dropout import drop_modalities
+from affectstore.models.data.batch import Batch
+from affectstore.models.data.dataset import load_clips
+from affectstore.models.data.draws import Draws
+from affectstore.models.data.word_spans import WordSpans, load_spans, untimed
+from affectstore.models.engine.mixup import mix
+from affectstore.models.engine.modality_dropout import drop_modalities
+from affectstore.models.engine.train import train_fold
 from affectstore.models.recipe import Recipe, recipe_of
-from affectstore.models.train import train_fold
-from affectstore.models.word_spans import WordSpans, load_spans, untimed
 from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
@@ -246,7 +246,7 @@ def test_a_step_before_the_words_spans_the_whole_clip(written: Path) -> None:
     st.lists(st.integers(1, 30), min_size=1, max_size=6), st.integers(1, 40), st.integers(1, 5), st.integers(1, 3)
 )
 def test_pooled_spans_hold_the_steps_of_all_their_rows(lengths: list[int], rows: int, pool: int, together: int) -> None:
-    from affectstore.models.word_spans import _of_steps
+    from affectstore.models.data.word_spans import _of_steps
 
     edges = np.minimum(np.cumsum([0, *lengths]), rows)
     of_rows = np.stack([edges[:-1], edges[1:]], axis=1)

@@ -24,7 +24,7 @@ def makers() -> Any:
 def main(folder: Path, processes: int, cell: dict[str, Any], settings: dict[str, Any]) -> None:
     """Train into `folder`/out."""
     import affectstore
-    from affectstore.models.train import train_fold
+    from affectstore.models.engine.train import train_fold
 
     made = makers()
     store = made.make_store()

@@ -11,10 +11,10 @@ from torch import Tensor
 from affectstore.digest import digest_file
 from affectstore.errors import IntegrityError
 from affectstore.models.base import TrainingError
-from affectstore.models.dataset import ClipSet
+from affectstore.models.data.dataset import ClipSet
+from affectstore.models.engine.predict import logits_of
+from affectstore.models.engine.saved import WEIGHTS, load_model
 from affectstore.models.network import Network
-from affectstore.models.predict import logits_of
-from affectstore.models.saved import WEIGHTS, load_model
 from affectstore.models.sources import Source
 
 

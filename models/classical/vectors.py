@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from affectstore.models.baseline_recipe import BaselineRecipe
 from affectstore.models.baselines.base import Examples, Pool
-from affectstore.models.scale import FLAT
-from affectstore.models.sequences import to_columns
+from affectstore.models.classical.recipe import BaselineRecipe
+from affectstore.models.data.scale import FLAT
+from affectstore.models.data.sequences import to_columns
 
 
 @dataclass(frozen=True)

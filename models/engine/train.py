@@ -21,20 +21,20 @@ from affectstore.config.experiment import Cell, Experiment
 from affectstore.digest import digest_file
 from affectstore.errors import ConfigError
 from affectstore.files import write_atomic
-from affectstore.models.baseline_recipe import BaselineRecipe, baseline_recipe_of
-from affectstore.models.baseline_run import fit_seed, fold_vectors
-from affectstore.models.batch import scales_of
 from affectstore.models.check import check_cell
-from affectstore.models.dataset import ClipSet, load_clips
-from affectstore.models.fold import SIDES, UNLABELLED_SIDE, FoldClips, clips_of_fold, read_split
-from affectstore.models.memory import keep_freed_memory
+from affectstore.models.classical.recipe import BaselineRecipe, baseline_recipe_of
+from affectstore.models.classical.run import fit_seed, fold_vectors
+from affectstore.models.data.batch import scales_of
+from affectstore.models.data.dataset import ClipSet, load_clips
+from affectstore.models.data.fold import SIDES, UNLABELLED_SIDE, FoldClips, clips_of_fold, read_split
+from affectstore.models.engine.memory import keep_freed_memory
+from affectstore.models.engine.processes import fabric_of
+from affectstore.models.engine.run import FoldData, train_seed
+from affectstore.models.engine.saved import WEIGHTS
+from affectstore.models.engine.written import FoldFacts, is_complete
 from affectstore.models.needs import inputs_of, takes_of
-from affectstore.models.processes import fabric_of
 from affectstore.models.recipe import Recipe, recipe_of
-from affectstore.models.run import FoldData, train_seed
-from affectstore.models.saved import WEIGHTS
 from affectstore.models.sources import Source, check_sources, named_sources, required, seed_digests
-from affectstore.models.written import FoldFacts, is_complete
 
 MARKER = "fold.json"
 _RESIDENT_SHARE = 0.5  # of a GPU's free memory

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from affectstore.config.training import Augmentation
-from affectstore.models.draws import Draws
+from affectstore.models.data.draws import Draws
 
 
 @dataclass(frozen=True)

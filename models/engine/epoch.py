@@ -13,23 +13,23 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from affectstore.config.training import Training
-from affectstore.models.augment import Augmenter
 from affectstore.models.base import Output, TrainingError
-from affectstore.models.batch import Batch, make_batch
-from affectstore.models.dataset import ClipSet
-from affectstore.models.draws import Draws
-from affectstore.models.g_blending import JOINT, weights_of
-from affectstore.models.loss import UNLABELLED, LabelLoss, balanced
-from affectstore.models.means import Means
-from affectstore.models.mixup import mix
-from affectstore.models.modality_dropout import drop_modalities
+from affectstore.models.data.augment import Augmenter
+from affectstore.models.data.batch import Batch, make_batch
+from affectstore.models.data.dataset import ClipSet
+from affectstore.models.data.draws import Draws
+from affectstore.models.data.scale import Scale
+from affectstore.models.engine.g_blending import JOINT, weights_of
+from affectstore.models.engine.loss import UNLABELLED, LabelLoss, balanced
+from affectstore.models.engine.means import Means
+from affectstore.models.engine.mixup import mix
+from affectstore.models.engine.modality_dropout import drop_modalities
+from affectstore.models.engine.ogm_ge import certainty, coefficients, modulate
+from affectstore.models.engine.order import batches
+from affectstore.models.engine.processes import mean_of, own_rows, sum_of
+from affectstore.models.engine.read_ahead import read_ahead
+from affectstore.models.engine.schedule import rate_of
 from affectstore.models.network import Network
-from affectstore.models.ogm_ge import certainty, coefficients, modulate
-from affectstore.models.order import batches
-from affectstore.models.processes import mean_of, own_rows, sum_of
-from affectstore.models.read_ahead import read_ahead
-from affectstore.models.scale import Scale
-from affectstore.models.schedule import rate_of
 
 
 @dataclass(frozen=True)

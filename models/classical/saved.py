@@ -12,10 +12,10 @@ from safetensors.numpy import load_file, save
 
 from affectstore.errors import StoreError
 from affectstore.files import write_atomic
-from affectstore.models.baseline_recipe import BaselineRecipe
 from affectstore.models.baselines.base import BASELINES
-from affectstore.models.saved import RECIPE, WEIGHTS
-from affectstore.models.vectors import ClipVectors, ColumnScale, examples
+from affectstore.models.classical.recipe import BaselineRecipe
+from affectstore.models.classical.vectors import ClipVectors, ColumnScale, examples
+from affectstore.models.engine.saved import RECIPE, WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def load_baseline(folder: Path) -> FittedBaseline:
     except FileNotFoundError as error:
         raise StoreError(f"{folder} holds no fitted baseline: {error.filename} is missing") from None
     if "baseline" not in recipe:
-        raise StoreError(f"{folder} holds a trained network, no baseline; `affectstore.models.saved` loads it")
+        raise StoreError(f"{folder} holds a trained network, no baseline; `affectstore.models.engine.saved` loads it")
     known = BaselineRecipe(**recipe)
     scales = {m: ColumnScale(arrays[f"mean.{m}"], arrays[f"std.{m}"]) for m in known.modalities}
     state = {name.removeprefix("state."): value for name, value in arrays.items() if name.startswith("state.")}

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from affectstore.models.loss import UNLABELLED
+from affectstore.models.engine.loss import UNLABELLED
 
 _LEAST = 1e-8  # of a sum of probabilities
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from affectstore.files import write_atomic
-from affectstore.models.saved import RECIPE, WEIGHTS
+from affectstore.models.engine.saved import RECIPE, WEIGHTS
 from affectstore.weights.random import BADGE
 
 RUN, PREDICTIONS, HISTORY = "run.json", "predictions.parquet", "history.csv"

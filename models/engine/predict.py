@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from affectstore.models.base import TrainingError
-from affectstore.models.batch import make_batch
-from affectstore.models.dataset import ClipSet
-from affectstore.models.scale import Scale
+from affectstore.models.data.batch import make_batch
+from affectstore.models.data.dataset import ClipSet
+from affectstore.models.data.scale import Scale
 
 
 def logits_of(

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from affectstore.errors import StoreError
 from affectstore.files import write_atomic
+from affectstore.models.data.scale import Scale
 from affectstore.models.network import Network
 from affectstore.models.recipe import Recipe
-from affectstore.models.scale import Scale
 
 WEIGHTS, RECIPE = "model.safetensors", "model.json"
 

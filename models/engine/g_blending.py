@@ -23,9 +23,9 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from affectstore.models.batch import make_batch
-from affectstore.models.dataset import ClipSet
-from affectstore.models.scale import Scale
+from affectstore.models.data.batch import make_batch
+from affectstore.models.data.dataset import ClipSet
+from affectstore.models.data.scale import Scale
 
 #: Head of the fusion, beside one a modality.
 JOINT = "joint"

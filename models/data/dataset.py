@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from affectstore.models.base import GivenSteps
-from affectstore.models.loss import UNLABELLED
-from affectstore.models.pictures import spread, to_pictures
+from affectstore.models.data.pictures import spread, to_pictures
+from affectstore.models.data.sequences import pooling, to_first, to_steps
+from affectstore.models.data.step_inputs import StepInputs
+from affectstore.models.data.word_spans import WordSpans, load_spans
+from affectstore.models.engine.loss import UNLABELLED
 from affectstore.models.recipe import Recipe
-from affectstore.models.sequences import pooling, to_first, to_steps
-from affectstore.models.step_inputs import StepInputs
-from affectstore.models.word_spans import WordSpans, load_spans
 
 _MEMORY_SHARE = 0.5  # of what is free: the rest is for the network and its gradients
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from affectstore.errors import IntegrityError, StoreError
 from affectstore.models.base import TrainingError
+from affectstore.models.data.sequences import pooling
 from affectstore.models.recipe import Recipe
-from affectstore.models.sequences import pooling
 from affectstore.timeline import rows_inside
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from affectstore.models.scale import FLAT, Scale
-from affectstore.models.transfer import moved
+from affectstore.models.data.scale import FLAT, Scale
+from affectstore.models.data.transfer import moved
 
 _CHUNK = 4096  # steps a time when a whole side is summed, so that it is never held as float64
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from affectstore.models.batch import Batch
-from affectstore.models.draws import Draws
+from affectstore.models.data.batch import Batch
+from affectstore.models.data.draws import Draws
 
 
 def drop_modalities(batch: Batch, rates: float | Mapping[Any, float], draws: Draws) -> Batch:

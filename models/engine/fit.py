@@ -19,17 +19,17 @@ from torch import Tensor
 
 from affectstore.config.training import Training
 from affectstore.models.base import TrainingError
-from affectstore.models.batch import make_batch
-from affectstore.models.checkpoint import Progress, load_checkpoint, save_checkpoint
-from affectstore.models.dataset import ClipSet
-from affectstore.models.epoch import Trainee, train_epoch, weights_of_classes
-from affectstore.models.g_blending import is_due, measured
+from affectstore.models.data.batch import make_batch
+from affectstore.models.data.dataset import ClipSet
+from affectstore.models.data.scale import Scale
+from affectstore.models.engine.checkpoint import Progress, load_checkpoint, save_checkpoint
+from affectstore.models.engine.epoch import Trainee, train_epoch, weights_of_classes
+from affectstore.models.engine.g_blending import is_due, measured
+from affectstore.models.engine.optimise import optimiser_of
+from affectstore.models.engine.predict import logits_of, scores_of
+from affectstore.models.engine.reach import check_modalities
+from affectstore.models.engine.shared_norm import share_norms
 from affectstore.models.network import Network
-from affectstore.models.optimise import optimiser_of
-from affectstore.models.predict import logits_of, scores_of
-from affectstore.models.reach import check_modalities
-from affectstore.models.scale import Scale
-from affectstore.models.shared_norm import share_norms
 
 #: Least time between two checkpoints: writing one (16 bytes a parameter) may cost as much as a short epoch.
 CHECKPOINT_EVERY_S = 20.0

@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from affectstore.models.baseline_recipe import BaselineRecipe
 from affectstore.models.baselines.base import BASELINES, Fit
-from affectstore.models.saved_baseline import FittedBaseline, save_baseline
-from affectstore.models.vectors import ClipVectors, ColumnScale, examples, load_vectors
-from affectstore.models.written import (
+from affectstore.models.classical.recipe import BaselineRecipe
+from affectstore.models.classical.saved import FittedBaseline, save_baseline
+from affectstore.models.classical.vectors import ClipVectors, ColumnScale, examples, load_vectors
+from affectstore.models.engine.written import (
     FoldFacts,
     begin_run,
     common_facts,

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import torch
 
-from affectstore.models.batch import make_batch
-from affectstore.models.dataset import ClipSet
+from affectstore.models.data.batch import make_batch
+from affectstore.models.data.dataset import ClipSet
+from affectstore.models.data.scale import Scale
 from affectstore.models.network import Network
-from affectstore.models.scale import Scale
 
 
 def settle(

@@ -14,19 +14,15 @@ import torch
 from lightning_fabric import Fabric
 
 from affectstore.config.training import Training
-from affectstore.models.checkpoint import drop_checkpoint
-from affectstore.models.dataset import ClipSet
-from affectstore.models.engine import Fitted, fit
-from affectstore.models.network import Network
-from affectstore.models.predict import logits_of
-from affectstore.models.recipe import Recipe
-from affectstore.models.saved import save_model
-from affectstore.models.scale import Scale
-from affectstore.models.settle import settle
-from affectstore.models.sources import Source
-from affectstore.models.start import start_from, states_of, teacher_logits
-from affectstore.models.version import ENGINE_VERSION
-from affectstore.models.written import (
+from affectstore.models.data.dataset import ClipSet
+from affectstore.models.data.scale import Scale
+from affectstore.models.engine.checkpoint import drop_checkpoint
+from affectstore.models.engine.fit import Fitted, fit
+from affectstore.models.engine.predict import logits_of
+from affectstore.models.engine.saved import save_model
+from affectstore.models.engine.settle import settle
+from affectstore.models.engine.start import start_from, states_of, teacher_logits
+from affectstore.models.engine.written import (
     FoldFacts,
     begin_run,
     common_facts,
@@ -36,6 +32,10 @@ from affectstore.models.written import (
     write_history,
     write_predictions,
 )
+from affectstore.models.network import Network
+from affectstore.models.recipe import Recipe
+from affectstore.models.sources import Source
+from affectstore.models.version import ENGINE_VERSION
 
 CHECKPOINT = "checkpoint"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from affectstore.models.batch import Batch
-from affectstore.models.draws import Draws
+from affectstore.models.data.batch import Batch
+from affectstore.models.data.draws import Draws
 
 
 def mix(batch: Batch, alpha: float, draws: Draws) -> tuple[Batch, Tensor, float]:

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from affectstore.models.augment import Augmenter
 from affectstore.models.base import Given
-from affectstore.models.dataset import ClipSet, Inputs
+from affectstore.models.data.augment import Augmenter
+from affectstore.models.data.dataset import ClipSet, Inputs
+from affectstore.models.data.scale import FLAT, Scale
+from affectstore.models.data.step_inputs import StepInputs
+from affectstore.models.data.transfer import moved
 from affectstore.models.recipe import Recipe
-from affectstore.models.scale import FLAT, Scale
-from affectstore.models.step_inputs import StepInputs
-from affectstore.models.transfer import moved
 
 _CHUNK = 32  # clips a time when a whole side is summed, so that it is never held as float64
 

@@ -11,11 +11,11 @@ import pandas as pd
 from affectstore.config.experiment import Experiment
 from affectstore.errors import StoreError
 from affectstore.models.base import TrainingError
-from affectstore.models.baseline_recipe import BaselineRecipe
-from affectstore.models.dataset import unusable
+from affectstore.models.classical.recipe import BaselineRecipe
+from affectstore.models.data.dataset import unusable
+from affectstore.models.data.word_spans import untimed
 from affectstore.models.recipe import Recipe
 from affectstore.models.select import judge_clips, no_label
-from affectstore.models.word_spans import untimed
 
 SIDES = ("train", "val", "test")
 UNLABELLED_SIDE = "unlabelled"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from affectstore.models.base import TrainingError
-from affectstore.models.batch import Batch
+from affectstore.models.data.batch import Batch
 from affectstore.models.network import Network
 
 

@@ -1,0 +1,1 @@
+"""Classical baselines through the same split, predictions and files as networks."""
