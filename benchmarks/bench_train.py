@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.line import Line, at_most
-from benchmarks.media import Clips, some_clips
-from benchmarks.timing import Rounds, one_core
+from benchmarks.media import some_clips
+from benchmarks.steps import read, seconds_of_steps
+from benchmarks.timing import one_core
 
 MOST_TIMES_SLOWER = 1.05
-CLASSES = ("ANG", "HAP", "SAD")
 #: The quickstart's pictures and batch.
 SETTINGS: dict[str, Any] = {
     "title": "one step",
@@ -41,6 +38,7 @@ def lines(clips: int = 24, rounds: int = 9, repeats: int = 4) -> Iterator[Line]:
 
     import affectstore
     from affectstore.config.experiment import Experiment
+    from affectstore.models.engine.processes import fabric_of
     from affectstore.models.needs import inputs_of
 
     torch.set_num_threads(1)
@@ -51,60 +49,14 @@ def lines(clips: int = 24, rounds: int = 9, repeats: int = 4) -> Iterator[Line]:
         needed = {feature for cell in experiment.cells for feature in inputs_of(experiment, cell).values()}
         upstream = ("audio", "mel", "frames")
         store = affectstore.open(given.publish((*upstream, *sorted(needed - set(upstream))), folder))
-        for cell in experiment.cells:
-            yield from _lines(experiment, cell, store, given, rounds, repeats, folder)
-
-
-def _lines(
-    experiment: Any, cell: Any, store: Any, given: Clips, rounds: int, repeats: int, folder: Path
-) -> Iterator[Line]:
-    import pandas as pd
-    import torch
-    from lightning_fabric import Fabric
-    from lightning_fabric.plugins.environments import LightningEnvironment
-
-    from affectstore.models.data.batch import make_batch, scales_of
-    from affectstore.models.data.dataset import load_clips
-    from affectstore.models.engine.fit import fit
-    from affectstore.models.engine.order import batches
-    from affectstore.models.network import Network
-    from affectstore.models.recipe import recipe_of
-
-    recipe, settings = recipe_of(experiment, cell, CLASSES), experiment.training_of(cell)
-    readable = set.intersection(*(set(store[feature].clip_ids) for feature in recipe.inputs.values()))
-    ids = [clip_id for clip_id in given.plan["clip_id"] if clip_id in readable] * repeats
-    table = pd.DataFrame({"clip_id": ids, "speaker": "1001", "label": np.resize(CLASSES, len(ids))})
-    began = time.perf_counter()
-    train = load_clips(store, recipe, table, folder)
-    read_ms = 1000 * (time.perf_counter() - began) / len(ids)
-    scales = scales_of(train, recipe)
-    fabric = Fabric(accelerator="cpu", devices=1, plugins=[LightningEnvironment()])
-    ready = [
-        make_batch(train, index, recipe, scales, fabric.device)
-        for index in batches(len(train), settings.batch_size, 0, 1)
-    ]
-    torch.manual_seed(0)
-    bare = Network(recipe).train()
-    optimiser = torch.optim.Adam(bare.parameters(), lr=settings.learning_rate, fused=True)
-    seconds = Rounds()
-    for number in range(rounds + 1):
-        torch.manual_seed(0)
-        fitted = fit(fabric, Network(recipe), train, None, scales, settings, 0, {}, folder / "checkpoint")
-        began = time.perf_counter()
-        for batch in ready:
-            loss = torch.nn.functional.cross_entropy(bare(batch.values, batch.masks, batch.labels).logits, batch.labels)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        if number:  # the first round warms up
-            seconds.add("bare", time.perf_counter() - began)
-            seconds.add("ours", fitted.train_s)
-    ours_ms, bare_ms = (1000 * seconds.median(what) / len(ready) for what in ("ours", "bare"))
-    yield at_most(
-        f"training step of {cell.id}, {settings.batch_size} clips, one core",
-        f"{ours_ms:.0f} ms",
-        f"tensors in memory: {bare_ms:.0f} ms",
-        seconds.ratio(["ours"], ["bare"]),
-        MOST_TIMES_SLOWER,
-    )
-    yield Line("- reading and scaling a clip for it, once a job", f"{read_ms:.1f} ms", "", "")
+        for one in experiment.cells:
+            cell = read(experiment, one, store, given, repeats, folder)
+            seconds = seconds_of_steps(cell, fabric_of("32-true", "cpu", 1), rounds, folder)
+            yield at_most(
+                f"training step of {one.id}, {cell.settings.batch_size} clips, one core",
+                f"{1000 * seconds.median('ours'):.0f} ms",
+                f"tensors in memory: {1000 * seconds.median('bare'):.0f} ms",
+                seconds.ratio(["ours"], ["bare"]),
+                MOST_TIMES_SLOWER,
+            )
+            yield Line("- reading and scaling a clip for it, once a job", f"{1000 * cell.read_s:.1f} ms", "", "")

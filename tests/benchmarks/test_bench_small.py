@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("bench_*.py"))
@@ -15,6 +16,19 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_cores": {"clips": 2, "shards": 1, "features": ("audio",)},
     "bench_extract": {"clips": 2, "rounds": 1},
     "bench_faces": {"clips": 2, "rounds": 1},
+    "bench_gpu": {
+        "clips": 2,
+        "rounds": 1,
+        "repeats": 2,
+        "accelerator": "cpu",
+        "settings": {
+            "title": "one step",
+            "corpus": "synthetic",
+            "pictures": {"size_px": 32, "frames": 4},
+            "train": {"batch_size": 4, "epochs": 1},
+            "cells": [{"modalities": ["audio", "vision"], "encoder": "resnet18", "fusion": "horizontal"}],
+        },
+    },
     "bench_networks": {"clips": 1, "rounds": 1},
     "bench_plan": {"clips": 250, "shards": 1, "rounds": 1, "planned_clips": 500, "planned_shards": 10},
     "bench_size": {"clips": 2},
@@ -38,6 +52,13 @@ def test_the_lines_of_a_benchmark(name: str) -> None:
     assert budgets
     assert all(line.holds is not None for line in budgets)
     assert len({line.what for line in lines}) >= len(budgets)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU: `make bench` measures it")
+def test_without_a_gpu_its_lines_say_so() -> None:
+    lines = list(importlib.import_module("benchmarks.bench_gpu").lines())
+    assert len(lines) == 8
+    assert {(line.ours, line.ratio, line.budget) for line in lines} == {("not measured", "", "")}
 
 
 def test_a_ratio_is_taken_within_a_round() -> None:
