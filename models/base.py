@@ -12,7 +12,12 @@ An encoder file `models/encoders/<name>.py` declares
   alone, and to an `Encoded` where it gives more;
 - where it gives layers: `depth(options) -> int`, how many, and its `encode` takes a fifth argument `noise`: each
   layer is corrupted with Gaussian noise, so many deviations of its own wide, before the next one reads it;
-- `origin(options) -> str`: what the weights started as ("random", or a published file).
+- `origin(options) -> str`: what the weights started as ("random", or a published file);
+- where it has an option `weights`: `weights_digest(options) -> str | None`, the digest of what would be loaded, None
+  for "random"; a `ConfigError` says what is missing, from where and where to, before any job starts;
+- where options may be left to what is published: `settled(options) -> Options`, the same with that written in, so that
+  a trained network can be rebuilt where the published one is not;
+- where some pictures or clips are nothing for it: `check(given, options) -> str`, why, or ''.
 
 A fusion file `models/fusions/<name>.py` declares `SPEC`, a `FusionSpec`, `Options`, and
 
@@ -24,7 +29,11 @@ A fusion file `models/fusions/<name>.py` declares `SPEC`, a `FusionSpec`, `Optio
   `Criterion`, None outside training: losses of its own on logits of its own go through it, as the engine's do, so
   that class weights, label smoothing, mixup and clips without labels reach them.
 
-Such a fusion may also declare
+Any fusion may declare `check(modalities, options, depths) -> str`: why it cannot fuse these modalities, or ''. `depths` is
+modality -> how many layers its encoder gives, for those that give layers. Both checks are asked of every cell before any
+job starts, and cells that `encoders` and `fusions` of an experiment make are left out where they say something.
+
+A fusion of what encoders give may also declare
 
 - `ablate(values, masks, options) -> values`: called in training alone, on the inputs of all modalities before they are
   encoded, where it takes some of them away;
@@ -33,13 +42,18 @@ Such a fusion may also declare
 - `heard(modalities, options) -> tuple[str, ...]`: the modalities that its logits depend on, where it ignores some
   on purpose;
 - `scores(weights, encoded, options) -> dict[str, Tensor]`: modality -> logits (clip, class) of that modality alone,
-  where it has such: what OGM-GE and G-Blending compare modalities by.
+  where it has such: what OGM-GE and G-Blending compare modalities by. Of a fusion without them it is what `fuse` makes
+  of that modality with zeros in place of all others.
 
 A fusion that goes word by word names in `SPEC.words` the modality whose rows are words; the `Encoded` of every other
 modality then has `spans`: which of its steps lie under each word, as the clips' word times say.
 
 A fusion that says `SPEC.taught` gets as a fifth argument of `fuse` what teachers say: modality -> logits (clip, class),
 for those modalities that have one; empty outside training.
+
+A clip lacks a modality where its mask has no frame or step: what the encoder gave is zero then. A fusion that says
+`SPEC.leaves_out` gets as a fifth argument of `fuse` modality -> bool (clip,), which clips have it, and combines those
+alone; empty where all clips have all, as in training.
 
 A fusion of layers declares `noise(options) -> float`; `weights` gets the widths of each modality's layers (first to
 last) instead of one size, and `fuse` gets in training, as a fifth argument, what the encoders give with that noise.
@@ -123,6 +137,7 @@ class FusionSpec:
         words: the modality whose rows are words, where it goes word by word: cells need that modality, and clips
             whose word times are not known are left out.
         taught: whether it learns from what trained networks of one modality say; needs "vector" or "sequence".
+        leaves_out: whether it leaves out modalities that a clip lacks, where others read zeros.
     """
 
     version: int
@@ -132,6 +147,7 @@ class FusionSpec:
     unlabelled: bool = False
     words: str | None = None
     taught: bool = False
+    leaves_out: bool = False
 
 
 class TrainingError(AffectstoreError):

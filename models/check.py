@@ -7,15 +7,49 @@ from typing import Any, cast
 
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.config.messages import validated
+from affectstore.digest import canonical_json
 from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.models.base import AXES, ENCODERS, FUSIONS, OUTPUTS, gives
 from affectstore.models.baselines.base import BASELINES
-from affectstore.models.needs import encoders_of, inputs_of
-from affectstore.models.options import check_training
+from affectstore.models.grid import combinations, unreached
+from affectstore.models.needs import encoders_of, inputs_of, pictures_of, takes_of
+from affectstore.models.options import check_dropout, check_training
 
 
 def check_cell(experiment: Experiment, cell: Cell) -> str:
-    """Why a cell is invalid, or '' where it is valid."""
+    """Why a cell, or a combination of its grid, is invalid; '' where it is valid."""
+    try:
+        found = combinations(experiment, cell)
+    except ConfigError as error:
+        return str(error)
+    known = cell.modalities if "modality_dropout" in cell.train.model_fields_set else _modalities(experiment)
+    seen: dict[str, str] = {}
+    for one in found:
+        reason = _check_one(experiment, one.cell)
+        if reason := reason or check_dropout(experiment.training_of(one.cell).modality_dropout, known):
+            return f"{reason} (with {one.label} of the grid)" if one.options else reason
+        if one.options and (same := _effective(experiment, one.cell)) in seen:
+            return f"`grid`: {seen[same]} and {one.label} come to the same; leave one of them out"
+        if one.options:
+            seen[same] = one.label
+    return unreached(experiment)
+
+
+def _effective(experiment: Experiment, cell: Cell) -> str:
+    """All that a grid can change in a cell, in its final form."""
+    if cell.baseline is not None:
+        return canonical_json(baseline_options(cell).model_dump(mode="json"))
+    options = [*encoder_options(experiment, cell).values(), *([fusion_options(cell)] if cell.fusion else [])]
+    return canonical_json([one.model_dump(mode="json") for one in (experiment.training_of(cell), *options)])
+
+
+def _modalities(experiment: Experiment) -> tuple[str, ...]:
+    """Those of any of its cells."""
+    return tuple(dict.fromkeys(modality for cell in experiment.cells for modality in cell.modalities))
+
+
+def _check_one(experiment: Experiment, cell: Cell) -> str:
+    """The same of a cell as it is, whatever its grid."""
     try:
         for label in experiment.encoder_settings:
             for name in label.split("+"):
@@ -34,15 +68,63 @@ def check_cell(experiment: Experiment, cell: Cell) -> str:
         if cell.fusion is None or FUSIONS.load(cell.fusion).SPEC.needs == "inputs":
             if isinstance(cell.encoder, dict) and len(cell.modalities) > 1:
                 return f"fusion {cell.fusion!r} joins the inputs before one encoder; `encoder` names one per modality"
-            if cell.sharing is not None:
+            if cell.sharing not in (None, "union"):
                 return f"`sharing: {cell.sharing}` means nothing here: {_one_encoder(cell)}; leave it out"
         inputs_of(experiment, cell)
-        _check_options(experiment, cell)
+        if reason := misfit(experiment, cell):
+            return reason
         fusion = FUSIONS.load(cell.fusion) if cell.fusion else None
         return check_training(experiment.training_of(cell), fusion, cell.sharing)
     except ConfigError as error:
         return str(error)
     return ""
+
+
+def misfit(experiment: Experiment, cell: Cell) -> str:
+    """What the files of a network's encoders and fusion have against its modalities, options and pictures, or ''.
+
+    Raises:
+        ConfigError: an option is unknown or impossible.
+    """
+    names, options, fused = encoders_of(cell), encoder_options(experiment, cell), fusion_options(cell)
+    modules = {modality: ENCODERS.load(name) for modality, name in names.items()}
+    pictures = {
+        modality: pictures_of(experiment, cell, module.SPEC.takes)
+        for modality, module in modules.items()
+        if module.SPEC.takes != "sequence"
+    }
+    if cell.fusion is not None:
+        fusion = FUSIONS.load(cell.fusion)
+        if hasattr(fusion, "check"):
+            depths = {m: one.depth(options[m]) for m, one in modules.items() if gives(one.SPEC, "layers")}
+            if reason := fusion.check(cell.modalities, fused, depths):
+                return reason
+        if fusion.SPEC.needs == "inputs":
+            pictures = {cell.modalities[0]: fusion.joined(pictures, fused)}
+    for modality, given in pictures.items():
+        if hasattr(modules[modality], "check") and (reason := modules[modality].check(given, options[modality])):
+            return reason
+    return ""
+
+
+def check_columns(experiment: Experiment, cell: Cell, columns: Mapping[str, int]) -> str:
+    """Why modalities that shall share weights cannot: their sequences have different numbers of columns; or ''.
+
+    Args:
+        experiment, cell: which.
+        columns: feature instance -> its columns, of those that are known.
+    """
+    if cell.sharing not in ("shared", "union"):
+        return ""
+    takes, inputs = takes_of(cell), inputs_of(experiment, cell)
+    steps = [inputs[m] for m in cell.modalities if takes[m] == "sequence" and inputs[m] in columns]
+    if len({columns[feature] for feature in steps}) < 2:
+        return ""
+    listed = ", ".join(f"{feature!r} {columns[feature]}" for feature in steps)
+    return (
+        f"`sharing: {cell.sharing}` is one set of weights, and its inputs differ in their numbers of columns: {listed}; "
+        "choose features with as many columns under `inputs`, or say `sharing: separate`"
+    )
 
 
 def check_pair(encoders: Mapping[str, str], fusion: str | None) -> str:
@@ -133,8 +215,3 @@ def fusion_options(cell: Cell) -> Any:
             raise ConfigError(f"`fusion_options` {sorted(cell.fusion_options)} without a fusion")
         return None
     return validated(FUSIONS.load(cell.fusion).Options, cell.fusion_options, f"options of fusion {cell.fusion!r}")
-
-
-def _check_options(experiment: Experiment, cell: Cell) -> None:
-    encoder_options(experiment, cell)
-    fusion_options(cell)

@@ -9,7 +9,7 @@ from affectstore.config.experiment import Cell, Experiment
 from affectstore.config.resolve import Resolved
 from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.models.base import ENCODERS, FUSIONS
-from affectstore.models.check import check_pair
+from affectstore.models.check import check_pair, misfit
 
 
 def expand(resolved: Resolved) -> Resolved:
@@ -38,14 +38,16 @@ def _expanded(name: str, experiment: Experiment) -> Experiment:
 def _cells(experiment: Experiment) -> Iterator[Cell]:
     """Each encoder on each modality alone, then under each fusion that fits it.
 
-    Of `all` encoders those are left out whose input no feature is named for; an encoder that is named is not:
-    the check of the cell then says what is missing.
+    Of `all` encoders those are left out whose input no feature is named for, or that are not made for it (too small
+    pictures); an encoder that is named is not: the check of the cell then says what is missing.
     """
     modalities = experiment.modalities
     for encoder in _named(experiment.encoders, ENCODERS.names(), "encoder"):
         takes = ENCODERS.load(encoder).SPEC.takes
         fed = [modality for modality in modalities if takes in experiment.inputs.get(modality, {})]
-        if experiment.encoders != "all":
+        if experiment.encoders == "all":
+            fed = [m for m in fed if _fits(experiment, Cell(modalities=(m,), encoder=encoder))]
+        else:
             fed = list(modalities)
         yield from (Cell(modalities=(modality,), encoder=encoder) for modality in fed)
         if len(fed) < 2:
@@ -55,7 +57,17 @@ def _cells(experiment: Experiment) -> Iterator[Cell]:
                 teachers = {}
                 if FUSIONS.load(fusion).SPEC.taught:  # by the same encoder on each modality alone, made above
                     teachers = {m: Cell(modalities=(m,), encoder=encoder).id for m in fed}
-                yield Cell(modalities=tuple(fed), encoder=encoder, fusion=fusion, teachers=teachers)
+                cell = Cell(modalities=tuple(fed), encoder=encoder, fusion=fusion, teachers=teachers)
+                if _fits(experiment, cell):
+                    yield cell
+
+
+def _fits(experiment: Experiment, cell: Cell) -> bool:
+    """Whether the files of its encoder and fusion have nothing against a cell."""
+    try:
+        return not misfit(experiment, cell)
+    except ConfigError:  # of options; the check of the cell says so
+        return True
 
 
 def _named(asked: str | tuple[str, ...], known: tuple[str, ...], kind: str) -> tuple[str, ...]:

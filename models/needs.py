@@ -1,10 +1,10 @@
-"""What a cell reads: the encoder of each modality, and the feature that feeds it."""
+"""What a cell reads: the encoder of each modality, the feature that feeds it, and the shape of its pictures."""
 
 from __future__ import annotations
 
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.errors import ConfigError
-from affectstore.models.base import ENCODERS
+from affectstore.models.base import ENCODERS, Given
 from affectstore.models.baselines.base import BASELINES
 
 
@@ -50,6 +50,17 @@ def inputs_of(experiment: Experiment, cell: Cell) -> dict[str, str]:
             )
         inputs[modality] = known[takes]
     return inputs
+
+
+def pictures_of(experiment: Experiment, cell: Cell, takes: str) -> Given:
+    """Shape of what an encoder of a cell reads that takes an "image" or a "clip"."""
+    pictures = experiment.pictures_of(cell)
+    return Given(
+        channels=3 if pictures.colour == "rgb" else 1,
+        height_px=pictures.size_px,
+        width_px=pictures.size_px,
+        frames=pictures.frames if takes == "clip" else None,
+    )
 
 
 def _reader(cell: Cell, modality: str) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from affectstore.config.base import Settings
-from affectstore.config.experiment import Cell, Experiment, Pictures, Sequences
+from affectstore.config.experiment import Cell, Experiment, Pictures, Sequences, Sharing
 from affectstore.errors import ConfigError
 from affectstore.models.base import ENCODERS, FUSIONS, Given, GivenSteps
-from affectstore.models.check import encoder_options, fusion_options
-from affectstore.models.needs import encoders_of, inputs_of
+from affectstore.models.check import check_columns, encoder_options, fusion_options
+from affectstore.models.needs import encoders_of, inputs_of, pictures_of
 
 
 class Part(Settings):
@@ -34,8 +34,10 @@ class Recipe(Settings):
     given: dict[str, Given | GivenSteps] = Field(description="Shape of each modality's input.")
     encoders: dict[str, Part] = Field(description="Encoder per modality.")
     fusion: Part | None = Field(default=None, description="None for one modality.")
-    sharing: Literal["separate", "shared"] | None = Field(
-        default=None, description="For fusions of what encoders give; none where there is one encoder anyway."
+    sharing: Sharing | None = Field(
+        default=None,
+        description="`separate` or `shared` for fusions of what encoders give, `union` where each modality of a clip "
+        "is classified for itself; none where there is one encoder anyway.",
     )
     classes: tuple[str, ...] = Field(description="Class labels, in the order of the logits.")
 
@@ -43,6 +45,11 @@ class Recipe(Settings):
     def fuses_inputs(self) -> bool:
         """Whether the modalities become one input of one encoder."""
         return self.fusion is not None and FUSIONS.load(self.fusion.name).SPEC.needs == "inputs"
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """What of a clip is classified for itself: nothing smaller than the clip (empty), or these modalities."""
+        return self.modalities if self.sharing == "union" else ()
 
     @property
     def words(self) -> str | None:
@@ -75,40 +82,40 @@ def recipe_of(
         ConfigError: an encoder, fusion, option or input is unknown or impossible, or modalities that shall share
             weights have inputs of different shape.
     """
-    names, pictures = encoders_of(cell), experiment.pictures_of(cell)
+    names = encoders_of(cell)
     options = encoder_options(experiment, cell)
     modules = {modality: ENCODERS.load(name) for modality, name in names.items()}
-    channels = 3 if pictures.colour == "rgb" else 1
     fusion = FUSIONS.load(cell.fusion) if cell.fusion else None
     inputs = inputs_of(experiment, cell)
 
     def given(takes: str, feature: str) -> Given | GivenSteps:
         if takes == "sequence":
             return GivenSteps(columns=(columns or {})[feature])
-        frames = pictures.frames if takes == "clip" else None
-        return Given(channels=channels, height_px=pictures.size_px, width_px=pictures.size_px, frames=frames)
+        return pictures_of(experiment, cell, takes)
 
     shapes = {modality: given(module.SPEC.takes, inputs[modality]) for modality, module in modules.items()}
-    if cell.sharing == "shared" and len(set(map(str, shapes.values()))) > 1:
-        listed = ", ".join(f"{inputs[modality]!r} ({shape})" for modality, shape in shapes.items())
-        raise ConfigError(
-            f"cell {cell.id!r}: `sharing: shared` is one set of weights, and its inputs differ in shape: {listed}; "
-            "choose features of the same number of columns under `inputs`, or say `sharing: separate`"
-        )
+    if reason := check_columns(experiment, cell, columns or {}):
+        raise ConfigError(f"cell {cell.id!r}: {reason}")
     return Recipe(
         modalities=cell.modalities,
         inputs=inputs,
         takes={modality: module.SPEC.takes for modality, module in modules.items()},
-        pictures=pictures,
+        pictures=experiment.pictures_of(cell),
         sequences=experiment.sequences,
         given=shapes,
         encoders={
-            modality: Part(name=name, version=modules[modality].SPEC.version, options=options[modality].model_dump())
+            modality: Part(name=name, version=modules[modality].SPEC.version, options=_settled(name, options[modality]))
             for modality, name in names.items()
         },
         fusion=Part(name=cell.fusion, version=fusion.SPEC.version, options=fusion_options(cell).model_dump())
         if cell.fusion and fusion
         else None,
-        sharing=(cell.sharing or "separate") if fusion and fusion.SPEC.needs != "inputs" else None,
+        sharing=(cell.sharing or "separate") if fusion and fusion.SPEC.needs != "inputs" else cell.sharing,
         classes=classes,
     )
+
+
+def _settled(name: str, options: Any) -> dict[str, Any]:
+    """All options of an encoder, with what it leaves to published weights written in."""
+    module = ENCODERS.load(name)
+    return (module.settled(options) if hasattr(module, "settled") else options).model_dump()

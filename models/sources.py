@@ -11,6 +11,7 @@ from affectstore.config.experiment import Cell, Experiment
 from affectstore.digest import digest
 from affectstore.errors import ConfigError, StaleError, UnknownNameError
 from affectstore.models.base import FUSIONS
+from affectstore.models.grid import combinations
 from affectstore.models.needs import encoders_of, inputs_of, takes_of
 
 
@@ -84,7 +85,8 @@ def check_sources(experiment: Experiment, cell: Cell) -> str:
                 if source.baseline is not None or source.modalities != (modality,):
                     what = "a baseline" if source.baseline is not None else "of " + " and ".join(source.modalities)
                     return f"`{kind}.{modality}` names {name!r}, which is {what}; name a network of {modality} alone"
-        return _check_init(by_id, cell) or _check_teachers(experiment, by_id, cell)
+        reasons = (_check_teachers(experiment, by_id, one.cell) for one in combinations(experiment, cell))
+        return _check_init(by_id, cell) or next(filter(None, reasons), "")
     except ConfigError as error:
         return str(error)
 

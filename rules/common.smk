@@ -114,3 +114,10 @@ def extract_mem_mb(wildcards):
 def gpus(*_):
     """One GPU a job where there are any, or where a scheduler hands them out; none on a machine without."""
     return int(not workflow.local_exec or shutil.which("nvidia-smi") is not None)
+
+
+def training_workers(_, threads, resources):
+    """Threads of each process, and processes: one a GPU, or as many as the resource `processes` says."""
+    processes = max(1, resources.get("processes", resources.get("gpu", 0)))
+    each = f"--threads {max(1, threads // processes)}"
+    return each if processes == 1 else f"{each} --processes {processes}"

@@ -2,7 +2,10 @@
 
 REQUIRED INPUTS: the catalogs of the features that the cell reads, the split of its protocol.
 OUTPUT: results/runs/{experiment}/{cell}/{fold}/fold.json; beside it, per seed, model.safetensors,
-    model.json, predictions.parquet, history.csv and run.json.
+    model.json, predictions.parquet, history.csv and run.json; of a cell with a grid also grid.csv and, in grid/, what
+    each combination was worth on validation.
+A profile that gives a job several GPUs (`gpu`), or says `processes`, makes so many processes share every batch, and the
+job's threads.
 """
 
 
@@ -26,7 +29,8 @@ rule train:
         python=PYTHON,
         config=CONFIG,
         digest=cell_digest,
+        workers=training_workers,
     shell:
         "{params.python:q} -m affectstore train --config {params.config:q} --experiment {wildcards.experiment:q}"
         " --cell {wildcards.cell:q} --fold {wildcards.fold:q} --digest {params.digest:q}"
-        " --threads {threads} > {log:q} 2>&1"
+        " {params.workers} > {log:q} 2>&1"

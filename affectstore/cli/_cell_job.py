@@ -11,11 +11,11 @@ import pandas as pd
 from affectstore.config.experiment import Experiment
 from affectstore.config.resolve import load_resolved
 from affectstore.corpora.base import card_of
-from affectstore.errors import StaleError, UnknownNameError
+from affectstore.errors import ConfigError, StaleError, UnknownNameError
 from affectstore.evaluation.classes import classes_of
 from affectstore.lock import lock_job
 from affectstore.models.sources import Source, read_source
-from affectstore.preflight.cells import CellPlan, data_digests, plan_cells
+from affectstore.preflight.cells import CellPlan, data_digests, plan_cells, why_unusable
 from affectstore.preflight.experiments import SPLITS
 from affectstore.preflight.judge import STORE
 from affectstore.store.catalog import Catalog
@@ -50,8 +50,9 @@ def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: 
 
     Raises:
         UnknownNameError: the experiment or the cell is not known.
-        StaleError: this installation gives another digest of the settings than was planned, or a cell that this one
-            starts or learns from was trained on something else.
+        ConfigError: published weights that it starts from are not here.
+        StaleError: this installation, or the published weights found here, give another digest of the settings than
+            was planned, or a cell that this one starts or learns from was trained on something else.
     """
     lock_job()
     resolved = load_resolved(config)
@@ -60,10 +61,13 @@ def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: 
     if cell not in plans:
         raise UnknownNameError(f"cell of experiment {experiment_name}", cell, plans)
     plan = plans[cell]
+    if problem := why_unusable(experiment_name, [plan]):
+        raise ConfigError(problem)
     if plan.config != planned:
         raise StaleError(
             f"{experiment_name}/{cell}: planned with settings {planned[:12]}, this installation gives "
-            f"{plan.config[:12]}; is another version of affectstore installed where the job runs?"
+            f"{plan.config[:12]}; is another version of affectstore installed where the job runs, or have the "
+            "published weights that it starts from changed since?"
         )
     store = STORE / experiment.corpus
     split = SPLITS / experiment.corpus / f"{experiment.protocol}.parquet"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from affectstore.cli._passes import Outcome
+from affectstore.evaluation.markdown import EVERY_ROW
 from affectstore.preflight.judge import STORE
 
 GAPS = 3
@@ -37,8 +38,11 @@ def summarise(outcome: Outcome, began: float, *, accept_gaps: bool, stream: Text
     for name in outcome.targets.experiments:
         table = Path(f"results/tables/{name}.md")
         if outcome.succeeded and table.exists():
-            print(f"\n{table.read_text(encoding='utf-8')}", file=stream)
-            print(f"table: {table}   report: results/report.html", file=stream)
+            # Of a page with a matrix of encoders and fusions, the matrix: every row would not fit on a screen.
+            shown, more, _ = table.read_text(encoding="utf-8").partition(f"\n{EVERY_ROW}\n")
+            print(f"\n{shown}", file=stream)
+            rest = " (every row, and what was skipped)" if more else ""
+            print(f"table: {table}{rest}   report: results/report.html", file=stream)
     if not outcome.succeeded:
         failed = ", ".join(outcome.failed) or "see the messages above"
         print(f"failed: {failed}; logs are below logs/", file=stream)

@@ -26,8 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Check the plan, compute the digests of the data, and train."""
-    from affectstore.cli._cell_job import cell_job
-    from affectstore.models.engine.train import train_fold
+    from affectstore.cli._imports import imported_for_good
+
+    with imported_for_good():
+        from affectstore.cli._cell_job import cell_job
+        from affectstore.models.engine.train import train_fold
 
     job = cell_job(args.config, args.experiment, args.cell, args.fold, args.digest)
     train_fold(
@@ -44,5 +47,6 @@ def main(args: argparse.Namespace) -> int:
         threads=args.threads,
         processes=args.processes,
         sources=job.sources,
+        combinations=job.plan.combinations,
     )
     return 0

@@ -84,14 +84,14 @@ def _files(paranoid: bool) -> Iterator[_Line]:
 
 
 def _models() -> Iterator[_Line]:
-    """Models of the Hugging Face hub that are known by revision and digest; any other is named in an option."""
+    """Models of the Hugging Face hub that are known by id; any other is named in an option."""
     import importlib.util
 
     from affectstore.errors import ConfigError
     from affectstore.weights.hub import KNOWN, WEIGHTS, ModelName, find_model
 
-    for name in KNOWN:
-        what = name, "bert or transcript", ""
+    for name, known in KNOWN.items():
+        what = name, known.used_by, ""
         if importlib.util.find_spec("huggingface_hub") is None:
             yield _Line(
                 *what, "missing", advice="the package huggingface_hub, which comes with transformers, is missing"
@@ -102,4 +102,5 @@ def _models() -> Iterator[_Line]:
         except ConfigError as error:
             yield _Line(*what, "missing", advice=str(error))
             continue
-        yield _Line(*what, "verified", found.digests[WEIGHTS][:12], str(found.folder))
+        sha256 = found.digests.get(WEIGHTS, found.network_digest)  # of a model whose weights are in several files
+        yield _Line(*what, "verified" if known.sha256 else "here", sha256[:12], str(found.folder))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
+
 from affectstore.config.experiment import Experiment
 from affectstore.config.messages import validated
 from affectstore.config.resolve import Resolved
 from affectstore.corpora.base import CORPORA
 from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.features.keys import Features
-from affectstore.models.check import check_cell
-from affectstore.models.needs import inputs_of
+from affectstore.models.check import check_cell, check_columns
+from affectstore.models.needs import inputs_of, takes_of
 from affectstore.models.sources import check_sources
 from affectstore.splits.base import PROTOCOLS
 
@@ -52,9 +55,22 @@ def _check_experiment(resolved: Resolved, features: Features, name: str, experim
             raise UnknownNameError(f"label in `classes` of {where}", label, {*labels, *experiment.merge.values()})
     for cell in experiment.cells:
         reason = check_cell(experiment, cell) or check_sources(experiment, cell)
+        reason = reason or check_columns(experiment, cell, _columns(experiment, cell, features))
         if reason:
             raise ConfigError(f"{where}, cell {cell.id!r}: {reason}")
         for modality, feature in inputs_of(experiment, cell).items():
             if feature not in {*features, *features.unusable}:
                 known = [*features, *features.unusable]
                 raise UnknownNameError(f"feature for {modality} of {where}, cell {cell.id!r}", feature, known)
+
+
+def _columns(experiment: Experiment, cell: Cell, features: Features) -> dict[str, int]:
+    """Feature -> its columns, of the sequences that a cell reads by shared weights, as far as they are known here."""
+    if cell.sharing not in ("shared", "union"):
+        return {}
+    takes, found = takes_of(cell), {}
+    for modality, feature in inputs_of(experiment, cell).items():
+        if takes[modality] == "sequence":
+            with suppress(ConfigError, ImportError):  # what computes it is not here: the training job will see
+                found[feature] = math.prod(features[feature].extractor.arrays()[0].shape)
+    return found

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_serializer, model_validator
 
 from affectstore.config.base import Settings
+from affectstore.config.grid import Grid, of_kinds
 from affectstore.config.training import Training
 
 Modality = Literal["audio", "vision", "text"]
-Sharing = Literal["separate", "shared"]
+Sharing = Literal["separate", "shared", "union"]
+Missing = Literal["masked", "absent"]
 _Count = Annotated[int, Field(ge=1)]
 
 
@@ -67,6 +69,7 @@ class EncoderSettings(Settings):
     pictures: Pictures = Field(default=Pictures(), description="Departures from the experiment's `pictures`.")
     train: Training = Field(default=Training(), description="Departures from the experiment's `train`.")
     encoder_options: dict[str, Any] = Field(default={}, description="Options of the encoder.")
+    grid: Grid = Field(default={}, description="More swept options, or other values of the experiment's `grid`.")
 
     _write = field_serializer("pictures", "train")(_only_set)
 
@@ -81,8 +84,9 @@ class Cell(Settings):
     fusion: str | None = Field(default=None, description="Name of a file in `models/fusions/`; none for one modality.")
     sharing: Sharing | None = Field(
         default=None,
-        description="`separate`: an encoder per modality; `shared`: one set of weights. For fusions of encoded vectors "
-        "only; an input fusion always feeds one encoder.",
+        description="`separate`: an encoder per modality; `shared`: one set of weights. For fusions of what encoders "
+        "give; an input fusion always feeds one encoder. `union`: nothing is fused; one encoder and one classifier get "
+        "one modality of a clip at a time, and each is classified for itself.",
     )
     baseline: str | None = Field(
         default=None,
@@ -111,6 +115,9 @@ class Cell(Settings):
     train: Training = Field(
         default=Training(), description="Departures from the experiment's `train` and its encoder's."
     )
+    grid: Grid = Field(
+        default={}, description="More swept options, or other values of the experiment's `grid` and its encoder's."
+    )
     name: str = Field(
         default="", pattern=r"^[A-Za-z0-9_.-]*$", description="Name in paths and tables; made up when empty."
     )
@@ -129,12 +136,16 @@ class Cell(Settings):
                 )
         if (self.encoder is None) == (self.baseline is None):
             raise ValueError("a cell names either an `encoder` or a `baseline`")
+        if strange := sorted(set(self.grid) - set(of_kinds(self.grid, self.swept))):
+            raise ValueError(f"`grid` names {strange[0]!r}; what this cell has: {', '.join(self.swept)}")
         if self.baseline is not None:
             return self._check_baseline()
         if self.baseline_options:
             raise ValueError(f"`baseline_options` {sorted(self.baseline_options)} without a baseline")
-        if len(self.modalities) > 1 and self.fusion is None:
-            raise ValueError(f"{len(self.modalities)} modalities need a fusion")
+        if self.sharing == "union":
+            self._check_union()
+        elif len(self.modalities) > 1 and self.fusion is None:
+            raise ValueError(f"{len(self.modalities)} modalities need a fusion, or `sharing: union`")
         if len(self.modalities) == 1 and self.fusion is not None:
             raise ValueError(f"one modality ({self.modalities[0]}) has nothing to fuse; drop `fusion: {self.fusion}`")
         if isinstance(self.encoder, dict):
@@ -142,9 +153,20 @@ class Cell(Settings):
                 raise ValueError(
                     f"`encoder` names {sorted(self.encoder)}, the modalities are {sorted(self.modalities)}"
                 )
-            if self.sharing == "shared":
-                raise ValueError("`sharing: shared` means one encoder; name one, not one per modality")
+            if self.sharing in ("shared", "union"):
+                raise ValueError(f"`sharing: {self.sharing}` means one encoder; name one, not one per modality")
         return self
+
+    def _check_union(self) -> None:
+        if len(self.modalities) == 1:
+            raise ValueError(
+                f"`sharing: union` trains one network on several modalities, there is one ({self.modalities[0]})"
+            )
+        if self.fusion is not None:
+            raise ValueError(
+                f"`sharing: union` classifies each modality for itself, so nothing is fused; drop `fusion: "
+                f"{self.fusion}`"
+            )
 
     def _check_baseline(self) -> Cell:
         meaningless = {"fusion", "sharing", "encoder_options", "fusion_options", "pictures", "train"}
@@ -161,6 +183,13 @@ class Cell(Settings):
         """Whether a setting says anything."""
         value = getattr(self, name)
         return bool(value.model_fields_set if isinstance(value, Settings) else value)
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """What keys of a `grid` may begin with to reach this cell."""
+        if self.baseline is not None:
+            return ("baseline_options",)
+        return ("train", "encoder_options", *(["fusion_options"] if self.fusion else []))
 
     @property
     def modality(self) -> str:
@@ -219,6 +248,19 @@ class Experiment(Settings):
         description="Departures of all cells of an encoder: `{simple3d: {train: {...}, pictures: {...}, "
         "encoder_options: {...}}}`; a cell with one encoder per modality is named by both, `resnet18+simple3d`.",
     )
+    grid: Grid = Field(
+        default={},
+        description="Options that are swept: `train.<setting>`, `encoder_options.<name>`, `fusion_options.<name>` or "
+        "`baseline_options.<name>` (dots go deeper: `train.schedule.kind`) -> the values to try. Every combination is "
+        "trained with every seed, and a cell takes the one that is best on validation in the mean over its seeds. "
+        "Keys reach the cells that have such options.",
+    )
+    missing: tuple[Missing, ...] = Field(
+        default=("masked",),
+        description="How cells of several modalities are tried without each of them, besides with all: `masked`: set to "
+        "zero, which is the mean of the training side (`no_audio`); `absent`: not given at all (`absent_audio`): late "
+        "fusions leave it out, sequences have no step of it, vectors of it are zero. Empty: not tried.",
+    )
     cells: tuple[Cell, ...] = Field(default=(), description="The rows of the table.")
     encoders: Literal["all"] | tuple[str, ...] = Field(
         default=(),
@@ -253,6 +295,15 @@ class Experiment(Settings):
     def encoder_options_of(self, cell: Cell) -> dict[str, Any]:
         """Encoder options of a cell: those for its encoder, then its own."""
         return self._of_encoder(cell).encoder_options | cell.encoder_options
+
+    def grid_of(self, cell: Cell) -> dict[str, tuple[Any, ...]]:
+        """Swept options of a cell -> their values, by name: the experiment's, then its encoder's, then its own.
+
+        A later layer's values take the place of an earlier one's. Keys of the first two reach cells that have such
+        options: `train` and `encoder_options` networks, `fusion_options` fusions, `baseline_options` baselines.
+        """
+        layers = of_kinds({**self.grid, **self._of_encoder(cell).grid}, cell.swept) | cell.grid
+        return dict(sorted(layers.items()))  # the file of a run keeps no order of keys
 
     def _of_encoder(self, cell: Cell) -> EncoderSettings:
         return self.encoder_settings.get(cell.encoder_label, EncoderSettings())

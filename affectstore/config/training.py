@@ -109,7 +109,8 @@ class Training(Settings):
     balance: Literal["none", "ogm_ge", "g_blending"] = Field(
         default="none",
         description="`ogm_ge`: the gradients of the modality that is ahead are damped; `g_blending`: each modality's "
-        "own loss joins the fusion's, weighted by how it generalises. Both need a fusion with scores of each modality.",
+        "own loss joins the fusion's, weighted by how it generalises. What a modality says alone is what the fusion "
+        "says of it, or else what it makes of that modality with zeros in place of the others.",
     )
     ogm_alpha: float = Field(default=0.3, gt=0, description="How strongly `ogm_ge` damps.")
     blend_every: int = Field(

@@ -22,6 +22,8 @@ MEANINGS = {
     r"\d+ frames?": "pictures of a video per clip, evenly spread",
     r"grey": "pictures in one channel",
     r"bf16-mixed": "forward pass in bfloat16",
+    r"grid of \d+": "so many combinations of options were trained; the best on validation, in the mean over the "
+    "seeds of a fold, was taken and tested",
     r"seeds<\d+": "fewer training runs per fold than a deviation needs",
     r"folds \d+/\d+": "folds that were run, of the folds of the protocol: not every clip was tested",
     r"speakers<\d+": "so few speakers were tested that an interval that resamples them is too narrow",
@@ -31,6 +33,8 @@ MEANINGS = {
     r"loss says nothing": "the class is drawn at random: the loss is not that of a forecast",
     r"no validation side: nothing chosen": "the split keeps nothing to choose on, so settings are taken as they are",
     r"no validation side: last epoch": "the split keeps nothing to choose the epoch on, so the last one is taken",
+    r"one modality at a time": "one network classifies each modality of a clip by itself: twice as many predictions "
+    "for two modalities, and none that knows both",
     r"not settled: no validation side": "the fusion fits itself to a validation side, and the split keeps none: it "
     "stays as it starts",
     r".* weights": "what the networks started from",
@@ -68,7 +72,8 @@ def flags_of(
     """
     pictures, training = experiment.pictures_of(cell), experiment.training_of(cell)
     takes = {part for reported in _reported(runs, "takes") for part in str(reported or "clip").split("+")}
-    flags = [] if cell.baseline else [f"epochs<={training.epochs}"]
+    epochs = max(map(int, experiment.grid_of(cell).get("train.epochs", (training.epochs,))))
+    flags = [] if cell.baseline else [f"epochs<={epochs}"]
     if takes & {"image", "clip"}:
         flags.append(f"{pictures.size_px}px")
         if pictures.colour == "grey":
@@ -79,6 +84,7 @@ def flags_of(
     if training.precision != "32-true" and not cell.baseline:
         flags.append(training.precision)
     flags += _weights(runs)
+    flags += [f"grid of {grid['tried']}" for grid in _reported(runs, "grid") if grid]
     seeds, folds = len({run.seed for run in runs}), len({run.fold for run in runs})
     if seeds < ENOUGH_SEEDS:
         flags.append(f"seeds<{ENOUGH_SEEDS}")

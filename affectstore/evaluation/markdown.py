@@ -5,18 +5,30 @@ from __future__ import annotations
 import re
 
 from affectstore.evaluation.notes import notes
+from affectstore.evaluation.pairings import pairings
 from affectstore.evaluation.table import Table
 from affectstore.evaluation.wide import Line, Wide, wide
+
+#: Heading of what follows the matrices of encoders and fusions, where there are any.
+EVERY_ROW = "## Every row"
 
 
 def markdown(table: Table, extra: Wide | None = None) -> str:
     """The table in GitHub's Markdown, columns aligned in the source too, with its notes under it.
 
+    Where several encoders meet several fusions, their matrix comes first.
+
     Args:
         table: the results.
         extra: scores under other conditions than the full input, where there are any.
     """
-    parts = [f"# {escape(table.experiment.title)}", _grid(wide(table))]
+    parts = [f"# {escape(table.experiment.title)}"]
+    matrices = pairings(table)
+    for matrix in matrices:
+        parts += [_grid(matrix.wide), "\n".join(f"- {escape(note)}" for note in matrix.notes)]
+    if matrices:
+        parts.append(EVERY_ROW)
+    parts.append(_grid(wide(table)))
     if extra is not None:
         parts += ["The same networks with a part of the input taken away at test time:", _grid(extra)]
     parts.append("\n".join(f"- {escape(note)}" for note in notes(table)))

@@ -18,6 +18,7 @@ def notes(table: Table) -> tuple[str, ...]:
     return (
         *_meaningless(table),
         _asked(table),
+        *_chosen(table),
         *_counted(table),
         *_left_out(table),
         _numbers(table),
@@ -49,6 +50,20 @@ def _asked(table: Table) -> str:
     return "; ".join(parts) + "."
 
 
+def _chosen(table: Table) -> list[str]:
+    """What each fold took from the grid of a cell."""
+    return [
+        f"Chosen for {row.cell.id}: "
+        + "; ".join(
+            options + (f" in fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}" if len(row.folds) > 1 else "")
+            for options, folds in row.chosen.items()
+        )
+        + "."
+        for row in table.rows
+        if row.chosen
+    ]
+
+
 def _counted(table: Table) -> list[str]:
     """Who was tested, once if all rows agree, else per group of rows."""
     groups: dict[tuple[int, int, int, int, tuple[int, ...]], list[Row]] = {}
@@ -57,7 +72,8 @@ def _counted(table: Table) -> list[str]:
         groups.setdefault(key, []).append(row)
     lines = []
     for (n_test, n_clips, n_speakers, n_seeds, folds), rows in groups.items():
-        again = "" if n_test == n_clips else f" ({n_test} predictions per seed: clips are in several folds' tests)"
+        why = "each modality by itself" if rows[0].cell.sharing == "union" else "clips are in several folds' tests"
+        again = "" if n_test == n_clips else f" ({n_test} predictions per seed: {why})"
         line = (
             f"Tested: {_many(n_clips, 'clip')} of {_many(n_speakers, 'speaker')}{again}, "
             f"{_many(len(folds), 'fold')} ({', '.join(map(str, folds))}), {_many(n_seeds, 'seed')} per fold"

@@ -1,6 +1,7 @@
 """Predictions as a run wrote them, checked before anything is counted.
 
-Columns: unit_id clip_id audio_clip_id speaker fold seed side condition y, and one `p_<label>` per class.
+Columns: unit_id clip_id audio_clip_id speaker fold seed side condition y, and one `p_<label>` per class; modality where
+a unit is one modality of a clip.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def check_predictions(frame: pd.DataFrame, classes: Sequence[str], fold: int, se
 
 def _check_once(frame: pd.DataFrame, source: str) -> None:
     """No unit twice under one side and condition, by its own name or by the media it is made of, nor on two sides."""
-    for keys in (["unit_id"], ["clip_id", "audio_clip_id"]):
+    media = ["clip_id", "audio_clip_id", *(["modality"] if "modality" in frame else [])]
+    for keys in (["unit_id"], media):
         where = [*keys, "side", "condition"]
         twice = frame.duplicated(where, keep=False)
         if twice.any():

@@ -18,6 +18,7 @@ from affectstore.evaluation.flags import devices_of, meaning_of
 from affectstore.evaluation.inline_svg import inline_svg
 from affectstore.evaluation.notes import notes
 from affectstore.evaluation.overview import CorpusOverview
+from affectstore.evaluation.pairings import Pairings, pairings
 from affectstore.evaluation.runs import Run
 from affectstore.evaluation.style import MODALITY_COLOURS
 from affectstore.evaluation.table import SHOWN, Row, Table
@@ -64,6 +65,11 @@ class Section:
     def notes(self) -> tuple[str, ...]:
         """What stands under the table."""
         return notes(self.table)
+
+    @property
+    def pairings(self) -> tuple[Pairings, ...]:
+        """Encoders against fusions, where several meet several."""
+        return pairings(self.table)
 
     @property
     def best(self) -> list[Row]:
@@ -122,6 +128,7 @@ def render_report(
     environment.filters |= {
         "number": number,
         "percent": percent,
+        "above": above,
         "size": size,
         "duration": duration,
         "numeric": lambda names: [(name, "n") for name in names],
@@ -166,6 +173,11 @@ def number(value: float | None, digits: int = 0) -> str:
 def percent(value: float, digits: int = 1) -> str:
     """`41.3` of 0.413, or a dash where there is none."""
     return number(100 * value, digits)
+
+
+def above(value: float, chance: float) -> int:
+    """How far a score lies between chance and perfect, in percent: what colours a cell."""
+    return 0 if math.isnan(value) or chance >= 1 else max(0, round(100 * (value - chance) / (1 - chance)))
 
 
 def size(n_bytes: float) -> str:

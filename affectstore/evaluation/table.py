@@ -47,6 +47,7 @@ class Row:
         excluded: reason -> clips that the split, the label target or the selection leaves out.
         values: every number of the cell by metric (`recall:ANG` for a class).
         best: metrics in which no other row of the modality is better.
+        chosen: of a cell with a grid: the options that were chosen -> the folds that chose them.
     """
 
     cell: Cell
@@ -61,6 +62,7 @@ class Row:
     values: Mapping[str, Summary]
     best: frozenset[str]
     flags: tuple[str, ...]
+    chosen: Mapping[str, tuple[int, ...]]
 
     @property
     def fusion_label(self) -> str:
@@ -193,7 +195,17 @@ def _row(
         values=values,
         best=frozenset(),
         flags=flags_of(experiment, cell, own, protocol_folds, int(first["n_speakers"])),
+        chosen=_chosen(own),
     )
+
+
+def _chosen(runs: Sequence[Run]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, dict[int, None]] = {}
+    for run in runs:
+        if grid := run.facts.get("grid"):
+            options = ", ".join(f"{name} {value}" for name, value in grid["chosen"].items())
+            found.setdefault(f"{options} (of {grid['tried']}, by validation {grid['monitor']})", {})[run.fold] = None
+    return {options: tuple(folds) for options, folds in found.items()}
 
 
 def largest(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:

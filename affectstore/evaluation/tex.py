@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from affectstore.evaluation.notes import notes
+from affectstore.evaluation.pairings import pairings
 from affectstore.evaluation.table import Table
 from affectstore.evaluation.wide import Line, Wide, wide
 
@@ -10,6 +11,7 @@ _ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", "±": r"$\pm$", "≤": r"$\le$", "·": r"\textperiodcentered{}", "×": r"$\times$",
+    "†": r"\dag{}",
 }  # fmt: skip
 
 
@@ -26,8 +28,11 @@ def tex(table: Table, extra: Wide | None = None) -> str:
         r"\centering",
         rf"\caption{{{escape(table.experiment.title)}}}",
         rf"\label{{tab:{''.join(c if c.isalnum() or c in '.-' else '-' for c in table.name)}}}",
-        *_grid(wide(table)),
     ]
+    for matrix in pairings(table):
+        parts += _grid(matrix.wide)
+        parts += [rf"\par\smallskip{{\footnotesize {escape(' '.join(matrix.notes))}\par}}\medskip"]
+    parts += _grid(wide(table))
     if extra is not None:
         parts += [
             r"\par\medskip{\footnotesize The same networks with a part of the input taken away at test time:\par}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ import pandas as pd
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.corpora.base import CORPORA, labels_of
 from affectstore.digest import digest
+from affectstore.errors import ConfigError
 from affectstore.models.base import ENCODERS, FUSIONS
 from affectstore.models.baselines.base import BASELINES
-from affectstore.models.check import baseline_options
+from affectstore.models.check import baseline_options, encoder_options
+from affectstore.models.grid import combinations
 from affectstore.models.needs import encoders_of, inputs_of, takes_of
+from affectstore.models.published import weights_digests
 from affectstore.models.select import participants
 from affectstore.models.sources import ancestors, named_sources, sources_of
 from affectstore.models.version import ENGINE_VERSION, VECTORS_VERSION
@@ -25,7 +28,7 @@ RUNS = Path("results/runs")
 
 #: Fields of a cell that its numbers do not follow from, or that are written elsewhere, in their final form.
 _NOT_OF_NETWORKS = {
-    "name", "pictures", "train", "encoder_options",
+    "name", "pictures", "train", "encoder_options", "grid",
     "inputs",  # the digest of the features' contents says more
     "baseline", "baseline_options",
     "init_from", "teachers",  # what those cells follow from says more
@@ -39,9 +42,12 @@ class CellPlan:
     Attributes:
         experiment, cell, fold: which.
         features: the feature instances it reads, by modality; and those that the cells read which it follows from.
-        config: digest of all settings that its numbers follow from.
+        config: digest of all settings that its numbers follow from; '' where it is unusable.
         unlabelled: whether it, or a cell that it follows from, is trained on clips without labels too.
         sources: ids of the cells that it starts or learns from.
+        unusable: why it cannot be trained here, or '': published weights that it starts from are missing or wrong.
+        combinations: of a cell with a grid, the digest of the settings of each combination: that of the cell that it
+            makes.
     """
 
     experiment: str
@@ -51,6 +57,8 @@ class CellPlan:
     config: str
     unlabelled: bool = False
     sources: tuple[str, ...] = ()
+    unusable: str = ""
+    combinations: tuple[str, ...] = ()
 
     @property
     def marker(self) -> Path:
@@ -60,6 +68,10 @@ class CellPlan:
     def marker_of(self, cell: str) -> Path:
         """The same of another cell of the experiment, on the same fold."""
         return RUNS / self.experiment / cell / str(self.fold) / "fold.json"
+
+
+class _Unusable(Exception):
+    """Why a cell cannot be trained here."""
 
 
 def plan_cells(name: str, experiment: Experiment, folds: tuple[int, ...]) -> list[CellPlan]:
@@ -75,12 +87,42 @@ def _plan_cell(name: str, experiment: Experiment, cell: Cell, folds: tuple[int, 
             if feature not in features.values():
                 features[f"{source.id} {modality}"] = feature
     unlabelled = any(experiment.training_of(one).unlabelled for one in (cell, *before.values()))
-    config, sources = _config(experiment, cell), tuple(sources_of(experiment, cell))
-    return [CellPlan(name, cell, fold, features, config, unlabelled, sources) for fold in folds]
+    tried: tuple[str, ...] = ()
+    try:
+        config, unusable = _config(experiment, cell), ""
+        tried = combination_digests(experiment, cell)
+    except _Unusable as error:
+        config, unusable = "", str(error)
+    sources = tuple(sources_of(experiment, cell))
+    return [CellPlan(name, cell, fold, features, config, unlabelled, sources, unusable, tried) for fold in folds]
+
+
+def why_unusable(name: str, plans: Iterable[CellPlan]) -> str:
+    """Why cells of an experiment cannot be trained here, each reason once; '' where all can."""
+    cells: dict[str, dict[str, None]] = {}
+    for plan in plans:
+        if plan.unusable:
+            cells.setdefault(plan.unusable, {})[plan.cell.id] = None
+    return "\n".join(
+        f"experiment {name!r}: {', '.join(ids)} cannot be trained here: {reason}" for reason, ids in cells.items()
+    )
+
+
+def combination_digests(experiment: Experiment, cell: Cell) -> tuple[str, ...]:
+    """Of each combination of a cell's grid, the digest of its settings: that of a plain cell with these options."""
+    if not experiment.grid_of(cell):
+        return ()
+    return tuple(_config_of(experiment, one.cell) for one in combinations(experiment, cell))
 
 
 def _config(experiment: Experiment, cell: Cell) -> str:
-    """Digest of a cell's settings, and of those of the cells that it starts or learns from."""
+    """Digest of a cell's settings, or of those of all combinations of its grid."""
+    tried = combination_digests(experiment, cell)
+    return digest({"grid": list(tried)}) if tried else _config_of(experiment, cell)
+
+
+def _config_of(experiment: Experiment, cell: Cell) -> str:
+    """Digest of a cell's settings without its grid, and of those of the cells that it starts or learns from."""
     sources = sources_of(experiment, cell)
     named = {
         kind: {modality: _config(experiment, sources[name]) for modality, name in ids.items()}
@@ -109,8 +151,26 @@ def _settings(experiment: Experiment, cell: Cell) -> dict[str, Any]:
         "sequences": experiment.sequences.model_dump(mode="json") if "sequence" in takes_of(cell).values() else None,
         "train": experiment.training_of(cell).model_dump(mode="json"),
         "encoder_options": experiment.encoder_options_of(cell),
+        **_published(experiment, cell),
+        **_missing(experiment, cell),
         **labels,
     }
+
+
+def _missing(experiment: Experiment, cell: Cell) -> dict[str, Any]:
+    """How a cell is tried without each of its modalities, where that is not the usual way."""
+    usual = Experiment.model_fields["missing"].default
+    return {"missing": experiment.missing} if len(cell.modalities) > 1 and experiment.missing != usual else {}
+
+
+def _published(experiment: Experiment, cell: Cell) -> dict[str, Any]:
+    """What a cell's encoders start from, by digest; nothing where all of it is newly drawn."""
+    options = encoder_options(experiment, cell)
+    try:
+        found = weights_digests({m: (name, options[m]) for m, name in encoders_of(cell).items()})
+    except ConfigError as error:
+        raise _Unusable(str(error)) from error
+    return {"weights": found} if found else {}
 
 
 def data_digests(

@@ -15,7 +15,7 @@ from affectstore.corpora.base import CORPORA, labels_of
 from affectstore.digest import digest
 from affectstore.errors import AffectstoreError, UnknownNameError
 from affectstore.evaluation.version import SCORING_VERSION
-from affectstore.preflight.cells import CellPlan, data_digests, plan_cells
+from affectstore.preflight.cells import CellPlan, data_digests, plan_cells, why_unusable
 from affectstore.preflight.judge import STORE, FeatureState
 from affectstore.preflight.plan import PLANS
 from affectstore.preflight.request import write_request
@@ -79,6 +79,8 @@ def judge_experiment(
     for feature in sorted(used_features & unusable.keys()):
         problem = f"experiment {name!r} reads features.{feature}, which cannot be computed here: {unusable[feature]}"
         return ExperimentState((), {}, folds, True, problem)
+    if problem := why_unusable(name, cells) or _nothing_to_choose_on(experiment, cells, split):
+        return ExperimentState((), {}, folds, True, problem)
     keys = {feature: store[feature].key_of_clip() for feature in used_features}
     missing: dict[str, str] = {}
     by_key: dict[Any, dict[str, str]] = {}
@@ -103,6 +105,19 @@ def judge_experiment(
     pending = bool(missing) or _scored(name) != runs_digest(experiment, cells)
     write_request(PLANS / "experiments" / f"{name}.json", {"experiment": name}, pending)
     return ExperimentState(cells, missing, folds, pending)
+
+
+def _nothing_to_choose_on(experiment: Experiment, cells: Iterable[CellPlan], split: pd.DataFrame) -> str:
+    """Why a grid cannot be chosen from, or ''."""
+    validated = set(split.loc[split["side"] == "val", "fold"])
+    for cell in cells:
+        if cell.combinations and cell.fold not in validated:
+            return (
+                f"experiment {cell.experiment!r}, cell {cell.cell.id!r}: `grid` is chosen on the validation side, and "
+                f"protocol {experiment.protocol!r} has none in fold {cell.fold}; take another protocol, or name the "
+                "options themselves"
+            )
+    return ""
 
 
 def _label_problem(name: str, experiment: Experiment, clips: pd.DataFrame) -> str:

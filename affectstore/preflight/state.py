@@ -21,7 +21,7 @@ from affectstore.files import write_if_changed
 from affectstore.lock import lock_driver
 from affectstore.models.expand import expand
 from affectstore.models.needs import inputs_of
-from affectstore.preflight.cells import CellPlan, plan_cells
+from affectstore.preflight.cells import CellPlan, plan_cells, why_unusable
 from affectstore.preflight.experiments import ExperimentState, judge_experiment
 from affectstore.preflight.judge import STORE, FeatureState, judge_corpus
 from affectstore.preflight.plan import plan_columns, write_plans
@@ -115,11 +115,14 @@ class State:
 
         Raises:
             UnknownNameError: the experiment or the cell is not known.
+            ConfigError: it cannot be trained here; the message says what is missing.
         """
         plans = plan_cells(experiment, self.resolved.experiment(experiment), (fold,))
         by_id = {plan.cell.id: plan for plan in plans}
         if cell not in by_id:
             raise UnknownNameError(f"cell of experiment {experiment}", cell, by_id)
+        if problem := why_unusable(experiment, [by_id[cell]]):
+            raise ConfigError(problem)
         return by_id[cell]
 
     def cell_inputs(self, experiment: str, cell: str, fold: int, full: bool = False) -> list[str]:
@@ -160,13 +163,19 @@ class State:
         return names
 
     def published_for(self, experiments: Iterable[str]) -> list[str]:
-        """Catalogs of the features that the named experiments read, and of all that these are computed from."""
+        """Catalogs of the features that the named experiments read, and of all that these are computed from.
+
+        Raises:
+            ConfigError: a feature or a cell needs weights that are not here; nothing is computed for it then.
+        """
         paths: list[str] = []
         for name in experiments:
             experiment = self.resolved.experiment(name)
             read = {feature for cell in experiment.cells for feature in inputs_of(experiment, cell).values()}
             for feature in sorted(read):
                 self.feature(feature)
+            if problem := why_unusable(name, plan_cells(name, experiment, (0,))):
+                raise ConfigError(problem)
             for feature in reversed(list(self.features)):  # upstream ones stand first
                 if feature in read:
                     read |= set(self.features[feature].upstream.values())

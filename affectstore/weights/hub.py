@@ -51,28 +51,34 @@ class Published:
     """A model that is known here.
 
     Attributes:
-        revision: the commit that is meant where none is asked for.
-        sha256: of its `model.safetensors`.
+        used_by: the extractor, or the encoder and the option, that asks for it.
+        revision: the commit or branch that is meant where none is asked for.
+        sha256: of its `model.safetensors`; None where no reliable one is known.
         hidden_size: width of its hidden states.
     """
 
+    used_by: str
     revision: str
-    sha256: str
+    sha256: str | None
     hidden_size: int
 
 
 #: By id.
 KNOWN: Mapping[str, Published] = {
     "google-bert/bert-base-uncased": Published(
+        "bert",
         "86b5e0934494bd15c9632b12f734a8a67f723594",
         "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
         768,
     ),
     "facebook/wav2vec2-base-960h": Published(
+        "transcript",
         "22aad52d435eb6dbaf354bdad9b0da84ce7d6156",
         "8aa76ab2243c81747a1f832954586bc566090c83a0ac167df6f31f0fa917d74a",
         768,
     ),
+    "google/vit-base-patch16-224-in21k": Published("pt_vit with `weights: google/...`", "main", None, 768),
+    "MCG-NJU/videomae-base-finetuned-kinetics": Published("videomae with `weights: MCG-NJU/...`", "main", None, 768),
 }
 
 
@@ -128,6 +134,11 @@ class ModelFolder:
     def digest(self) -> str:
         """One digest over its files; the same wherever they lie."""
         return digest(dict(self.digests))
+
+    @property
+    def network_digest(self) -> str:
+        """The same over configuration and weights alone, for who reads no tokenizer and no preprocessor."""
+        return digest({name: sha256 for name, sha256 in self.digests.items() if name not in _ALSO_READ})
 
     def config(self) -> dict[str, Any]:
         """What its config.json holds.

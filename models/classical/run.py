@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from affectstore.models.baselines.base import BASELINES, Fit
+from affectstore.models.baselines.base import BASELINES, Fit, uar
 from affectstore.models.classical.recipe import BaselineRecipe
-from affectstore.models.classical.saved import FittedBaseline, save_baseline
+from affectstore.models.classical.saved import FittedBaseline, load_baseline, save_baseline
 from affectstore.models.classical.vectors import ClipVectors, ColumnScale, examples, load_vectors
 from affectstore.models.engine.written import (
     FoldFacts,
@@ -68,28 +69,78 @@ def fit_seed(data: FoldVectors, seed: int, folder: Path, digests: Mapping[str, s
     Returns:
         What run.json holds.
     """
-    from threadpoolctl import threadpool_limits
-
     start = time.perf_counter()
     begin_run(folder)
-    # On one thread the sums are the same on every machine.
-    with threadpool_limits(limits=1):
-        fit = _fit(data, seed)
-        train_s = time.perf_counter() - start
-        fitted = FittedBaseline(data.recipe, data.scales, fit.state)
-        predictions, infer_s = _predictions(data, fitted, seed)
-    save_baseline(folder, fitted)
-    write_history(folder, fit.history)
-    write_predictions(folder, predictions)
-    facts = _facts(data, seed, digests, fit)
-    facts |= {
-        "train_s": train_s,
-        "infer_ms_per_clip": 1000 * infer_s / len(data.sides["test"]),
-        "peak_mem_mb": peak_memory_mb(),
-        "wall_s": time.perf_counter() - start,
-    }
+    fitted, facts = _train(data, seed, folder, digests)
+    facts |= _test(data, fitted, seed, folder)
+    facts |= {"peak_mem_mb": peak_memory_mb(), "wall_s": time.perf_counter() - start}
     finish_run(folder, facts)
     return facts
+
+
+def fit_trial(data: FoldVectors, seed: int, folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Fit one seed as `fit_seed` does, and stop short of predictions: a combination of a grid.
+
+    Returns:
+        What run.json holds: the facts of a run, and under "validation" what it is worth there.
+    """
+    start = time.perf_counter()
+    begin_run(folder)
+    fitted, facts = _train(data, seed, folder, digests)
+    with _one_thread():
+        facts |= {"validation": _worth(data.sides["val"].y, fitted.probabilities(data.sides["val"]))}
+    facts |= {"peak_mem_mb": peak_memory_mb(), "wall_s": time.perf_counter() - start}
+    finish_run(folder, facts)
+    return facts
+
+
+def predict_fitted(data: FoldVectors, seed: int, folder: Path) -> dict[str, Any]:
+    """Predict with the fitted baseline in a folder, and write the predictions beside it.
+
+    Returns:
+        What run.json has to say of that.
+    """
+    return _test(data, load_baseline(folder), seed, folder)
+
+
+def _one_thread() -> Any:
+    """On one thread the sums are the same on every machine."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1)
+
+
+def _train(
+    data: FoldVectors, seed: int, folder: Path, digests: Mapping[str, str]
+) -> tuple[FittedBaseline, dict[str, Any]]:
+    """Fit a baseline, save it with its history, and gather its facts."""
+    start = time.perf_counter()
+    with _one_thread():
+        fit = _fit(data, seed)
+    fitted = FittedBaseline(data.recipe, data.scales, fit.state)
+    facts = _facts(data, seed, digests, fit) | {"train_s": time.perf_counter() - start}
+    save_baseline(folder, fitted)
+    write_history(folder, fit.history)
+    return fitted, facts
+
+
+def _test(data: FoldVectors, fitted: FittedBaseline, seed: int, folder: Path) -> dict[str, Any]:
+    with _one_thread():
+        predictions, infer_s = _predictions(data, fitted, seed)
+    write_predictions(folder, predictions)
+    return {"infer_ms_per_clip": 1000 * infer_s / len(data.sides["test"])}
+
+
+def _worth(y: np.ndarray, p: np.ndarray) -> dict[str, float]:
+    """Mean cross-entropy in nats (what is impossible counts as the least positive number), UAR and accuracy.
+
+    Args:
+        y: int64 (clip,).
+        p: probabilities (clip, class).
+    """
+    of_truth = np.maximum(p[np.arange(len(y)), y].astype(np.float64), np.finfo(np.float64).tiny)
+    accuracy = float((p.argmax(axis=1) == y).mean())
+    return {"loss": float(-np.log(of_truth).mean()), "uar": uar(y, p), "accuracy": accuracy}
 
 
 def _fit(data: FoldVectors, seed: int) -> Fit:

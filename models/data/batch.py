@@ -49,6 +49,13 @@ class Batch:
         blank = {m: torch.zeros_like(v) if m == modality else v for m, v in self.values.items()}
         return replace(self, values=blank)
 
+    def lacking(self, modality: str) -> Batch:
+        """The batch of clips that do not have one of the modalities."""
+        values, masks, spans = (
+            {m: x for m, x in part.items() if m != modality} for part in (self.values, self.masks, self.spans)
+        )
+        return Batch(values, masks, self.labels, spans)
+
 
 def scales_of(train: ClipSet, recipe: Recipe) -> dict[str, Scale]:
     """Mean and deviation of each modality and channel or column over the training side; padding does not count.

@@ -57,7 +57,7 @@ def encode(weights: nn.ModuleList, values: Tensor, mask: Tensor, options: Option
     """Sequences (clip, step, column) to vectors (clip, feature)."""
     from torch.nn import functional as F
 
-    from affectstore.models.encoders._masked import mean, zeroed
+    from affectstore.models.layers.masked import mean, zeroed
 
     first, second = weights
     if options.over == "coefficients":

@@ -35,14 +35,14 @@ def features(_given: GivenSteps, options: Options) -> int:
 
 def weights(given: GivenSteps, options: Options) -> nn.Module:
     """The LSTMs."""
-    from affectstore.models.encoders._recurrent import LSTM
+    from affectstore.models.layers.lstm import LSTM
 
     return LSTM(given.columns, options.hidden, options.layers, both=False, dropout=options.dropout)
 
 
 def encode(weights: nn.Module, values: Tensor, mask: Tensor, _options: Options) -> Encoded:
     """Sequences (clip, step, column) to states (clip, step, feature) and the last of them (clip, feature)."""
-    from affectstore.models.encoders._masked import last
+    from affectstore.models.layers.masked import last
 
     states = weights(values, mask)
     return Encoded(last(states, mask), states, mask)

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from affectstore.config.base import Settings
 from affectstore.models.base import Encoded, EncoderSpec, GivenSteps
+from affectstore.models.layers.heads import heads_divide
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -48,11 +49,7 @@ class Options(Settings):
     )
     input_dropout: float = Field(default=0.25, ge=0, lt=1, description="Share of values dropped before each pass.")
 
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Options:
-        if self.width % self.heads:
-            raise ValueError(f"`heads` ({self.heads}) must divide `width` ({self.width})")
-        return self
+    _heads_divide = heads_divide("width")
 
 
 def features(_given: GivenSteps, options: Options) -> int:
@@ -69,15 +66,16 @@ def weights(given: GivenSteps, options: Options) -> nn.ModuleDict:
     """The projection, the layers, and the pooling's attention where there is one."""
     from torch import nn
 
-    from affectstore.models.encoders._attention import Stack
     from affectstore.models.encoders._pooling import attention_of
+    from affectstore.models.layers.input_embedding import InputEmbedding
+    from affectstore.models.layers.stack import Stack
 
     fits = given.columns == options.width
     shared = options.model_dump(include={"width", "heads", "dropout", "attention_dropout"})
     return nn.ModuleDict(
         {
             "project": nn.Identity() if fits else nn.Linear(given.columns, options.width, bias=False),
-            "dropout": nn.Dropout(options.input_dropout),
+            "embed": InputEmbedding(options.input_dropout, positions=False),
             "stack": Stack(options.layers, hidden=_TIMES_WIDER * options.width, norm="before", **shared),
             **attention_of(options.pooling, options.width, options.attention),
         }
@@ -91,13 +89,14 @@ def encode(weights: nn.ModuleDict, values: Tensor, mask: Tensor, options: Option
         weights, values, mask, options: as everywhere.
         noise: Gaussian noise on every layer, layer 0 included, in units of each column's spread over the batch.
     """
-    from affectstore.models.encoders._masked import corrupted, zeroed
     from affectstore.models.encoders._pooling import pooled
+    from affectstore.models.layers.masked import zeroed
+    from affectstore.models.layers.over_batch import corrupted
 
     layers = [corrupted(zeroed(weights["project"](values), mask), mask, noise)]
     for _ in range(options.passes if options.layers else 0):
-        scaled = weights["dropout"](layers[-1] * options.width**0.5)
-        layers += weights["stack"](scaled, mask, causal=options.causal, noise=noise)
+        embedded = weights["embed"](layers[-1], mask)
+        layers += weights["stack"](embedded, mask, causal=options.causal, noise=noise)
     return Encoded(pooled(options.pooling, weights, layers[-1], mask), layers[-1], mask, tuple(layers))
 
 

@@ -55,7 +55,7 @@ def weights(given: GivenSteps, options: Options) -> nn.ModuleDict:
     from torch import nn
 
     from affectstore.models.encoders._pooling import attention_of
-    from affectstore.models.encoders._recurrent import LSTM
+    from affectstore.models.layers.lstm import LSTM
 
     lstm = LSTM(given.columns, options.hidden, options.layers, both=True, dropout=options.dropout)
     return nn.ModuleDict({"lstm": lstm, **attention_of(options.pooling, 2 * options.hidden, options.attention)})
@@ -65,8 +65,8 @@ def encode(weights: nn.ModuleDict, values: Tensor, mask: Tensor, options: Option
     """Sequences (clip, step, column) to states (clip, step, feature) and vectors (clip, feature)."""
     import torch
 
-    from affectstore.models.encoders._masked import last, zeroed
     from affectstore.models.encoders._pooling import pooled
+    from affectstore.models.layers.masked import last, zeroed
 
     counted = mask if options.masked else torch.ones_like(mask)
     states = weights["lstm"](values, counted)

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from affectstore.config.base import Settings
 from affectstore.models.base import EncoderSpec, Given
+from affectstore.models.encoders._max_pool import max_pool, pooled_size
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,12 +33,7 @@ class Options(Settings):
 
 def features(given: Given, options: Options) -> int:
     """Length of the vector: the last channels times the axes after five poolings."""
-    size = options.width * 2 ** (_LAYERS - 1)
-    for length in given.shape[1:]:
-        for _ in range(_LAYERS):
-            length = max(1, length // 2)
-        size *= length
-    return size
+    return options.width * 2 ** (_LAYERS - 1) * pooled_size(given.shape[1:], 2, _LAYERS)
 
 
 def weights(given: Given, options: Options) -> nn.Module:
@@ -53,8 +49,7 @@ def encode(weights: nn.ModuleList, values: Tensor, _mask: Tensor, _options: Opti
     from torch.nn import functional as F
 
     for convolution in weights:
-        values = F.relu(convolution(values))
-        values = F.max_pool3d(values, [min(2, length) for length in values.shape[2:]])
+        values = max_pool(F.relu(convolution(values)), 2)
     return values.flatten(1)
 
 

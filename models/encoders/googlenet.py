@@ -53,6 +53,16 @@ def features(_given: Given, _options: Options) -> int:
     return 1024
 
 
+def check(given: Given, _options: Options) -> str:
+    """Why pictures of this shape are nothing for it, or ''."""
+    if min(given.height_px, given.width_px) >= _SMALLEST_PX:
+        return ""
+    return (
+        f"googlenet needs pictures of {_SMALLEST_PX} px or more each way, not {given.height_px}x{given.width_px}; raise "
+        "`pictures.size_px`"
+    )
+
+
 def weights(given: Given, options: Options) -> nn.Module:
     """The network without its classifier.
 
@@ -66,11 +76,8 @@ def weights(given: Given, options: Options) -> nn.Module:
     from affectstore.models.encoders._channels import adapt_first
     from affectstore.models.encoders._files import load_published
 
-    if min(given.height_px, given.width_px) < _SMALLEST_PX:
-        raise ConfigError(
-            f"googlenet needs pictures of {_SMALLEST_PX} px or more each way, not {given.height_px}x{given.width_px}; "
-            "raise `pictures.size_px`"
-        )
+    if reason := check(given, options):
+        raise ConfigError(reason)
     published = options.weights == "imagenet"
     network = GoogLeNet(aux_logits=options.auxiliary or published, init_weights=not published, dropout=options.dropout)
     if published:
@@ -94,3 +101,14 @@ def encode(weights: nn.ModuleDict, values: Tensor, _mask: Tensor, _options: Opti
 def origin(options: Options) -> str:
     """What the weights started as."""
     return "random" if options.weights == "random" else f"imagenet ({_FILE})"
+
+
+def weights_digest(options: Options) -> str | None:
+    """Digest of the published file; None where weights are newly drawn.
+
+    Raises:
+        ConfigError: it is not here, or is not the published file.
+    """
+    from affectstore.models.encoders._named import file_digest
+
+    return file_digest(options.weights, _FILE)

@@ -96,6 +96,17 @@ def origin(options: Options) -> str:
     return "random" if options.weights == "random" else f"{options.weights} ({_FILE})"
 
 
+def weights_digest(options: Options) -> str | None:
+    """Digest of the published file; None where weights are newly drawn.
+
+    Raises:
+        ConfigError: it is not here, or is not the published file.
+    """
+    from affectstore.models.encoders._named import file_digest
+
+    return file_digest(options.weights, _FILE)
+
+
 def _pooled(given: Given) -> list[int]:
     """Lengths of the last map along frame, height and width, after its pooling."""
     lengths = [-(-length // stride) for length, stride in zip(given.shape[1:], _STRIDES, strict=True)]

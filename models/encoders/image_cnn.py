@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from affectstore.config.base import Settings
 from affectstore.models.base import EncoderSpec, Given
+from affectstore.models.encoders._max_pool import max_pool, pooled_size
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,12 +30,7 @@ class Options(Settings):
 
 def features(given: Given, _options: Options) -> int:
     """Length of the vector: 32 channels times the axes after two poolings."""
-    size = _WIDTHS[-1]
-    for length in given.shape[1:]:
-        for _ in _WIDTHS:
-            length = max(1, length // _POOL)
-        size *= length
-    return size
+    return _WIDTHS[-1] * pooled_size(given.shape[1:], _POOL, len(_WIDTHS))
 
 
 def weights(given: Given, _options: Options) -> nn.Module:
@@ -52,8 +48,7 @@ def encode(weights: nn.ModuleList, values: Tensor, _mask: Tensor, _options: Opti
     from torch.nn import functional as F
 
     for convolution in weights:
-        values = F.relu(convolution(values))
-        values = F.max_pool2d(values, [min(_POOL, length) for length in values.shape[2:]])
+        values = max_pool(F.relu(convolution(values)), _POOL)
     return values.flatten(1)
 
 

@@ -56,7 +56,7 @@ def encode(weights: nn.Module, values: Tensor, mask: Tensor, options: Options) -
     """Sequences (clip, step, column) to vectors (clip, feature)."""
     import torch
 
-    from affectstore.models.encoders._masked import deviation, largest, mean
+    from affectstore.models.layers.masked import deviation, largest, mean
 
     found = [mean(values, mask)]
     if options.pooling != "mean":

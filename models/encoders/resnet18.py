@@ -65,3 +65,14 @@ def encode(weights: nn.Module, values: Tensor, _mask: Tensor, _options: Options)
 def origin(options: Options) -> str:
     """What the weights started as."""
     return "random" if options.weights == "random" else f"imagenet ({_FILE})"
+
+
+def weights_digest(options: Options) -> str | None:
+    """Digest of the published file; None where weights are newly drawn.
+
+    Raises:
+        ConfigError: it is not here, or is not the published file.
+    """
+    from affectstore.models.encoders._named import file_digest
+
+    return file_digest(options.weights, _FILE)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from affectstore.config.base import Settings
 from affectstore.models.base import EncoderSpec, Given
+from affectstore.models.encoders._max_pool import max_pool, pooled_size
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,12 +33,7 @@ class Options(Settings):
 
 def features(given: Given, _options: Options) -> int:
     """Length of the vector: 8 channels times the axes after six poolings."""
-    size = _WIDTH
-    for length in given.shape[1:]:
-        for _ in range(1 + _REPEATS):
-            length = max(1, length // 2)
-        size *= length
-    return size
+    return _WIDTH * pooled_size(given.shape[1:], 2, 1 + _REPEATS)
 
 
 def weights(given: Given, _options: Options) -> nn.Module:
@@ -60,8 +56,7 @@ def encode(weights: nn.ModuleDict, values: Tensor, _mask: Tensor, _options: Opti
     # Channels last: the convolutions are 1.7 times faster on a CPU.
     values = values.contiguous(memory_format=torch.channels_last_3d)
     for name in ("first", *("again",) * _REPEATS):
-        values = F.relu(weights[name](values))
-        values = F.max_pool3d(values, [min(2, length) for length in values.shape[2:]])
+        values = max_pool(F.relu(weights[name](values)), 2)
     return values.flatten(1)
 
 

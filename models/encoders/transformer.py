@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from affectstore.config.base import Settings
 from affectstore.models.base import Encoded, EncoderSpec, GivenSteps
+from affectstore.models.layers.heads import heads_divide
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,11 +41,7 @@ class Options(Settings):
         default="before", description="Layer normalisation before each branch, or after each sum."
     )
 
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Options:
-        if self.width % self.heads:
-            raise ValueError(f"`heads` ({self.heads}) must divide `width` ({self.width})")
-        return self
+    _heads_divide = heads_divide("width")
 
 
 def features(_given: GivenSteps, options: Options) -> int:
@@ -61,8 +58,8 @@ def weights(given: GivenSteps, options: Options) -> nn.ModuleDict:
     """The projection, the layers, and the pooling's attention where there is one."""
     from torch import nn
 
-    from affectstore.models.encoders._attention import Stack
     from affectstore.models.encoders._pooling import attention_of
+    from affectstore.models.layers.stack import Stack
 
     shared = {"width", "heads", "hidden", "dropout", "attention_dropout", "norm"}
     return nn.ModuleDict(
@@ -82,13 +79,13 @@ def encode(weights: nn.ModuleDict, values: Tensor, mask: Tensor, options: Option
         weights, values, mask, options: as everywhere.
         noise: Gaussian noise on every layer, layer 0 included, in units of each column's spread over the batch.
     """
-    from affectstore.models.encoders._attention import sinusoids
-    from affectstore.models.encoders._masked import corrupted, zeroed
     from affectstore.models.encoders._pooling import pooled
+    from affectstore.models.layers.masked import zeroed
+    from affectstore.models.layers.over_batch import corrupted
+    from affectstore.models.layers.positions import placed
 
     projected = corrupted(zeroed(weights["project"](values), mask), mask, noise)
-    placed = projected + sinusoids(values.shape[1], options.width, projected)
-    layers = (projected, *weights["stack"](weights["dropout"](placed), mask, noise=noise))
+    layers = (projected, *weights["stack"](weights["dropout"](placed(projected)), mask, noise=noise))
     return Encoded(pooled(options.pooling, weights, layers[-1], mask), layers[-1], mask, layers)
 
 

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 
 from affectstore.config.base import Settings
 from affectstore.models.base import EncoderSpec, Given
+from affectstore.models.encoders._max_pool import max_pool
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -104,13 +105,21 @@ def encode(weights: nn.ModuleDict, values: Tensor, _mask: Tensor, _options: Opti
     from torch.nn import functional as F
 
     for layer in weights["features"].children():
-        if isinstance(layer, nn.MaxPool2d):
-            values = F.max_pool2d(values, [min(2, length) for length in values.shape[2:]])
-        else:
-            values = layer(values)
+        values = max_pool(values, 2) if isinstance(layer, nn.MaxPool2d) else layer(values)
     return weights["classifier"](F.adaptive_avg_pool2d(values, _MAP).flatten(1))
 
 
 def origin(options: Options) -> str:
     """What the weights started as."""
     return "random" if options.weights == "random" else f"imagenet ({_FILE})"
+
+
+def weights_digest(options: Options) -> str | None:
+    """Digest of the published file; None where weights are newly drawn.
+
+    Raises:
+        ConfigError: it is not here, or is not the published file.
+    """
+    from affectstore.models.encoders._named import file_digest
+
+    return file_digest(options.weights, _FILE)

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from affectstore.config.base import Settings
 from affectstore.models.base import EncoderSpec, Given
+from affectstore.models.layers.heads import heads_divide
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -64,11 +65,7 @@ class Options(Settings):
     mlp: int = Field(default=3072, ge=1, description="Hidden units of each layer's perceptron.")
     dropout: float = Field(default=0.5, ge=0, lt=1, description="Share of the vector dropped in training.")
 
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Options:
-        if self.dim % self.heads:
-            raise ValueError(f"`heads` ({self.heads}) must divide `dim` ({self.dim})")
-        return self
+    _heads_divide = heads_divide("dim")
 
 
 def features(_given: Given, options: Options) -> int:
@@ -125,6 +122,17 @@ def origin(options: Options) -> str:
     from affectstore.models.encoders._named import origin_of
 
     return origin_of(options.weights, options.revision)
+
+
+def weights_digest(options: Options) -> str | None:
+    """Digest of the published model's configuration and weights; None where weights are newly drawn.
+
+    Raises:
+        ConfigError: the model is not here, or is not whole.
+    """
+    from affectstore.models.encoders._named import model_digest
+
+    return model_digest(options.weights, options.revision)
 
 
 def _lacking(shape: tuple[int, ...], options: Options) -> tuple[int, int, int]:

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from affectstore.config.base import Settings
 from affectstore.models.base import EncoderSpec, Given
+from affectstore.models.layers.heads import heads_divide
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -39,11 +40,7 @@ class Options(Settings):
         default="after", description="Layer normalisation after each sum, or before each branch."
     )
 
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Options:
-        if self.dim % self.heads:
-            raise ValueError(f"`heads` ({self.heads}) must divide `dim` ({self.dim})")
-        return self
+    _heads_divide = heads_divide("dim")
 
 
 def features(_given: Given, options: Options) -> int:

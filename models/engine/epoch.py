@@ -30,6 +30,7 @@ from affectstore.models.engine.processes import mean_of, own_rows, sum_of
 from affectstore.models.engine.read_ahead import read_ahead
 from affectstore.models.engine.schedule import rate_of
 from affectstore.models.network import Network
+from affectstore.models.units import labels_of_units
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,9 @@ def _step(
     if settings.clip_gradient is not None:
         fabric.clip_gradients(trainee.model, trainee.optimiser, max_norm=settings.clip_gradient)
     trainee.optimiser.step()
-    labelled = batch.labels != UNLABELLED
-    hits = (output.logits.argmax(dim=1) == batch.labels) & labelled
+    labels = labels_of_units(batch.labels, output.logits)
+    labelled = labels != UNLABELLED
+    hits = (output.logits.argmax(dim=1) == labels) & labelled
     means.add("train_loss", whole * len(index), len(index))
     means.add("train_accuracy", *(sum_of(these.sum(), fabric).item() / copies for these in (hits, labelled)))
     for name, value in parts.items():

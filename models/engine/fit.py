@@ -134,15 +134,21 @@ def fit(
 
 def _set_up(fabric: Fabric, network: Network, settings: Training) -> tuple[Any, Any]:
     """Model and optimiser as Fabric wraps them."""
-    if settings.channels_last:
-        layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
-        for parameter in network.parameters():
-            if parameter.dim() in layouts:  # of two- or three-dimensional convolutions, whose outputs follow them
-                parameter.data = parameter.data.contiguous(memory_format=layouts[parameter.dim()])
+    lay_out(network, settings)
     if fabric.world_size > 1:
         share_norms(network)
     model: Any = torch.compile(network, dynamic=True) if settings.compile else network
     return fabric.setup(model, optimiser_of(network, settings))
+
+
+def lay_out(network: Network, settings: Training) -> None:
+    """Put the weights into the memory layout that the settings ask for."""
+    if not settings.channels_last:
+        return
+    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in network.parameters():
+        if parameter.dim() in layouts:  # of two- or three-dimensional convolutions, whose outputs follow them
+            parameter.data = parameter.data.contiguous(memory_format=layouts[parameter.dim()])
 
 
 def _score(measured: Mapping[str, float], settings: Training) -> tuple[float, float]:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from affectstore.models.units import labels_of_units
+
 #: Class of a clip without a label.
 UNLABELLED = -1
 
@@ -42,7 +44,11 @@ class LabelLoss:
         self.partners, self.share, self.some_unlabelled, self.totals = partners, share, some_unlabelled, totals
 
     def __call__(self, logits: Tensor) -> Tensor:
-        """Logits (clip, class) to their mean loss in nats, in single precision at least; 0 without any label."""
+        """Logits to their mean loss in nats, in single precision at least; 0 without any label.
+
+        Args:
+            logits: (clip, class), or (modality x clip, class) where each modality is classified for itself.
+        """
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         means = [self._mean(logits, labels, k) for k, labels in enumerate(self._label_sets)]
         return means[0] if len(means) == 1 else self.share * means[0] + (1 - self.share) * means[1]
@@ -66,13 +72,15 @@ class LabelLoss:
         return (self.labels,) if self.partners is None else (self.labels, self.partners)
 
     def _mean(self, logits: Tensor, labels: Tensor, which: int) -> Tensor:
+        copies = len(logits) // len(self.labels)
+        labels = labels_of_units(labels, logits)
         weights = None if self.weights is None else self.weights.to(logits.dtype)
         if self.totals is None and not self.some_unlabelled:
             return F.cross_entropy(logits, labels, weights, label_smoothing=self.smoothing)
         summed = F.cross_entropy(
             logits, labels, weights, label_smoothing=self.smoothing, ignore_index=UNLABELLED, reduction="sum"
         )
-        total = self._weight(labels) if self.totals is None else self.totals[which]
+        total = self._weight(labels) if self.totals is None else copies * self.totals[which]
         return summed / torch.where(total > 0, total, 1.0)  # where no clip has a label the sum is 0, and so is the mean
 
     def _weight(self, labels: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from affectstore.models.base import TrainingError
 from affectstore.models.data.batch import make_batch
 from affectstore.models.data.dataset import ClipSet
 from affectstore.models.data.scale import Scale
+from affectstore.models.units import labels_of_units
 
 
 def logits_of(
@@ -22,8 +23,9 @@ def logits_of(
     batch_size: int,
     device: torch.device,
     without: str | None = None,
+    absent: bool = False,
 ) -> Tensor:
-    """Logits (clip, class), float32 on the CPU, in the order of the clips.
+    """Logits (clip, class), float32 on the CPU, in the order of the clips; of a union (modality x clip, class).
 
     Args:
         model: a `Network`, wrapped by Fabric or not; it is put into evaluation mode.
@@ -32,6 +34,7 @@ def logits_of(
         batch_size: clips at a time.
         device: where the model is.
         without: a modality whose input is set to zero.
+        absent: whether that modality is not given at all instead.
 
     Raises:
         TrainingError: a logit is not finite.
@@ -43,15 +46,16 @@ def logits_of(
             index = range(start, min(start + batch_size, len(clips)))
             batch = make_batch(clips, index, model.recipe, scales, device)
             if without is not None:
-                batch = batch.without(without)
-            parts.append(model(batch.values, batch.masks, spans=batch.spans).logits.float().cpu())
-    logits = torch.cat(parts)
-    broken = (~logits.isfinite().all(dim=1)).nonzero().flatten().tolist()
+                batch = batch.lacking(without) if absent else batch.without(without)
+            logits = model(batch.values, batch.masks, spans=batch.spans).logits.float().cpu()
+            parts.append(logits.unflatten(0, (-1, len(index))))  # (1 or modality, clip, class)
+    logits = torch.cat(parts, dim=1)
+    broken = (~logits.isfinite().all(dim=2).all(dim=0)).nonzero().flatten().tolist()
     if broken:
         raise TrainingError(
             f"the logits of {len(broken)} of {len(clips)} clips are not finite: {_few(clips.ids(broken))}"
         )
-    return logits
+    return logits.flatten(0, 1)
 
 
 def _few(names: list[str], most: int = 10) -> str:
@@ -62,10 +66,10 @@ def scores_of(logits: Tensor, labels: Tensor) -> dict[str, float]:
     """Mean cross-entropy in nats, accuracy, and unweighted average recall over the classes that occur.
 
     Args:
-        logits: (clip, class).
+        logits: (clip, class), or (modality x clip, class).
         labels: int64 (clip,).
     """
-    labels = labels.cpu()
+    labels = labels_of_units(labels.cpu(), logits)
     hit = (logits.argmax(dim=1) == labels).double()
     support = torch.bincount(labels, minlength=logits.shape[1])
     recall = torch.bincount(labels, weights=hit, minlength=logits.shape[1])[support > 0] / support[support > 0]

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from lightning_fabric import Fabric
 
+from affectstore.config.experiment import Missing
 from affectstore.config.training import Training
 from affectstore.models.data.dataset import ClipSet
 from affectstore.models.data.scale import Scale
 from affectstore.models.engine.checkpoint import drop_checkpoint
-from affectstore.models.engine.fit import Fitted, fit
-from affectstore.models.engine.predict import logits_of
-from affectstore.models.engine.saved import save_model
+from affectstore.models.engine.conditions import predictions_of
+from affectstore.models.engine.fit import Fitted, fit, lay_out
+from affectstore.models.engine.saved import load_model, save_model
 from affectstore.models.engine.settle import settle
 from affectstore.models.engine.start import start_from, states_of, teacher_logits
 from affectstore.models.engine.written import (
@@ -28,7 +28,6 @@ from affectstore.models.engine.written import (
     common_facts,
     finish_run,
     peak_memory_mb,
-    prediction_rows,
     write_history,
     write_predictions,
 )
@@ -54,6 +53,7 @@ class FoldData:
         scales: how inputs are normalised, from the training side.
         init_from: modality -> the trained cell whose encoder it starts from.
         teachers: modality -> the trained cell that the fusion learns from.
+        missing: how modalities are missing when the test side is tried without them.
     """
 
     facts: FoldFacts
@@ -63,6 +63,7 @@ class FoldData:
     scales: Mapping[str, Scale]
     init_from: Mapping[str, Source] = field(default_factory=dict)
     teachers: Mapping[str, Source] = field(default_factory=dict)
+    missing: tuple[Missing, ...] = ("masked",)
 
 
 def train_seed(
@@ -75,6 +76,65 @@ def train_seed(
     """
     start = time.perf_counter()
     begin_run(folder)
+    trained = _train(data, fabric, seed, folder, digests)
+    if trained is None:
+        return None
+    network, _, facts = trained
+    facts |= _test(data, network, fabric.device, seed, folder)
+    facts |= {"peak_mem_mb": _peak_mem_mb(fabric.device), "wall_s": time.perf_counter() - start}
+    finish_run(folder, facts)
+    drop_checkpoint(folder / CHECKPOINT)
+    return facts
+
+
+def train_trial(
+    data: FoldData, fabric: Fabric, seed: int, folder: Path, digests: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Train one seed as `train_seed` does, and stop short of predictions: a combination of a grid.
+
+    Returns:
+        What run.json holds: the facts of a run, and under "validation" what the chosen epoch is worth there; None in
+        processes that only help the first one train.
+    """
+    start = time.perf_counter()
+    begin_run(folder)
+    if fabric.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(fabric.device)  # the combination before this one may be larger
+    trained = _train(data, fabric, seed, folder, digests)
+    if trained is None:
+        return None
+    _, fitted, facts = trained
+    chosen = fitted.history[fitted.best_epoch - 1]
+    facts |= {"validation": {name: chosen[f"val_{name}"] for name in ("loss", "uar", "accuracy")}}
+    facts |= {"wall_s": time.perf_counter() - start}
+    finish_run(folder, facts)
+    drop_checkpoint(folder / CHECKPOINT)
+    return facts
+
+
+def predict_trained(data: FoldData, device: torch.device, seed: int, folder: Path) -> dict[str, Any]:
+    """Predict with the trained network in a folder, and write the predictions beside it.
+
+    Returns:
+        What run.json has to say of that.
+    """
+    network, _ = load_model(folder)
+    lay_out(network, data.settings)
+    return _test(data, network.to(device), device, seed, folder)
+
+
+def _test(data: FoldData, network: Network, device: torch.device, seed: int, folder: Path) -> dict[str, Any]:
+    predictions, infer_s = predictions_of(
+        network, data.sets, data.scales, data.settings.batch_size, device, data.missing, data.facts.fold, seed
+    )
+    write_predictions(folder, predictions)
+    return {"infer_ms_per_clip": 1000 * infer_s / len(data.sets["test"])}
+
+
+def _train(
+    data: FoldData, fabric: Fabric, seed: int, folder: Path, digests: Mapping[str, str]
+) -> tuple[Network, Fitted, dict[str, Any]] | None:
+    """Fit a network, save it with its history, and gather its facts; None in processes that only help the first."""
     sets = data.sets
     starts = states_of(data.init_from, seed)
     teachers = teacher_logits(data.teachers, seed, sets["train"], data.settings.batch_size, fabric.device)
@@ -100,43 +160,7 @@ def train_seed(
     settle(network, sets.get("val"), data.scales, data.settings.batch_size, fabric.device)
     save_model(folder, data.recipe, data.scales, network.state_dict())
     write_history(folder, fitted.history)
-    predictions, infer_s = _predictions(data, network, fabric.device, seed)
-    write_predictions(folder, predictions)
-    facts = _facts(data, fabric.device, seed, digests, network, fitted)
-    facts |= {"infer_ms_per_clip": 1000 * infer_s / len(sets["test"]), "wall_s": time.perf_counter() - start}
-    finish_run(folder, facts)
-    drop_checkpoint(folder / CHECKPOINT)
-    return facts
-
-
-def _predictions(data: FoldData, network: Network, device: torch.device, seed: int) -> tuple[list[pd.DataFrame], float]:
-    """Probabilities of the validation and the test side, and the seconds that the test side took.
-
-    Where there are several modalities, the test side comes once more without each of them.
-    """
-    parts, infer_s = [], 0.0
-    for side in ("val", "test"):
-        if side not in data.sets:
-            continue
-        clips = data.sets[side]
-        ablated = data.recipe.modalities if side == "test" and len(data.recipe.modalities) > 1 else ()
-        for without in (None, *ablated):
-            start = time.perf_counter()
-            logits = logits_of(network, clips, data.scales, data.settings.batch_size, device, without)
-            if side == "test" and without is None:
-                infer_s = time.perf_counter() - start
-            parts.append(
-                prediction_rows(
-                    clips.table,
-                    torch.softmax(logits, dim=1).numpy(),
-                    data.recipe.classes,
-                    fold=data.facts.fold,
-                    seed=seed,
-                    side=side,
-                    condition="full" if without is None else f"no_{without}",
-                )
-            )
-    return parts, infer_s
+    return network, fitted, _facts(data, fabric.device, seed, digests, network, fitted)
 
 
 def _facts(
@@ -151,8 +175,11 @@ def _facts(
     badges = [] if validated else ["no validation side: last epoch"]
     if network.settles and not validated:
         badges.append("not settled: no validation side")
+    if data.recipe.units:
+        badges.append("one modality at a time")
     return common_facts(data.facts, seed, digests, badges, _PACKAGES) | {
         "weights": network.origins | {m: f"{source.cell}'s" for m, source in data.init_from.items()},
+        "weights_digests": {m: sha256 for m, sha256 in network.weights_digests.items() if m not in data.init_from},
         "init_from": _said(data.init_from, seed),
         "teachers": _said(data.teachers, seed),
         "takes": "+".join(dict.fromkeys(data.recipe.takes.values())),

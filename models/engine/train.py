@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,26 +21,29 @@ from affectstore.config.experiment import Cell, Experiment
 from affectstore.digest import digest_file
 from affectstore.errors import ConfigError
 from affectstore.files import write_atomic
+from affectstore.models.base import TrainingError
 from affectstore.models.check import check_cell
 from affectstore.models.classical.recipe import BaselineRecipe, baseline_recipe_of
-from affectstore.models.classical.run import fit_seed, fold_vectors
+from affectstore.models.classical.run import FoldVectors, fit_seed, fit_trial, fold_vectors, predict_fitted
 from affectstore.models.data.batch import scales_of
 from affectstore.models.data.dataset import ClipSet, load_clips
 from affectstore.models.data.fold import SIDES, UNLABELLED_SIDE, FoldClips, clips_of_fold, read_split
+from affectstore.models.engine.choose import BASELINES_BY
+from affectstore.models.engine.grid import GridJob, train_grid
 from affectstore.models.engine.memory import keep_freed_memory
 from affectstore.models.engine.processes import fabric_of
-from affectstore.models.engine.run import FoldData, train_seed
+from affectstore.models.engine.run import FoldData, predict_trained, train_seed, train_trial
 from affectstore.models.engine.saved import WEIGHTS
+from affectstore.models.engine.trainer import Trainer
 from affectstore.models.engine.written import FoldFacts, is_complete
+from affectstore.models.grid import Combination
+from affectstore.models.grid import combinations as combinations_of
 from affectstore.models.needs import inputs_of, takes_of
 from affectstore.models.recipe import Recipe, recipe_of
 from affectstore.models.sources import Source, check_sources, named_sources, required, seed_digests
 
 MARKER = "fold.json"
 _RESIDENT_SHARE = 0.5  # of a GPU's free memory
-
-#: Trains one seed into a folder, and gives what run.json holds; None in processes that only help the first one.
-_TrainSeed = Callable[[int, Path], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,7 @@ class _Job:
     accelerator: str
     processes: int
     sources: Mapping[str, Source]
-
-    def digests_of(self, seed: int) -> dict[str, str]:
-        """What the run of a seed follows from."""
-        return seed_digests(self.digests, self.sources, seed)
+    combinations: tuple[Combination, ...]
 
 
 def train_fold(
@@ -81,6 +81,7 @@ def train_fold(
     accelerator: str = "auto",
     processes: int = 1,
     sources: Mapping[str, Source] | None = None,
+    combinations: Sequence[str] = (),
 ) -> None:
     """Train every seed that is not there yet, and write the fold's marker last.
 
@@ -101,6 +102,7 @@ def train_fold(
             CPU; results are those of one process within rounding, but for what networks draw themselves (dropout) and
             for means that a fusion takes over its batch (ladder). A baseline takes one.
         sources: id -> what stands of it, for the cells that this one starts or learns from.
+        combinations: of a cell with a grid, the digest of the settings of each combination, in their order.
 
     Raises:
         ConfigError: the cell is invalid, or something of the cells that it names is missing.
@@ -116,29 +118,24 @@ def train_fold(
     reason = reason or next(required(cell, sources, experiment.seeds), "")
     if reason:
         raise ConfigError(f"{where}: {reason}")
-    seeds = list(range(experiment.seeds))
-    missing = [seed for seed in seeds if not is_complete(out / str(seed), seed_digests(digests, sources, seed))]
-    for seed in sorted(set(seeds) - set(missing)):
-        print(f"{where} seed {seed}: reused", flush=True)
-    if missing:
+    seeds = {seed: seed_digests(digests, sources, seed) for seed in range(experiment.seeds)}
+    asked = combinations_of(experiment, cell)
+
+    def trainer() -> Trainer:
         store, split = affectstore.open(store_root), read_split(split_path, fold)
-        job = _Job(experiment, cell, fold, classes, store, split, out, where, digests, accelerator, processes, sources)
-        train = _baseline(job) if cell.baseline else _network(job)
-        for seed in missing:
-            start = time.perf_counter()
-            facts = train(seed, out / str(seed))
-            if facts is None:
-                continue
-            chosen = facts["chosen_by"] if cell.baseline else f"epoch {facts['best_epoch']} of {facts['epochs']} chosen"
-            print(
-                f"{where} seed {seed}: {chosen}, {facts['n']['test']} clips tested, "
-                f"{time.perf_counter() - start:.1f} s",
-                flush=True,
-            )
-        if facts is None:
-            return  # the first process says that the fold is whole
-        shutil.rmtree(_mapped(out), ignore_errors=True)
-    marker: dict[str, Any] = {"digests": dict(digests), "keys": keys, "seeds": seeds}
+        shared = accelerator, processes, sources, asked
+        job = _Job(experiment, cell, fold, classes, store, split, out, where, digests, *shared)
+        return _baseline(job) if cell.baseline else _network(job)
+
+    if experiment.grid_of(cell):
+        monitor = BASELINES_BY if cell.baseline else experiment.training_of(cell).monitor
+        whole = train_grid(GridJob(asked, tuple(combinations), seeds, monitor, out, where), trainer)
+    else:
+        whole = _train_missing(seeds, out, where, asked[0], trainer)
+    if not whole:
+        return  # the first process says that the fold is whole
+    shutil.rmtree(_mapped(out), ignore_errors=True)
+    marker: dict[str, Any] = {"digests": dict(digests), "keys": keys, "seeds": list(seeds)}
     if not cell.baseline:
         marker["weights"] = {str(seed): digest_file(out / str(seed) / WEIGHTS) for seed in seeds}
     if sources:
@@ -148,14 +145,35 @@ def train_fold(
     write_atomic(out / MARKER, (json.dumps(marker, indent=1) + "\n").encode())
 
 
-def _network(job: _Job) -> _TrainSeed:
-    """Read everything once, for all seeds of a network."""
-    store, settings = job.store, job.experiment.training_of(job.cell)
+def _train_missing(
+    seeds: Mapping[int, Mapping[str, str]], out: Path, where: str, cell: Combination, made: Callable[[], Trainer]
+) -> bool:
+    """Train the seeds whose runs are not there; whether this is the process that writes them."""
+    missing = [seed for seed, digests in seeds.items() if not is_complete(out / str(seed), digests)]
+    for seed in sorted(set(seeds) - set(missing)):
+        print(f"{where} seed {seed}: reused", flush=True)
+    if not missing:
+        return True
+    trainer = made()
+    for seed in missing:
+        start = time.perf_counter()
+        facts = trainer.run(cell.cell, seed, out / str(seed), seeds[seed])
+        if facts is not None:
+            tested = f"{facts['n']['test']} clips tested, {time.perf_counter() - start:.1f} s"
+            print(f"{where} seed {seed}: {trainer.said(facts)}, {tested}", flush=True)
+    return trainer.first
+
+
+def _network(job: _Job) -> Trainer:
+    """Read everything once, for all seeds and combinations of a network."""
+    # What they have in common is that of any.
+    cell = job.combinations[0].cell
+    store, settings = job.store, job.experiment.training_of(cell)
     fabric = _fabric(settings.precision, job.accelerator, job.processes)
     mapped = _mapped(job.out) / str(fabric.global_rank)
-    inputs, takes = inputs_of(job.experiment, job.cell), takes_of(job.cell)
+    inputs, takes = inputs_of(job.experiment, cell), takes_of(cell)
     columns = {f: math.prod(store[f].spec.shape) for modality, f in inputs.items() if takes[modality] == "sequence"}
-    recipe = recipe_of(job.experiment, job.cell, job.classes, columns)
+    recipe = recipe_of(job.experiment, cell, job.classes, columns)
     clips = _clips(job, recipe, settings.unlabelled)
     tables = {side: clips.sides[side] for side in SIDES if len(clips.sides[side])}
     if settings.unlabelled:
@@ -165,18 +183,52 @@ def _network(job: _Job) -> _TrainSeed:
     sets = {side: load_clips(store, recipe, table, mapped) for side, table in tables.items()}
     facts = _facts(job, clips, _random_weights(store, recipe.inputs.values()))
     named = {kind: {m: job.sources[i] for m, i in ids.items()} for kind, ids in named_sources(job.cell).items()}
-    data = FoldData(facts, recipe, settings, sets, scales_of(sets["train"], recipe), **named)
+    data = FoldData(
+        facts,
+        recipe,
+        settings,
+        sets,
+        scales_of(sets["train"], recipe),
+        init_from=named.get("init_from", {}),
+        teachers=named.get("teachers", {}),
+        missing=job.experiment.missing,
+    )
     data = _on_device(data, fabric.device)
-    return lambda seed, folder: train_seed(data, fabric, seed, folder, job.digests_of(seed))
+
+    def of(one: Cell) -> FoldData:
+        own = recipe_of(job.experiment, one, job.classes, columns)
+        return replace(data, recipe=own, settings=job.experiment.training_of(one))
+
+    return Trainer(
+        run=lambda one, seed, folder, digests: train_seed(of(one), fabric, seed, folder, digests),
+        trial=lambda one, seed, folder, digests: train_trial(of(one), fabric, seed, folder, digests),
+        predict=lambda one, seed, folder: predict_trained(of(one), fabric.device, seed, folder),
+        said=lambda facts: f"epoch {facts['best_epoch']} of {facts['epochs']} chosen",
+        first=fabric.is_global_zero,
+        agree=fabric.broadcast,
+    )
 
 
-def _baseline(job: _Job) -> _TrainSeed:
-    """Read everything once, for all seeds of a baseline."""
-    recipe = baseline_recipe_of(job.experiment, job.cell, job.classes)
+def _baseline(job: _Job) -> Trainer:
+    """Read everything once, for all seeds of a baseline and combinations that pool alike."""
+    recipe = baseline_recipe_of(job.experiment, job.combinations[0].cell, job.classes)
     clips = _clips(job, recipe)
     facts = _facts(job, clips, _random_weights(job.store, recipe.inputs.values() if recipe.reads else ()))
-    data = fold_vectors(job.store, recipe, {side: clips.sides[side] for side in SIDES}, facts)
-    return lambda seed, folder: fit_seed(data, seed, folder, job.digests)
+    sides = {side: clips.sides[side] for side in SIDES}
+    pooled: dict[Any, FoldVectors] = {}
+
+    def of(one: Cell) -> FoldVectors:
+        own = baseline_recipe_of(job.experiment, one, job.classes)
+        if own.pool not in pooled:
+            pooled[own.pool] = fold_vectors(job.store, own, sides, facts)
+        return replace(pooled[own.pool], recipe=own)
+
+    return Trainer(
+        run=lambda one, seed, folder, digests: fit_seed(of(one), seed, folder, digests),
+        trial=lambda one, seed, folder, digests: fit_trial(of(one), seed, folder, digests),
+        predict=lambda one, seed, folder: predict_fitted(of(one), seed, folder),
+        said=lambda facts: str(facts["chosen_by"]),
+    )
 
 
 def _clips(job: _Job, recipe: Recipe | BaselineRecipe, unlabelled: bool = False) -> FoldClips:
@@ -184,6 +236,12 @@ def _clips(job: _Job, recipe: Recipe | BaselineRecipe, unlabelled: bool = False)
     clips = clips_of_fold(job.store, job.split, job.experiment, recipe, job.where, unlabelled)
     job.out.mkdir(parents=True, exist_ok=True)
     write_atomic(job.out / "left_out.tsv", clips.left_out.to_csv(sep="\t", index=False).encode())
+    if job.combinations[0].options and clips.sides["val"].empty:
+        raise TrainingError(
+            f"{job.where}: `grid` is chosen on the validation side, and no clip is left on it; take another protocol, "
+            f"or name the options themselves. Excluded: {clips.reasons('excluded', 'val') or 'none'}; skipped: "
+            f"{clips.reasons('skipped', 'val') or 'none'}"
+        )
     return clips
 
 

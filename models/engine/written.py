@@ -48,12 +48,20 @@ class FoldFacts:
 
 def is_complete(folder: Path, digests: Mapping[str, str]) -> bool:
     """Whether a folder holds a whole run that follows from the same."""
-    try:
-        facts = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
+    facts = read_facts(folder)
     files = (WEIGHTS, RECIPE, PREDICTIONS, HISTORY)
-    return facts.get("digests") == dict(digests) and all((folder / name).is_file() for name in files)
+    return (
+        facts is not None and facts.get("digests") == dict(digests) and all((folder / name).is_file() for name in files)
+    )
+
+
+def read_facts(folder: Path) -> dict[str, Any] | None:
+    """What run.json of a folder holds; None where there is none that can be read."""
+    try:
+        facts: dict[str, Any] = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return facts
 
 
 def begin_run(folder: Path) -> None:
@@ -93,16 +101,18 @@ def prediction_rows(
     """Predictions as scoring reads them.
 
     Args:
-        clips: columns clip_id, speaker and label.
-        probabilities: float32 (clip, class), in the order of the clips.
+        clips: columns clip_id, speaker, label, and modality where each modality of a clip is classified for itself.
+        probabilities: float32 (unit, class), in the order of the rows.
         classes: class labels, in the order of the probabilities.
         fold, seed, side, condition: what the predictions are of.
     """
-    ids = clips["clip_id"]
+    ids = units = sound = clips["clip_id"]
+    if "modality" in clips:
+        units, sound = ids + ":" + clips["modality"], ids.where(clips["modality"] == "audio")
     columns: dict[str, Any] = {
-        "unit_id": ids,
+        "unit_id": units,
         "clip_id": ids,
-        "audio_clip_id": ids,
+        "audio_clip_id": sound,
         "speaker": clips["speaker"],
         "fold": fold,
         "seed": seed,
@@ -110,6 +120,8 @@ def prediction_rows(
         "condition": condition,
         "y": clips["label"],
     }
+    if "modality" in clips:
+        columns["modality"] = clips["modality"]
     columns |= {f"p_{label}": probabilities[:, k] for k, label in enumerate(classes)}
     return pd.DataFrame(columns)
 

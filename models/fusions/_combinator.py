@@ -23,7 +23,11 @@ def combine(noisy: Tensor, above: Tensor, a: Tensor) -> Tensor:
 
 
 class Combinator(nn.Module):
-    """`combine` with its weights."""
+    """`combine` with its weights.
+
+    Args:
+        features: columns of the layer that is restored.
+    """
 
     def __init__(self, features: int):
         super().__init__()
@@ -32,4 +36,5 @@ class Combinator(nn.Module):
         self.a = nn.Parameter(a)
 
     def forward(self, noisy: Tensor, above: Tensor) -> Tensor:
+        """Two tensors (..., feature) to the restored one, (..., feature)."""
         return combine(noisy, above, self.a)

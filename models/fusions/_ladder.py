@@ -7,9 +7,10 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from affectstore.models.encoders._masked import zeroed
+from affectstore.models.fusions._align import align
 from affectstore.models.fusions._combinator import Combinator
-from affectstore.models.fusions._steps import align, moments, normalised
+from affectstore.models.layers.masked import zeroed
+from affectstore.models.layers.over_batch import moments, normalised
 
 
 class Decoder(nn.Module):

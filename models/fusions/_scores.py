@@ -53,10 +53,20 @@ def late(
     vectors: Mapping[str, Tensor],
     criterion: Criterion | None,
     combine: Callable[[dict[str, Tensor]], Tensor],
+    present: Mapping[str, Tensor],
+    unknown: float,
 ) -> Output:
-    """Late fusion: the combined logits, which with a criterion carry no gradient, and each classifier's own loss."""
+    """Late fusion: the combined logits, which with a criterion carry no gradient, and each classifier's own loss.
+
+    Args:
+        weights, vectors, criterion: as a fusion gets them.
+        combine: log-probabilities (clip, class) by modality to logits (clip, class).
+        present: modality -> bool (clip,), which clips have it; empty: all have all.
+        unknown: log-probability of every class that stands for a classifier that has nothing to say.
+    """
     own = scores(weights, vectors)
-    logits = combine(own)
+    heard = {m: log_p.where(present[m].unsqueeze(1), unknown) for m, log_p in own.items()} if present else own
+    logits = combine(heard)
     if criterion is None:
         return Output(logits, {})
     return Output(logits.detach(), {f"own_{modality}": criterion(log_p) for modality, log_p in own.items()})

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, model_validator
 
 from affectstore.config.base import Settings
+from affectstore.models.layers.heads import heads_divide
+
+_TIMES_WIDER = 4  # the layers' hidden units, in widths of a step
 
 
 class StackOptions(Settings):
@@ -24,13 +29,18 @@ class StackOptions(Settings):
         default=0.25, ge=0, lt=1, description="Share of values dropped before each transformer."
     )
 
+    _heads_divide = heads_divide("width")
+
     @model_validator(mode="after")
-    def _fits(self) -> StackOptions:
-        if self.width % self.heads:
-            raise ValueError(f"`heads` ({self.heads}) must divide `width` ({self.width})")
+    def _keeps_steps(self) -> StackOptions:
         if self.kernel % 2 == 0:
             raise ValueError(f"`kernel` ({self.kernel}) must be odd, so that a sequence keeps its steps")
         return self
+
+    def block(self, width: int) -> dict[str, Any]:
+        """Arguments of `affectstore.models.layers.block.Block` for steps of this width, normalised before a branch."""
+        rates = self.model_dump(include={"heads", "dropout", "attention_dropout"})
+        return {"width": width, "hidden": _TIMES_WIDER * width, "norm": "before", **rates}
 
 
 class MainOptions(StackOptions):

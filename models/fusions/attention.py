@@ -43,11 +43,13 @@ class Options(StackOptions):
 
 def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.Module:
     """Projections, modality vectors, layers, pooling and the classifier."""
-    from affectstore.models.fusions._joint import JointAttention
+    from affectstore.models.fusions._joint_attention import JointAttention
 
     return JointAttention(dict(sizes), classes, options)
 
 
 def fuse(weights: nn.Module, encoded: Mapping[str, Encoded], _criterion: Criterion | None, _options: Options) -> Output:
     """Sequences (clip, step, feature) with their masks to logits (clip, class)."""
-    return Output(weights({m: e.sequence for m, e in encoded.items()}, {m: e.mask for m, e in encoded.items()}), {})
+    from affectstore.models.fusions._masks_of import masks_of
+
+    return Output(weights({m: one.sequence for m, one in encoded.items()}, masks_of(encoded)), {})

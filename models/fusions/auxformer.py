@@ -31,7 +31,12 @@ from affectstore.models.fusions._stack_options import MainOptions
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-SPEC = FusionSpec(version=1, summary="crossmodal encoders beside auxiliary networks of each modality", needs="sequence")
+SPEC = FusionSpec(
+    version=1,
+    summary="crossmodal encoders beside auxiliary networks of each modality",
+    needs="sequence",
+    leaves_out=True,
+)
 
 _SHARED = "shared"
 
@@ -68,8 +73,8 @@ def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.Modu
     """The main network, and the classifiers of the auxiliary networks."""
     from torch import nn
 
-    from affectstore.models.fusions._main import MainNetwork
-    from affectstore.models.fusions._stack import ResidualHead
+    from affectstore.models.fusions._main_network import MainNetwork
+    from affectstore.models.fusions._residual_head import ResidualHead
 
     own = sizes if len(set(sizes.values())) > 1 else {_SHARED: next(iter(sizes.values()))}
     heads = {
@@ -85,14 +90,26 @@ def scores(weights: nn.ModuleDict, encoded: Mapping[str, Encoded], _options: Opt
 
 
 def fuse(
-    weights: nn.ModuleDict, encoded: Mapping[str, Encoded], criterion: Criterion | None, options: Options
+    weights: nn.ModuleDict,
+    encoded: Mapping[str, Encoded],
+    criterion: Criterion | None,
+    options: Options,
+    present: Mapping[str, Tensor],
 ) -> Output:
-    """Sequences (clip, step, feature) with their masks to logits (clip, class) and each network's share of the loss."""
+    """Sequences (clip, step, feature) with their masks to logits (clip, class) and each network's share of the loss.
+
+    The auxiliary network of a modality that a clip lacks has no part in the mean.
+    """
     import torch
 
     alone = {f"auxiliary_{m}": one for m, one in scores(weights, encoded, options).items()}
     logits = {"joint": weights["main"](encoded), **alone}
-    mean = torch.stack(list(logits.values())).mean(dim=0)
+    stacked = torch.stack(list(logits.values()))
+    if present:
+        has = torch.stack([torch.ones_like(next(iter(present.values()))), *(present[m] for m in encoded)]).unsqueeze(2)
+        mean = (stacked * has).sum(dim=0) / has.sum(dim=0)
+    else:
+        mean = stacked.mean(dim=0)
     if criterion is None:
         return Output(mean, {})
     return Output(mean.detach(), {name: criterion(one) / len(logits) for name, one in logits.items()})

@@ -64,7 +64,7 @@ def fuse(
     import torch
     from torch.nn import functional as F
 
-    from affectstore.models.fusions._equal import equal
+    from affectstore.models.fusions._equal_width import equal
     from affectstore.models.fusions._scores import log_probabilities
 
     mapped = equal(weights, vectors)

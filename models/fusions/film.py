@@ -35,7 +35,7 @@ def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.Modu
     """What gives scale and shift, and the classifier."""
     from torch import nn
 
-    from affectstore.models.fusions._one import split_off
+    from affectstore.models.fusions._split_off import split_off
 
     size, others = split_off(sizes, options.modulated)
     return nn.ModuleDict({"modulate": nn.Linear(sum(others), 2 * size), "classify": nn.Linear(size, classes)})
@@ -47,7 +47,7 @@ def fuse(
     """Vectors (clip, feature) to logits (clip, class)."""
     import torch
 
-    from affectstore.models.fusions._one import split_off
+    from affectstore.models.fusions._split_off import split_off
 
     vector, others = split_off(vectors, options.modulated)
     scale, shift = weights["modulate"](torch.cat(others, dim=1)).chunk(2, dim=1)

@@ -33,7 +33,7 @@ def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.Modu
     """The gate, the projection of what passes it, and the classifier."""
     from torch import nn
 
-    from affectstore.models.fusions._one import split_off
+    from affectstore.models.fusions._split_off import split_off
 
     size, others = split_off(sizes, options.gated)
     return nn.ModuleDict(
@@ -51,7 +51,7 @@ def fuse(
     """Vectors (clip, feature) to logits (clip, class)."""
     import torch
 
-    from affectstore.models.fusions._one import split_off
+    from affectstore.models.fusions._split_off import split_off
 
     vector, others = split_off(vectors, options.gated)
     gate = torch.sigmoid(weights["gate"](torch.cat(others, dim=1)))

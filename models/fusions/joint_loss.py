@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from affectstore.models.base import Criterion, FusionSpec, Output
-from affectstore.models.fusions._equal import EqualOptions
+from affectstore.models.fusions._equal_width import EqualOptions
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -48,6 +48,14 @@ class Options(EqualOptions):
     )
 
 
+def check(modalities: tuple[str, ...], options: Options, _depths: Mapping[str, int]) -> str:
+    """Why these modalities teach the classifier nothing, or ''."""
+    if any(getattr(options, modality) for modality in modalities):
+        return ""
+    weights = ", ".join(f"`{modality}: 0`" for modality in modalities)
+    return f"fusion 'joint_loss' has {weights}, so nothing is learnt from any label; give one of them some weight"
+
+
 def heard(modalities: tuple[str, ...], options: Options) -> tuple[str, ...]:
     """The modalities that the logits depend on."""
     return modalities[:1] if options.predict == "first" else modalities
@@ -57,7 +65,7 @@ def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.Modu
     """An MLP for each vector of another width, and the one classifier."""
     from torch import nn
 
-    from affectstore.models.fusions._equal import equalisers, width_of
+    from affectstore.models.fusions._equal_width import equalisers, width_of
     from affectstore.models.fusions._perceptron import perceptron
 
     width = width_of(sizes, options)
@@ -68,7 +76,7 @@ def fuse(
     weights: nn.ModuleDict, vectors: Mapping[str, Tensor], criterion: Criterion | None, options: Options
 ) -> Output:
     """Vectors (clip, feature) to logits (clip, class) and the losses `audio`, ..., `regulariser`, `similarity`."""
-    from affectstore.models.fusions._equal import equal
+    from affectstore.models.fusions._equal_width import equal
     from affectstore.models.fusions._scores import log_probabilities, mean_of
 
     mapped = equal(weights, vectors)

@@ -82,20 +82,15 @@ def noise(options: Options) -> float:
     return options.noise
 
 
-def depth_of(sizes: Mapping[str, tuple[int, ...]], options: Options) -> int:
-    """How many layers are restored.
-
-    Raises:
-        ConfigError: more than an encoder has.
-    """
-    fewest = min(map(len, sizes.values()))
-    if options.depth is not None and options.depth > fewest:
-        listed = ", ".join(f"{modality} {len(widths)}" for modality, widths in sizes.items())
-        raise ConfigError(
-            f"fusion 'ladder' shall restore {options.depth} layers (`depth`), and the encoders have: {listed}; "
-            "lower `depth`, or make the encoders deeper"
-        )
-    return fewest if options.depth is None else options.depth
+def check(_modalities: tuple[str, ...], options: Options, depths: Mapping[str, int]) -> str:
+    """Why layers of encoders that have so many cannot be restored, or ''."""
+    if options.depth is None or options.depth <= min(depths.values()):
+        return ""
+    listed = ", ".join(f"{modality} {depth}" for modality, depth in depths.items())
+    return (
+        f"fusion 'ladder' shall restore {options.depth} layers (`depth`), and the encoders have: {listed}; lower `depth`, "
+        "or make the encoders deeper"
+    )
 
 
 def weights(sizes: Mapping[str, tuple[int, ...]], classes: int, options: Options) -> nn.ModuleDict:
@@ -109,10 +104,13 @@ def weights(sizes: Mapping[str, tuple[int, ...]], classes: int, options: Options
     from torch import nn
 
     from affectstore.models.fusions._ladder import Decoder
-    from affectstore.models.fusions._main import MainNetwork
-    from affectstore.models.fusions._stack import ResidualHead
+    from affectstore.models.fusions._main_network import MainNetwork
+    from affectstore.models.fusions._residual_head import ResidualHead
 
-    depth = depth_of(sizes, options)
+    depths = {m: len(layers) for m, layers in sizes.items()}
+    if reason := check(tuple(sizes), options, depths):
+        raise ConfigError(reason)
+    depth = options.depth or min(depths.values())
     widths = {m: layers[::-1][:depth] for m, layers in sizes.items()}
     vectors = {m: layers[-1] for m, layers in sizes.items()}
     joined = sum(vectors.values())
@@ -172,7 +170,7 @@ def _reconstruction(
     from itertools import permutations
 
     from affectstore.models.fusions._ladder import cost
-    from affectstore.models.fusions._steps import masks_of
+    from affectstore.models.fusions._masks_of import masks_of
 
     down, masks = {m: one.layers[::-1] for m, one in noisy.items()}, masks_of(encoded)
 

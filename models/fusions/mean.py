@@ -6,6 +6,7 @@ probabilities.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ from affectstore.models.base import Criterion, FusionSpec, Output
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-SPEC = FusionSpec(version=1, summary="late fusion: mean of the modalities' probabilities", needs="vector")
+SPEC = FusionSpec(
+    version=1, summary="late fusion: mean of the modalities' probabilities", needs="vector", leaves_out=True
+)
 
 
 class Options(Settings):
@@ -30,12 +33,16 @@ def weights(sizes: Mapping[str, int], classes: int, _options: Options) -> nn.Mod
 
 
 def fuse(
-    weights: nn.ModuleDict, vectors: Mapping[str, Tensor], criterion: Criterion | None, _options: Options
+    weights: nn.ModuleDict,
+    vectors: Mapping[str, Tensor],
+    criterion: Criterion | None,
+    _options: Options,
+    present: Mapping[str, Tensor],
 ) -> Output:
     """Vectors (clip, feature) to logits (clip, class) and each modality's own loss."""
     from affectstore.models.fusions._scores import late, mean_of
 
-    return late(weights, vectors, criterion, lambda own: mean_of(own.values()))
+    return late(weights, vectors, criterion, lambda own: mean_of(own.values()), present, -math.inf)
 
 
 def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from affectstore.models.base import Criterion, FusionSpec, Output
-from affectstore.models.fusions._equal import EqualOptions
+from affectstore.models.fusions._equal_width import EqualOptions
 from affectstore.models.fusions._perceptron import Hidden
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.Modu
     """An MLP for each vector of another width, the joint classifier, and a probe a modality."""
     from torch import nn
 
-    from affectstore.models.fusions._equal import equalisers, width_of
+    from affectstore.models.fusions._equal_width import equalisers, width_of
     from affectstore.models.fusions._perceptron import perceptron
 
     width = width_of(sizes, options)
@@ -49,7 +49,7 @@ def fuse(
     """Vectors (clip, feature) to logits (clip, class) and the probes' losses."""
     import torch
 
-    from affectstore.models.fusions._equal import equal
+    from affectstore.models.fusions._equal_width import equal
     from affectstore.models.fusions._scores import log_probabilities
 
     mapped = equal(weights, vectors)
@@ -62,7 +62,7 @@ def fuse(
 
 def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
     """Modality -> log-probabilities (clip, class) of its probe."""
-    from affectstore.models.fusions._equal import equal
+    from affectstore.models.fusions._equal_width import equal
     from affectstore.models.fusions._scores import log_probabilities
 
     return {m: log_probabilities(weights[f"probe_{m}"](vector)) for m, vector in equal(weights, vectors).items()}

@@ -16,7 +16,9 @@ from affectstore.models.base import Criterion, FusionSpec, Output
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-SPEC = FusionSpec(version=1, summary="late fusion: product of the modalities' probabilities", needs="vector")
+SPEC = FusionSpec(
+    version=1, summary="late fusion: product of the modalities' probabilities", needs="vector", leaves_out=True
+)
 
 
 class Options(Settings):
@@ -31,14 +33,18 @@ def weights(sizes: Mapping[str, int], classes: int, _options: Options) -> nn.Mod
 
 
 def fuse(
-    weights: nn.ModuleDict, vectors: Mapping[str, Tensor], criterion: Criterion | None, _options: Options
+    weights: nn.ModuleDict,
+    vectors: Mapping[str, Tensor],
+    criterion: Criterion | None,
+    _options: Options,
+    present: Mapping[str, Tensor],
 ) -> Output:
     """Vectors (clip, feature) to logits (clip, class), logarithms of products, and each modality's own loss."""
     import torch
 
     from affectstore.models.fusions._scores import late
 
-    return late(weights, vectors, criterion, lambda own: torch.stack(list(own.values())).sum(dim=0))
+    return late(weights, vectors, criterion, lambda own: torch.stack(list(own.values())).sum(dim=0), present, 0.0)
 
 
 def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:

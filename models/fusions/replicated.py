@@ -36,14 +36,21 @@ class Options(Settings):
     patch_px: int = Field(default=16, ge=1, description="Height and width of the encoder's patches, in pixels.")
 
 
-def joined(given: Mapping[str, Given], _options: Options) -> Given:
+def check(modalities: tuple[str, ...], _options: Options, _depths: Mapping[str, int]) -> str:
+    """Why nothing of these modalities can be replicated, or ''."""
+    if TILED in modalities:
+        return ""
+    return f"fusion 'replicated' tiles the picture of {TILED}; the modalities are {', '.join(modalities)}"
+
+
+def joined(given: Mapping[str, Given], options: Options) -> Given:
     """Shape of the joined input: channels add up.
 
     Raises:
         ConfigError: there is no sound to replicate.
     """
-    if TILED not in given:
-        raise ConfigError(f"fusion 'replicated' tiles the picture of {TILED}; the modalities are {', '.join(given)}")
+    if reason := check(tuple(given), options, {}):
+        raise ConfigError(reason)
     first = next(iter(given.values()))
     return first.model_copy(update={"channels": sum(shape.channels for shape in given.values())})
 

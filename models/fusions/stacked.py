@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SPEC = FusionSpec(
-    version=1, summary="late fusion: logistic regression on the log-probabilities, fitted on validation", needs="vector"
+    version=1,
+    summary="late fusion: logistic regression on the log-probabilities, fitted on validation",
+    needs="vector",
+    leaves_out=True,
 )
 
 _LEAST_LOG_P = math.log(1e-6)
@@ -54,7 +57,11 @@ def weights(sizes: Mapping[str, int], classes: int, _options: Options) -> nn.Mod
 
 
 def fuse(
-    weights: nn.ModuleDict, vectors: Mapping[str, Tensor], criterion: Criterion | None, _options: Options
+    weights: nn.ModuleDict,
+    vectors: Mapping[str, Tensor],
+    criterion: Criterion | None,
+    _options: Options,
+    present: Mapping[str, Tensor],
 ) -> Output:
     """Vectors (clip, feature) to logits (clip, class) and each modality's own loss."""
     import torch
@@ -67,7 +74,7 @@ def fuse(
         stacked = products.sum(dim=1) + weights.get_buffer(_BIAS)
         return torch.where(weights.get_buffer(_SETTLED), stacked, mean_of(own.values()))
 
-    return late(weights, vectors, criterion, combine)
+    return late(weights, vectors, criterion, combine, present, -math.inf)
 
 
 def settle(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], labels: Tensor, options: Options) -> None:
@@ -93,12 +100,12 @@ def settle(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], labels: Tensor
 
 
 def _read(weights: nn.ModuleDict, own: Mapping[str, Tensor]) -> Tensor:
-    """Log-probabilities side by side (clip, modality x class); a modality that is absent knows nothing: uniform."""
+    """Log-probabilities side by side (clip, modality x class); one that is left out knows nothing: uniform."""
     import torch
 
-    some = next(iter(own.values()))
-    unknown = torch.full_like(some, -math.log(some.shape[1]))
-    return torch.cat([own.get(modality, unknown) for modality in weights], dim=1).clamp(min=_LEAST_LOG_P)
+    read = torch.cat([own[modality] for modality in weights], dim=1)
+    uniform = -math.log(len(weights.get_buffer(_BIAS)))
+    return read.masked_fill(read == -math.inf, uniform).clamp(min=_LEAST_LOG_P)
 
 
 def regression(features: np.ndarray, labels: np.ndarray, classes: int, l2: float) -> np.ndarray:

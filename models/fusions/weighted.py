@@ -10,6 +10,7 @@ all weights are equal.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SPEC = FusionSpec(
-    version=1, summary="late fusion: mean of the probabilities, weighted on the validation side", needs="vector"
+    version=1,
+    summary="late fusion: mean of the probabilities, weighted on the validation side",
+    needs="vector",
+    leaves_out=True,
 )
 
 _SHARES = "shares"
@@ -44,7 +48,11 @@ def weights(sizes: Mapping[str, int], classes: int, _options: Options) -> nn.Mod
 
 
 def fuse(
-    weights: nn.ModuleDict, vectors: Mapping[str, Tensor], criterion: Criterion | None, _options: Options
+    weights: nn.ModuleDict,
+    vectors: Mapping[str, Tensor],
+    criterion: Criterion | None,
+    _options: Options,
+    present: Mapping[str, Tensor],
 ) -> Output:
     """Vectors (clip, feature) to logits (clip, class) and each modality's own loss."""
     import torch
@@ -57,6 +65,8 @@ def fuse(
         vectors,
         criterion,
         lambda own: torch.logsumexp(torch.stack([logs[modality] + log_p for modality, log_p in own.items()]), dim=0),
+        present,
+        -math.inf,
     )
 
 

@@ -53,9 +53,9 @@ def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.Modu
     """The unit, which all words share, the BLSTM over words, the attention and the classifier."""
     from torch import nn
 
-    from affectstore.models.encoders._pooling import AttentionPool
-    from affectstore.models.encoders._recurrent import LSTM
     from affectstore.models.fusions._gmu import unit
+    from affectstore.models.layers.attention_pool import AttentionPool
+    from affectstore.models.layers.lstm import LSTM
 
     return nn.ModuleDict(
         {
@@ -71,9 +71,9 @@ def fuse(
     weights: nn.ModuleDict, encoded: Mapping[str, Encoded], _criterion: Criterion | None, options: Options
 ) -> Output:
     """Sequences (clip, step, feature) with their masks, and the steps under each word, to logits (clip, class)."""
-    from affectstore.models.encoders._masked import zeroed
     from affectstore.models.fusions._gmu import gated
-    from affectstore.models.fusions._steps import masks_of
+    from affectstore.models.fusions._masks_of import masks_of
+    from affectstore.models.layers.masked import zeroed
 
     mask = masks_of(encoded)[WORDS]
     words = {m: cast("Tensor", one.sequence) if m == WORDS else _spoken(one, options) for m, one in encoded.items()}
@@ -85,7 +85,7 @@ def _spoken(one: Encoded, options: Options) -> Tensor:
     """What each word takes of a modality's states, (clip, word, feature); zero where nothing lies under it."""
     import torch
 
-    from affectstore.models.encoders._masked import zeroed
+    from affectstore.models.layers.masked import zeroed
 
     states = zeroed(cast("Tensor", one.sequence), cast("Tensor", one.mask))
     first, end = cast("Tensor", one.spans).unbind(dim=-1)

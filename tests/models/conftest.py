@@ -116,6 +116,7 @@ class Bench:
     def train(self, experiment: Experiment, out: str = "out", digests: Mapping[str, str] | None = None) -> Path:
         """Train the experiment's one cell; the folder of its first seed."""
         from affectstore.models.engine.train import train_fold
+        from affectstore.preflight.cells import combination_digests
 
         self.split.to_parquet(self.folder / "split.parquet")
         train_fold(
@@ -129,6 +130,7 @@ class Bench:
             out=self.folder / out,
             digests=digests or {"config": "c", "split": "s", "features": "f"},
             accelerator="cpu",
+            combinations=combination_digests(experiment, experiment.cells[0]),
         )
         return self.folder / out / "0"
 

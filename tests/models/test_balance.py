@@ -116,6 +116,21 @@ def test_scores_of_concat_add_up_to_its_logits() -> None:
         torch.testing.assert_close(F.cross_entropy(logits, torch.tensor([0, 1, 2, 0])), losses[f"probe_{m}"])
 
 
+@pytest.mark.parametrize(
+    ("cell", "balance"),
+    [
+        ({**BOTH, "fusion": "gmu", "sharing": "separate"}, "ogm_ge"),
+        ({**BOTH, "fusion": "gmu"}, "g_blending"),
+        ({"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "time"}, "g_blending"),
+    ],
+)
+def test_fusions_without_scores_of_their_own_are_balanced_too(cell: Any, balance: str, bench: Any, fake: Any) -> None:
+    history = pd.read_csv(bench.train(fake.experiment(cell, train=training(balance=balance))) / "history.csv")
+    columns = {"ogm_ge": ("gradient_audio", "gradient_vision"), "g_blending": ("train_loss_audio", "train_loss_vision")}
+    assert (history[list(columns[balance])] > 0).all().all()
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
+
+
 def test_blending_needs_a_validation_side(bench: Any, fake: Any) -> None:
     bench.split.loc[bench.split["side"] == "val", "side"] = "train"
     with pytest.raises(TrainingError, match="has none; choose another protocol"):
@@ -125,13 +140,12 @@ def test_blending_needs_a_validation_side(bench: Any, fake: Any) -> None:
 @pytest.mark.parametrize(
     ("cell", "told", "message"),
     [
-        (AUDIO, {"balance": "ogm_ge"}, "there is one"),
-        ({**BOTH, "fusion": "gmu"}, {"balance": "ogm_ge"}, "fusion 'gmu' has no such scores"),
+        (AUDIO, {"balance": "ogm_ge"}, "none are"),
         ({**CONCAT, "sharing": "shared"}, {"balance": "ogm_ge"}, "say `sharing: separate`"),
         (
             {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "time"},
-            {"balance": "g_blending"},
-            "'time'",
+            {"balance": "ogm_ge"},
+            "fusion 'time' feeds one with all",
         ),
         (CONCAT, {"unlabelled": True}, "fusion 'concat' has no loss that does without labels"),
         (AUDIO, {"unlabelled": True}, "a single modality has no loss"),

@@ -28,11 +28,11 @@ from affectstore.models.baselines import chance, gradient_boosting, majority
 from affectstore.models.baselines.base import BASELINES, Examples, ReadingOptions, softmax, uar
 from affectstore.models.check import check_cell
 from affectstore.models.classical.recipe import baseline_recipe_of
-from affectstore.models.classical.saved import load_baseline
+from affectstore.models.classical.saved import FittedBaseline, load_baseline
 from affectstore.models.classical.vectors import ColumnScale, load_vectors, pool_rows
 from affectstore.models.engine.train import train_fold
 from affectstore.models.needs import inputs_of
-from affectstore.preflight.cells import plan_cells
+from affectstore.preflight.cells import combination_digests, plan_cells
 from affectstore.store.spec import ArraySpec
 
 CLASSES = ("ANG", "HAP", "SAD")
@@ -332,6 +332,7 @@ class Bench:
             split_path=self.folder / "split.parquet",
             out=self.folder / out,
             digests=DIGESTS,
+            combinations=combination_digests(experiment, experiment.cells[0]),
         )
         return self.folder / out / "0"
 
@@ -533,6 +534,40 @@ def test_a_new_version_fits_again(monkeypatch: pytest.MonkeyPatch) -> None:
     before = plan_cells("x", experiment, (0,))[0].config
     monkeypatch.setattr(majority, "SPEC", replace(majority.SPEC, version=2))
     assert plan_cells("x", experiment, (0,))[0].config != before
+
+
+def test_a_grid_of_a_baseline_is_chosen_by_uar_on_validation(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    real = FittedBaseline.probabilities
+
+    def spy(self: FittedBaseline, clips: Any, without: str | None = None) -> np.ndarray:
+        seen.append(len(clips))
+        return real(self, clips, without)
+
+    monkeypatch.setattr(FittedBaseline, "probabilities", spy)
+    bench.split.loc[bench.split[bench.split["side"] == "test"].index[:1], "side"] = "train"  # sides of unequal size
+    sizes = bench.split["side"].value_counts()
+    cell = {"modalities": ["vision"], "baseline": "linear_svm"}
+    pools, costs = {"baseline_options.pool": ["mean", "mean_std"]}, {"baseline_options.costs": [[1e-5], [1e-2, 1e-1]]}
+    run = json.loads((bench.train(cell | {"grid": costs}, "grid", grid=pools) / "run.json").read_text())
+    assert seen == [sizes["val"]] * 4 + [sizes["val"], sizes["test"]]
+    table = pd.read_csv(bench.folder / "grid" / "grid.csv")
+    best = table.sort_values(["val_uar", "val_loss"], ascending=[False, True], kind="stable").iloc[0]
+    assert run["grid"]["chosen"] == {
+        "baseline_options.costs": json.loads(best["baseline_options.costs"]),
+        "baseline_options.pool": best["baseline_options.pool"],
+    }
+    assert (run["grid"]["monitor"], run["grid"]["score"], run["grid"]["tried"]) == ("uar", best["val_uar"], 4)
+    options = {name.removeprefix("baseline_options."): value for name, value in run["grid"]["chosen"].items()}
+    plain = bench.train(cell | {"baseline_options": options}, "plain")
+    for name in ("model.safetensors", "model.json", "history.csv", "predictions.parquet"):
+        assert (bench.folder / "grid" / "0" / name).read_bytes() == (plain / name).read_bytes()
+    val = pd.read_parquet(plain / "predictions.parquet").query("side == 'val'")
+    p = val[[f"p_{label}" for label in CLASSES]].to_numpy(np.float64)
+    scores = evaluate(val["y"].tolist(), p, CLASSES)
+    assert {name: best[f"val_{name}"] for name in ("loss", "uar", "accuracy")} == pytest.approx(
+        {name: scores[name] for name in ("loss", "uar", "accuracy")}, rel=1e-5
+    )
 
 
 def test_networks_may_read_another_feature_too() -> None:

@@ -20,9 +20,10 @@ from torch.nn import functional as F
 from affectstore.config.experiment import Experiment
 from affectstore.errors import ConfigError
 from affectstore.models.base import FUSIONS, Encoded
+from affectstore.models.fusions._align import align
 from affectstore.models.fusions._combinator import Combinator, combine
 from affectstore.models.fusions._ladder import Decoder, cost
-from affectstore.models.fusions._steps import align, moments, normalised
+from affectstore.models.layers.over_batch import moments, normalised
 from affectstore.models.network import Network
 from affectstore.models.recipe import recipe_of
 

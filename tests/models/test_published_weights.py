@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from torch import Tensor
 from affectstore.digest import digest_file
 from affectstore.errors import ConfigError
 from affectstore.models.base import ENCODERS, Given
+from affectstore.models.engine.saved import load_model
 from affectstore.weights import known
 
 Publish = Callable[[str, dict[str, Tensor]], Path]
@@ -145,12 +148,34 @@ def test_pt_vit_from_a_folder(vit: tuple[Path, Any]) -> None:
     assert module.origin(options) == "vit"
 
 
-def test_other_sizes_say_which_options_to_write(vit: tuple[Path, Any]) -> None:
-    module = ENCODERS.load("pt_vit")
-    with pytest.raises(
-        ConfigError, match="add `size_px: 32, patch_px: 8, dim: 24, layers: 2, heads: 2, mlp: 20` to them"
-    ):
-        module.weights(image(3), module.Options(weights=str(vit[0])))
+def test_a_run_says_by_digest_what_it_started_from(vit: tuple[Path, Any], bench: Any, fake: Any) -> None:
+    from affectstore.weights.hub import ModelName, find_model
+
+    options = {"weights": str(vit[0]), "size_px": 32, **OPTIONS}
+    cell = {
+        "modalities": ["audio", "vision"],
+        "encoder": {"audio": "simple3d", "vision": "pt_vit"},
+        "fusion": "concat",
+        "encoder_options": {"vision": options},
+    }
+    folder = bench.train(fake.experiment(cell, train={"epochs": 1, "batch_size": 12}))
+    run = json.loads((folder / "run.json").read_text())
+    assert run["weights"] == {"audio": "random", "vision": "vit"}
+    assert run["weights_digests"] == {"vision": find_model(ModelName(str(vit[0]))).network_digest}
+    shutil.rmtree(vit[0])
+    network, _ = load_model(folder)  # has weights of its own
+    assert network.weights_digests == {}
+
+
+def test_other_sizes_say_which_options_to_write(tmp_path: Path) -> None:
+    from transformers import VideoMAEConfig, VideoMAEModel
+
+    VideoMAEModel(VideoMAEConfig(image_size=16, patch_size=8, num_frames=4, **SIZES)).save_pretrained(tmp_path / "clip")
+    module = ENCODERS.load("videomae")
+    given = Given(channels=3, frames=4, height_px=16, width_px=16)
+    options = module.Options(weights=str(tmp_path / "clip"), **OPTIONS | {"dim": 32, "mlp": 8})
+    with pytest.raises(ConfigError, match="add `dim: 24, mlp: 20` to them"):
+        module.weights(given, options)
 
 
 def test_a_model_that_is_not_here_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,9 +229,11 @@ def test_a_model_of_another_kind_is_refused(vit: tuple[Path, Any]) -> None:
 
 
 def test_a_model_that_is_built_differently_is_refused(tmp_path: Path) -> None:
-    from transformers import ViTConfig, ViTModel
+    from transformers import VideoMAEConfig, VideoMAEModel
 
-    ViTModel(ViTConfig(image_size=32, patch_size=8, qkv_bias=False, **SIZES)).save_pretrained(tmp_path / "vit")
-    module = ENCODERS.load("pt_vit")
-    with pytest.raises(ConfigError, match=r"built differently.*qkv_bias False"):
-        module.weights(image(3), module.Options(weights=str(tmp_path / "vit"), size_px=32, **OPTIONS))
+    config = VideoMAEConfig(image_size=16, patch_size=8, num_frames=4, hidden_act="relu", **SIZES)
+    VideoMAEModel(config).save_pretrained(tmp_path / "clip")
+    module = ENCODERS.load("videomae")
+    given = Given(channels=3, frames=4, height_px=16, width_px=16)
+    with pytest.raises(ConfigError, match=r"built differently.*hidden_act relu"):
+        module.weights(given, module.Options(weights=str(tmp_path / "clip"), **OPTIONS))

@@ -68,12 +68,13 @@ def test_a_modality_learns_as_if_it_were_alone(name: str) -> None:
 
 def test_a_late_fusion_without_one_modality_is_one_of_the_others() -> None:
     vectors, labels = drawn(TWO, clips=30), torch.arange(30) % CLASSES
+    present = {"audio": torch.zeros(30, dtype=torch.bool), "vision": torch.ones(30, dtype=torch.bool)}
     for name in SCORE:
         fused = Fused(name, TWO)
         if name == "weighted":
             fused.weights.shares.copy_(torch.tensor([1.0, 1e-12]))
         alone = log_probabilities(fused.weights["vision"](vectors["vision"]))
-        got = torch.log_softmax(fused({"vision": vectors["vision"]}).logits, dim=1)
+        got = torch.log_softmax(fused(vectors, present=present).logits, dim=1)
         torch.testing.assert_close(got, alone)
     stacked = Fused("stacked", TWO)
     stacked.settle(vectors, labels)
@@ -81,7 +82,7 @@ def test_a_late_fusion_without_one_modality_is_one_of_the_others() -> None:
     alone = log_probabilities(stacked.weights["vision"](vectors["vision"]))
     unknown = torch.full_like(alone, -math.log(CLASSES))
     expected = torch.cat([unknown, alone], dim=1) @ matrix + bias
-    torch.testing.assert_close(stacked({"vision": vectors["vision"]}).logits, expected)
+    torch.testing.assert_close(stacked(vectors, present=present).logits, expected)
 
 
 def test_scores_are_single_precision_where_vectors_are_half() -> None:

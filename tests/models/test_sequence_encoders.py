@@ -17,10 +17,14 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from affectstore.models.base import ENCODERS, Encoded, GivenSteps, gives
-from affectstore.models.encoders import _masked
-from affectstore.models.encoders._attention import Block, Stack, none_ahead, sinusoids, steps_of
-from affectstore.models.encoders._pooling import AttentionPool
-from affectstore.models.encoders._recurrent import LSTM
+from affectstore.models.layers import masked
+from affectstore.models.layers.attention import none_ahead, steps_of
+from affectstore.models.layers.attention_pool import AttentionPool
+from affectstore.models.layers.block import Block
+from affectstore.models.layers.lstm import LSTM
+from affectstore.models.layers.over_batch import corrupted, mean_and_variance
+from affectstore.models.layers.positions import sinusoids
+from affectstore.models.layers.stack import Stack
 
 COLUMNS = 6
 SEQUENCES = [name for name in ENCODERS.names() if ENCODERS.load(name).SPEC.takes == "sequence"]
@@ -206,21 +210,21 @@ def test_statistics_are_those_of_the_real_steps(lengths: list[int], padding: int
         return torch.tensor(np.stack([function(rows) if len(rows) else np.zeros(3) for rows in real])).float()
 
     close = {"rtol": 1e-4, "atol": 1e-5}
-    torch.testing.assert_close(_masked.mean(values, mask), stacked(lambda r: r.mean(0)), **close)
-    torch.testing.assert_close(_masked.largest(values, mask), stacked(lambda r: r.max(0)), **close)
-    torch.testing.assert_close(_masked.last(values, mask), stacked(lambda r: r[-1]), **close)
+    torch.testing.assert_close(masked.mean(values, mask), stacked(lambda r: r.mean(0)), **close)
+    torch.testing.assert_close(masked.largest(values, mask), stacked(lambda r: r.max(0)), **close)
+    torch.testing.assert_close(masked.last(values, mask), stacked(lambda r: r[-1]), **close)
     expected = stacked(lambda r: r.std(0)).clamp(min=1e-4)
-    torch.testing.assert_close(_masked.deviation(values, mask), expected, rtol=1e-4, atol=2e-4)
-    turned = _masked.backwards(values, mask)
+    torch.testing.assert_close(masked.deviation(values, mask), expected, rtol=1e-4, atol=2e-4)
+    turned = masked.backwards(values, mask)
     for k, length in enumerate(lengths):
         assert torch.equal(turned[k, :length], values[k, :length].flip(0))
         assert torch.equal(turned[k, length:], values[k, length:])
-    assert torch.equal(_masked.backwards(turned, mask), values)
+    assert torch.equal(masked.backwards(turned, mask), values)
     if sum(lengths):
-        centre, wide = _masked.spread(values, mask)
+        centre, variance = mean_and_variance(values, mask)
         rows = np.concatenate(real)
         torch.testing.assert_close(centre, torch.tensor(rows.mean(0)).float(), **close)
-        torch.testing.assert_close(wide, torch.tensor(rows.std(0)).float(), **close)
+        torch.testing.assert_close(variance.sqrt(), torch.tensor(rows.std(0)).float(), **close)
 
 
 def test_attention_pools_as_a_plain_loop_does() -> None:
@@ -259,7 +263,7 @@ def test_gradients_of_a_block(norm: str, crossed: bool) -> None:
         assert torch.autograd.gradcheck(lambda x, other: block(x, steps_of(source_mask), other), (x, other))
     else:
         allowed = steps_of(mask) & none_ahead(mask)
-        assert torch.autograd.gradcheck(lambda x: _masked.zeroed(block(x, allowed), mask), (x,))
+        assert torch.autograd.gradcheck(lambda x: masked.zeroed(block(x, allowed), mask), (x,))
 
 
 @pytest.mark.parametrize("norm", ["before", "after"])
@@ -440,7 +444,7 @@ def test_noise_is_measured_in_the_spread_of_each_column(norm: str) -> None:
     torch.manual_seed(0)
     values, mask = batch((400, 300))
     values = values * torch.tensor([1.0, 100.0, 0.01, 0.0, 1.0, 1.0]) + 5 * mask[..., None]
-    added = (_masked.corrupted(values, mask, 0.3) - values)[mask]
+    added = (corrupted(values, mask, 0.3) - values)[mask]
     expected = 0.3 * values[mask].std(dim=0, correction=0)
     torch.testing.assert_close(added.std(dim=0), expected, rtol=0.15, atol=1e-5)
     stack = Stack(2, width=6, heads=2, hidden=8, dropout=0.0, attention_dropout=0.0, norm=norm)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from fused import count, linear
 from fused_steps import CLASSES, LABELS, LENGTHS, THREE, TWO, FusedSteps, alone, given, mask_of, repadded
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -16,9 +17,12 @@ from torch.nn import functional as F
 from affectstore.config.experiment import Experiment
 from affectstore.errors import ConfigError
 from affectstore.models.base import FUSIONS, Encoded
-from affectstore.models.encoders._attention import Block, sinusoids
 from affectstore.models.fusions._ablation import blank
-from affectstore.models.fusions._stack import Projection, ResidualHead, Stack
+from affectstore.models.fusions._projection import Projection
+from affectstore.models.fusions._residual_head import ResidualHead
+from affectstore.models.layers.block import Block
+from affectstore.models.layers.positions import sinusoids
+from affectstore.models.layers.stack import Stack
 from affectstore.models.network import Network
 from affectstore.models.recipe import recipe_of
 
@@ -45,17 +49,6 @@ def fused(name: str, options: dict[str, Any], sizes: dict[str, int] = TWO) -> Fu
     return built
 
 
-def count(name: str, sizes: dict[str, int], classes: int, **options: Any) -> int:
-    with torch.device("meta"):
-        module = FUSIONS.load(name)
-        weights = module.weights(sizes, classes, module.Options(**options))
-    return sum(p.numel() for p in weights.parameters())
-
-
-def linear(size: int, out: int) -> int:
-    return (size + 1) * out
-
-
 def stack(width: int, layers: int) -> int:
     """Four maps of the attention, a perceptron four times as wide, two normalisations a layer and one at the end."""
     layer = 4 * linear(width, width) + linear(width, 4 * width) + linear(4 * width, width) + 4 * width
@@ -72,13 +65,19 @@ WIDE = {"audio": 130, "vision": 130}
             "crossmodal",
             {"audio": 130, "vision": 256},
             {},
-            5 * 50 * 386 + 2 * stack(50, 4) + 2 * stack(50, 3) + 2 * linear(100, 100) + linear(100, 6),
+            5 * 50 * 386 + 4 * stack(50, 4) + 2 * linear(100, 100) + linear(100, 6),
         ),
         (
             "crossmodal",
             {"audio": 74, "vision": 35, "text": 300},
-            {"kernel": 1},
+            {"kernel": 1, "memory_layers": 3},
             50 * 409 + 6 * stack(50, 4) + 3 * stack(100, 3) + 2 * linear(300, 300) + linear(300, 6),
+        ),
+        (
+            "crossmodal",
+            {"audio": 130, "vision": 256},
+            {"layers": 2},
+            5 * 50 * 386 + 2 * stack(50, 2) + 2 * stack(50, 3) + 2 * linear(100, 100) + linear(100, 6),
         ),
         (
             "auxformer",
@@ -232,9 +231,9 @@ def plain_positions(steps: int, width: int) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def plain_stack(built: Stack, x: Tensor, source: Tensor | None = None) -> Tensor:
+def plain_stack(built: Stack, x: Tensor, source: Tensor | None = None, positions: bool = True) -> Tensor:
     def embedded(x: Tensor) -> Tensor:
-        return math.sqrt(x.shape[1]) * x + (plain_positions(*x.shape) if built.places else 0)
+        return math.sqrt(x.shape[1]) * x + (plain_positions(*x.shape) if positions else 0)
 
     x, source = embedded(x), None if source is None else embedded(source)
     for block in built.blocks:
@@ -294,7 +293,7 @@ def test_auxformer_is_its_plain_loop(sizes: dict[str, int], layers: int) -> None
         ends = []
         for s, t in permutations(x, 2):
             read = plain_stack(main.across[f"{s}_to_{t}"], x[t], x[s])
-            ends.append(plain_stack(main.memory[f"{s}_to_{t}"], read)[-1])
+            ends.append(plain_stack(main.memory[f"{s}_to_{t}"], read, positions=False)[-1])
         each = [plain_head(built.weights["auxiliary"][m], encoded[m].vector[k]) for m in sizes]
         each.append(plain_head(main.classify, torch.cat(ends)))
         torch.testing.assert_close(logits[k], sum(each) / len(each), rtol=1e-9, atol=1e-9)

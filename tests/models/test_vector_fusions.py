@@ -7,25 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from fused import CLASSES, SCORE, THREE, TWO, VECTOR, Fused, drawn
+from fused import CLASSES, SCORE, THREE, TWO, VECTOR, Fused, count, drawn, linear
 from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from affectstore.models.base import FUSIONS
 from affectstore.models.fusions.tfn import outer
-
-
-def count(name: str, sizes: dict[str, int], classes: int, **options: Any) -> int:
-    with torch.device("meta"):
-        module = FUSIONS.load(name)
-        weights = module.weights(sizes, classes, module.Options(**options))
-    return sum(p.numel() for p in weights.parameters())
-
-
-def linear(size: int, out: int) -> int:
-    return (size + 1) * out
-
 
 WIDE = {"audio": 256, "text": 256}
 UNEQUAL = {"audio": 200, "vision": 512}

@@ -1,4 +1,4 @@
-"""A fusion of vectors with its weights, and vectors for it."""
+"""A fusion of vectors with its weights, vectors for it, and counts of parameters."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ class Fused:
         self.weights = self.module.weights(sizes, classes, self.options).double()
         self.sizes = sizes
 
-    def __call__(self, vectors: dict[str, Tensor], labels: Tensor | None = None) -> Output:
+    def __call__(
+        self, vectors: dict[str, Tensor], labels: Tensor | None = None, present: dict[str, Tensor] | None = None
+    ) -> Output:
         criterion = None if labels is None else partial(F.cross_entropy, target=labels)
-        return self.module.fuse(self.weights, vectors, criterion, self.options)
+        further = (present or {},) if self.module.SPEC.leaves_out else ()
+        return self.module.fuse(self.weights, vectors, criterion, self.options, *further)
 
     def settle(self, vectors: dict[str, Tensor], labels: Tensor) -> None:
         self.module.settle(self.weights, vectors, labels, self.options)
@@ -38,6 +41,19 @@ class Fused:
         """Weight and bias of a linear layer."""
         layer = self.weights.get_submodule(name)
         return layer.weight.detach(), layer.bias.detach()
+
+
+def count(name: str, sizes: dict[str, int], classes: int, **options: Any) -> int:
+    """Parameters of a fusion."""
+    with torch.device("meta"):
+        module = FUSIONS.load(name)
+        weights = module.weights(sizes, classes, module.Options(**options))
+    return sum(p.numel() for p in weights.parameters())
+
+
+def linear(size: int, out: int) -> int:
+    """Parameters of a linear layer with bias."""
+    return (size + 1) * out
 
 
 def drawn(sizes: dict[str, int], clips: int = 4, seed: int = 1) -> dict[str, Tensor]:

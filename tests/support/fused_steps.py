@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from affectstore.models.absent import present_in
 from affectstore.models.base import FUSIONS, Encoded, Output
 
 TWO, THREE = {"audio": 6, "vision": 4}, {"audio": 6, "vision": 4, "text": 5}
@@ -39,7 +40,10 @@ class FusedSteps:
 
     def __call__(self, encoded: dict[str, Encoded], labels: Tensor | None = None, *noisy: dict[str, Encoded]) -> Output:
         criterion = None if labels is None else partial(F.cross_entropy, target=labels)
-        return self.module.fuse(self.weights, encoded, criterion, self.options, *noisy)
+        further: tuple[Any, ...] = noisy
+        if self.module.SPEC.leaves_out:  # as the network says it, in evaluation alone
+            further = (present_in({m: one.mask for m, one in encoded.items()}) if labels is None else {},)
+        return self.module.fuse(self.weights, encoded, criterion, self.options, *further)
 
 
 def mask_of(lengths: Sequence[int], padding: int = 0) -> Tensor:

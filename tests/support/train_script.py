@@ -25,6 +25,7 @@ def main(folder: Path, processes: int, cell: dict[str, Any], settings: dict[str,
     """Train into `folder`/out."""
     import affectstore
     from affectstore.models.engine.train import train_fold
+    from affectstore.preflight.cells import combination_digests
 
     made = makers()
     store = made.make_store()
@@ -44,6 +45,7 @@ def main(folder: Path, processes: int, cell: dict[str, Any], settings: dict[str,
         threads=1,
         accelerator="cpu",
         processes=processes,
+        combinations=combination_digests(experiment, experiment.cells[0]),
     )
 
 

@@ -9,6 +9,7 @@ from small_weights import publish
 
 from affectstore.cli.main import main
 from affectstore.digest import digest_file
+from affectstore.models.base import ENCODERS
 from affectstore.weights.hub import KNOWN as MODELS
 from affectstore.weights.known import KNOWN
 
@@ -30,8 +31,11 @@ def test_everything_known_is_listed(folder: Path, capsys: pytest.CaptureFixture[
             assert known.url in out
             assert known.licence in out
     assert "looked for in: weights, " in out
-    for model in MODELS:
-        line_of(out, model)
+    for model, published in MODELS.items():
+        assert published.used_by in line_of(out, model)
+    asked_for = {*(known.used_by for known in KNOWN.values()), *(model.used_by for model in MODELS.values())}
+    for encoder in (name for name in ENCODERS.names() if hasattr(ENCODERS.load(name), "weights_digest")):
+        assert [words for words in asked_for if words.startswith(f"{encoder} with `weights: ")], encoder
     assert "DEEPFACE_HOME/.deepface/weights" in out
 
 
@@ -46,6 +50,18 @@ def test_states(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     publish(monkeypatch, NAME, sha256=digest)
     assert main(["weights", "--paranoid"]) == 0
     assert line_of(capsys.readouterr().out, NAME).split()[-3:] == ["verified", digest[:12], f"weights/{NAME}"]
+
+
+def test_a_model_of_which_no_digest_is_known_is_here(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "google/vit-base-patch16-224-in21k"
+    model = folder / name.replace("/", "--")
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(b"numbers")
+    assert main(["weights"]) == 0
+    digest = digest_file(model / "model.safetensors")
+    found = line_of(capsys.readouterr().out, name).split()[-3:]
+    assert found == ["here", digest[:12], str(Path("weights", model.name))]
 
 
 def test_fetching(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from affectstore.models.encoders._masked import backwards, zeroed
+from affectstore.models.layers.masked import backwards, zeroed
 
 
-class Layer(nn.Module):
+class LSTMLayer(nn.Module):
     """One LSTM that reads forwards, and maybe one that reads backwards.
 
     The latter reads each clip's own steps in reverse order instead of a packed sequence: on a CPU a training
@@ -44,7 +44,7 @@ class LSTM(nn.Module):
     def __init__(self, columns: int, hidden: int, layers: int, *, both: bool, dropout: float):
         super().__init__()
         given = 2 * hidden if both else hidden
-        self.layers = nn.ModuleList(Layer(given if k else columns, hidden, both) for k in range(layers))
+        self.layers = nn.ModuleList(LSTMLayer(given if k else columns, hidden, both) for k in range(layers))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def mean(sequence: Tensor, mask: Tensor) -> Tensor:
 
 
 def deviation(sequence: Tensor, mask: Tensor) -> Tensor:
-    """Deviation over a clip's steps, (clip, feature); never below 1e-4."""
+    """Standard deviation over a clip's steps, (clip, feature); never below 1e-4."""
     centred = zeroed(sequence - mean(sequence, mask)[:, None], mask)
     return (centred.square().sum(dim=1) / _count(mask)).clamp(min=_LEAST_VARIANCE).sqrt()
 
@@ -50,29 +50,6 @@ def backwards(sequence: Tensor, mask: Tensor) -> Tensor:
     step = torch.arange(sequence.shape[1], device=sequence.device)
     place = torch.where(mask, mask.sum(dim=1, keepdim=True) - 1 - step, step)
     return sequence.gather(1, place[..., None].expand_as(sequence))
-
-
-def spread(sequence: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each column over all steps of all clips, both (feature,).
-
-    What the sequences of a ladder are normalised by (Rasmus et al. 2015: by the batch). They belong into
-    losses and noise, in training: what a clip gives must not depend on them.
-    """
-    count = mask.sum().clamp(min=1)
-    centre = zeroed(sequence, mask).sum(dim=(0, 1)) / count
-    return centre, (zeroed(sequence - centre, mask).square().sum(dim=(0, 1)) / count).sqrt()
-
-
-def corrupted(sequence: Tensor, mask: Tensor, noise: float) -> Tensor:
-    """The sequence plus Gaussian noise, `noise` times as wide as each column spreads over the batch.
-
-    Rasmus et al. (2015) add noise to what was normalised by the batch; in units of the spread it is the
-    same for layers that are not normalised. Padding stays zero. Noise of 0 draws nothing.
-    """
-    if noise == 0:
-        return sequence
-    _, wide = spread(sequence.detach(), mask)
-    return sequence + zeroed(torch.randn_like(sequence) * (noise * wide), mask)
 
 
 def _count(mask: Tensor) -> Tensor:

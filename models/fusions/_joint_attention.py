@@ -1,4 +1,4 @@
-"""The network of the `attention` fusion."""
+"""The network of the `attention` fusion (Nagrani et al. 2021): joint attention, directly or through bottlenecks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from affectstore.models.encoders._attention import sinusoids, steps_of
-from affectstore.models.encoders._masked import zeroed
-from affectstore.models.encoders._pooling import AttentionPool
-from affectstore.models.fusions._stack import Projection, blocks
+from affectstore.models.fusions._projection import Projection
+from affectstore.models.layers.attention import steps_of
+from affectstore.models.layers.attention_pool import AttentionPool
+from affectstore.models.layers.block import Block
+from affectstore.models.layers.masked import zeroed
+from affectstore.models.layers.positions import placed
 
 if TYPE_CHECKING:
     from affectstore.models.fusions.attention import Options
@@ -19,7 +21,13 @@ _SPREAD = 0.02  # of learnt tokens at first, as in ViT
 
 
 class JointAttention(nn.Module):
-    """Modalities' sequences to logits."""
+    """Modalities' sequences to logits.
+
+    Args:
+        sizes: modality -> width of what its encoder gives.
+        classes: how many logits.
+        options: of the fusion.
+    """
 
     def __init__(self, sizes: dict[str, int], classes: int, options: Options):
         super().__init__()
@@ -29,7 +37,9 @@ class JointAttention(nn.Module):
         drawn = _SPREAD * torch.randn(options.bottlenecks, width)
         self.bottlenecks = nn.Parameter(drawn) if options.bottlenecks else None
         stacks = tuple(sizes) if options.bottlenecks else ("joint",)
-        self.blocks = nn.ModuleDict({name: blocks(width, options.layers, options) for name in stacks})
+        self.blocks = nn.ModuleDict(
+            {name: nn.ModuleList(Block(**options.block(width)) for _ in range(options.layers)) for name in stacks}
+        )
         self.dropout, self.norm = nn.Dropout(options.input_dropout), nn.LayerNorm(width)
         self.pool, self.classify = AttentionPool(width, options.pool), nn.Linear(width, classes)
 
@@ -47,7 +57,7 @@ class JointAttention(nn.Module):
 
     def _told(self, modality: str, steps: Tensor) -> Tensor:
         """Steps with their positions and modality."""
-        return self.dropout(steps + sinusoids(steps.shape[1], steps.shape[2], steps) + self.modality[modality])
+        return self.dropout(placed(steps) + self.modality[modality])
 
     def _meet(self, tokens: Tensor, steps: dict[str, Tensor], masks: dict[str, Tensor]) -> dict[str, Tensor]:
         """Steps after layers in which modalities meet in the tokens alone."""

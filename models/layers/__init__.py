@@ -1,0 +1,1 @@
+"""Building blocks that encoders and fusions share: padded sequences, attention, transformer layers, LSTMs."""
