@@ -29,9 +29,9 @@ A fusion file `models/fusions/<name>.py` declares `SPEC`, a `FusionSpec`, `Optio
   `Criterion`, None outside training: losses of its own on logits of its own go through it, as the engine's do, so
   that class weights, label smoothing, mixup and clips without labels reach them.
 
-Any fusion may declare `check(modalities, options, depths) -> str`: why it cannot fuse these modalities, or ''. `depths` is
-modality -> how many layers its encoder gives, for those that give layers. Both checks are asked of every cell before any
-job starts, and cells that `encoders` and `fusions` of an experiment make are left out where they say something.
+Any fusion may declare `check(modalities, options, depths) -> str`: why it cannot fuse these modalities, or ''. `depths`
+is modality -> how many layers its encoder gives, for those that give layers. Both checks are asked of every cell before
+any job starts, and cells that `encoders` and `fusions` of an experiment make are left out where they say something.
 
 A fusion of what encoders give may also declare
 

@@ -122,8 +122,8 @@ def check_columns(experiment: Experiment, cell: Cell, columns: Mapping[str, int]
         return ""
     listed = ", ".join(f"{feature!r} {columns[feature]}" for feature in steps)
     return (
-        f"`sharing: {cell.sharing}` is one set of weights, and its inputs differ in their numbers of columns: {listed}; "
-        "choose features with as many columns under `inputs`, or say `sharing: separate`"
+        f"`sharing: {cell.sharing}` is one set of weights, and its inputs differ in their numbers of columns: {listed}"
+        "; choose features with as many columns under `inputs`, or say `sharing: separate`"
     )
 
 

@@ -1,63 +1,120 @@
-"""docs/extending.md is true: its files, put where it says, keep their contracts and take part in a whole run."""
+"""docs/extending.md is true: in a copy of the checkout, its files, lines and commands do what the page says."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tiny_project
-import yaml
 
 import affectstore
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("extending")]
 PAGE = (tiny_project.ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([\w/]+\.py)`\n\n```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-PACKAGES = {
-    "features/audio": "affectstore.features.audio",
-    "models/encoders": "affectstore.models.encoders",
-    "models/fusions": "affectstore.models.fusions",
-    "affectstore/corpora": "affectstore.corpora",
-}
+EXPERIMENTS = dict(re.findall(r"^`([\w/]+\.yaml)`:\n\n```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+#: Lines for config.yaml: all else that is printed as YAML.
+CONFIG = [
+    text
+    for text in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    if text not in EXPERIMENTS.values()
+]
+COMMANDS = [
+    *re.findall(r"`((?:affectstore [a-z]|make )[^`]*)`", PAGE),
+    *re.findall(r"^```\n(.*)\n```$", PAGE, re.MULTILINE),
+]
+KINDS = {"features/audio", "models/encoders", "models/fusions", "affectstore/corpora"}
+#: What a checkout holds that commands of the page read.
+CHECKOUT = (
+    *("affectstore", "features", "models", "rules", "workflow", "tests", "docs"),
+    *("config.yaml", "environment.yml", "pyproject.toml", "Makefile"),
+)
+#: Clips that the page's corpus holds: twelve of its three emotions, and one that it does not know.
+LABELS = {"ANG": 4, "HAP": 4, "NEU": 4, "DIS": 1}
 
 
 @pytest.fixture(scope="module")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page's files in folders of their own, which are made part of the packages."""
-    folder = tmp_path_factory.mktemp("extended")
-    for name, text in FILES.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    lines = ["import importlib"]
-    for part, package in PACKAGES.items():
-        lines.append(f"importlib.import_module({package!r}).__path__.append({str(folder / part)!r})")
-    (folder / "hook").mkdir()
-    (folder / "hook" / "sitecustomize.py").write_text("\n".join(lines) + "\n")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout to which all that the page prints was added."""
+    folder = tmp_path_factory.mktemp("extended") / "checkout"
+    folder.mkdir()
+    for name in CHECKOUT:
+        source = tiny_project.ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "out"))
+        else:
+            shutil.copyfile(source, folder / name)
+    for part in ("features", "models"):  # links that `make` makes
+        if not (folder / "affectstore" / part).is_symlink():
+            (folder / "affectstore" / part).symlink_to(Path("..", part))
+    for name, text in {**FILES, **EXPERIMENTS}.items():
+        assert not (folder / name).exists()
+        (folder / name).write_text(text, encoding="utf-8")
+    config = (folder / "config.yaml").read_text(encoding="utf-8")
+    for block in CONFIG:
+        for key, lines in re.findall(r"^(\w+):\n((?:  .*\n)+)", block, re.MULTILINE):
+            assert config.count(f"\n{key}:\n") == 1
+            config = config.replace(f"\n{key}:\n", f"\n{key}:\n{lines}")
+    (folder / "config.yaml").write_text(config, encoding="utf-8")
     return folder
 
 
-def python(folder: Path, cwd: Path, *arguments: str) -> str:
+@pytest.fixture(scope="module")
+def drawn(checkout: Path) -> Path:
+    """The same after `affectstore run few/loudness`; the folder that AFFECTSTORE_DATA names lies beside it."""
+    said(checkout, "affectstore run few/loudness")
+    left = Counter(LABELS)
+    for clip in sorted((checkout / "results/corpora/few/video").glob("*.mp4")):
+        speaker, sentence, label, _ = clip.stem.split("_")
+        if left[label]:
+            left[label] -= 1
+            target = checkout.parent / "data/my-corpus" / speaker / f"{label}_{sentence}.mp4"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(clip, target)
+    assert not +left
+    return checkout
+
+
+def said(checkout: Path, command: str, status: int = 0) -> str:
+    """Run a command of the page in the copy; what it says."""
+    assert command in COMMANDS
+    program, *arguments = shlex.split(command.replace("$AFFECTSTORE_DATA", str(checkout.parent / "data")))
+    if program == "make":
+        lines = (checkout / "Makefile").read_text().split(f"\n{arguments[0]}:")[1].splitlines()[1:2]
+        (program, *arguments) = shlex.split(lines[0].strip().removeprefix("$(BIN)/"))
+        assert (program, arguments.pop(0)) == ("python", "-m")
+    else:
+        arguments.insert(0, program)
+    return python(checkout, *arguments, status=status)
+
+
+def python(checkout: Path, module: str, *arguments: str, status: int = 0) -> str:
+    """Run a module in the copy, with the copy's packages."""
+    data = os.fspath(checkout.parent / "data")
     done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=cwd,
-        env=tiny_project.environment(PYTHONPATH=str(folder / "hook")),
+        [sys.executable, "-m", module, *arguments],
+        cwd=checkout,
+        env=tiny_project.environment(PYTHONPATH=os.fspath(checkout), AFFECTSTORE_DATA=data),
         capture_output=True,
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 
 
 def test_the_page_has_one_file_of_each_kind() -> None:
-    assert {str(Path(name).parent) for name in FILES} == set(PACKAGES)
+    assert sorted(str(Path(name).parent) for name in FILES) == sorted(KINDS)
+    assert list(EXPERIMENTS) == ["workflow/experiments/mine.yaml"]
 
 
 def test_every_folder_that_the_page_names_is_there() -> None:
@@ -65,69 +122,75 @@ def test_every_folder_that_the_page_names_is_there() -> None:
         assert name in FILES or (tiny_project.ROOT / name).exists(), name
 
 
-def test_the_files_are_in_the_house_style(extended: Path) -> None:
-    config = str(tiny_project.ROOT / "pyproject.toml")
+def test_every_command_that_the_page_names_is_run_here() -> None:
+    here = Path(__file__).read_text(encoding="utf-8")
+    for command in COMMANDS:
+        if command != "affectstore check folder ROOT":  # of another page: tests/corpora/test_folder_corpus.py
+            assert f'"{command}"' in here or command.startswith("pytest "), command
+
+
+def test_the_files_are_in_the_house_style(checkout: Path) -> None:
     for command in (["check"], ["format", "--check"]):
-        python(extended, extended, "-m", "ruff", *command, "--config", config, "features", "models", "affectstore")
+        python(checkout, "ruff", *command, *FILES)
 
 
-@pytest.mark.parametrize(
-    ("contract", "name"),
-    [
-        ("features/test_extractor_contract.py", "loudness"),
-        ("models/test_model_contracts.py", "mean_cnn"),
-        ("models/test_model_contracts.py", "modality_gate"),
-        ("corpora/test_corpus_contract.py", "my-corpus"),
-    ],
-)
-def test_they_keep_the_contracts(contract: str, name: str, extended: Path, tmp_path: Path) -> None:
-    arguments = ("-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'contract'}", "-k", name)
-    said = python(extended, tiny_project.ROOT, *arguments, f"tests/{contract}")
-    assert int(re.search(r"(\d+) passed", said)[1]) >= 2, said
+def test_they_keep_the_contracts(checkout: Path, tmp_path: Path) -> None:
+    (command,) = (command for command in COMMANDS if command.startswith("pytest "))
+    folder = shlex.quote(os.fspath(tmp_path / "contract"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTEST_ADDOPTS", f"-p no:cacheprovider -m 'not realdata' -rp --basetemp={folder}")
+        lines = said(checkout, command).splitlines()
+    passed = [line.removeprefix("PASSED ") for line in lines if line.startswith("PASSED ")]
+    for name in ("loudness", "mean_cnn", "modality_gate", "my-corpus"):
+        assert sum(name in line for line in passed) >= 4, (name, passed)
+    for file in ("test_model_contracts", "test_matrix_training", "test_training_contracts", "test_engine_contracts"):
+        for name in ("mean_cnn", "modality_gate"):
+            assert any(file in line and name in line for line in passed), (file, name)
 
 
-def test_they_take_part_in_a_run(extended: Path, tmp_path: Path) -> None:
-    from affectstore.corpora import synthetic
+def test_the_matrix_shows_them(checkout: Path) -> None:
+    shown = said(checkout, "affectstore matrix")
+    (number,) = re.findall(r"^ *(\d+) mean_cnn \(clip\)$", shown, re.MULTILINE)
+    (row,) = re.findall(r"^modality_gate +(.*)$", shown, re.MULTILINE)
+    assert row.split() == ["x"] * len(row.split())
+    assert int(number) <= len(row.split())
 
-    blocks = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    features, corpora, experiment = (yaml.safe_load(block) for block in blocks)
-    config = {
-        "corpora": {"my-corpus": {**corpora["corpora"]["my-corpus"], "shards": 1}},
-        "features": {
-            **{name: tiny_project.CONFIG["features"][name] for name in ("audio", "frames", "mel", "mel_chunks")},
-            **features["features"],
-        },
-        "experiments": ["tiny"],
-    }
-    smaller: dict[str, Any] = {"folds": [0], "seeds": 1, "pictures": {"size_px": 32, "frames": 4, "colour": "grey"}}
-    smaller |= {"train": {"epochs": 1, "batch_size": 4}, "cells": experiment["cells"][-1:]}
-    folder = tiny_project.make_project(tmp_path / "project", config, {**experiment, **smaller})
-    synthetic.prepare(tmp_path / "drawn", {"clips": 9, "seed": 0})
-    for clip in sorted((tmp_path / "drawn/video").glob("*.mp4")):
-        speaker, sentence, label, _ = clip.stem.split("_")
-        target = tmp_path / "data/my-corpus" / speaker / f"{label}_{sentence}.mp4"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(clip, target)
-    environment = tiny_project.environment(PYTHONPATH=str(extended / "hook"), AFFECTSTORE_DATA=str(tmp_path / "data"))
-    done = subprocess.run(
-        [sys.executable, "-m", "affectstore", "run", "--cores", "2", "my-corpus", "tiny"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 3, done.stdout + done.stderr  # emotions that my corpus does not know are skipped
-    assert "unknown emotion" in (folder / "results/manifests/my-corpus.skipped.tsv").read_text()
-    table = (folder / "results/tables/tiny.md").read_text()
-    assert "mean_cnn" in table
-    assert "modality_gate" in table
-    store = affectstore.open(folder / "results/store/my-corpus")
-    fine, coarse = store["loudness"], store["loudness_coarse"]
-    assert len(fine.clip_ids) >= 3
+
+def test_they_get_into_the_docs_and_into_the_table_of_parameters(checkout: Path) -> None:
+    said(checkout, "make docs")
+    assert "`mean_cnn`" in (checkout / "docs/matrix.md").read_text()
+    assert "`modality_gate`" in (checkout / "docs/matrix.md").read_text()
+    options = (checkout / "docs/config.md").read_text()
+    assert all(f"### {name}\n" in options for name in ("loudness", "my-corpus"))
+    (line,) = re.findall(r"^```python\n(    \(.*\),\n)```$", PAGE, re.MULTILINE)
+    table = checkout / "tests/models/test_encoder_counts.py"
+    table.write_text(table.read_text().replace("\n    (", f"\n{line}    (", 1))
+    python(checkout, "pytest", "-p", "no:cacheprovider", os.fspath(table), "tests/config/test_config_docs.py")
+
+
+def test_loudness_is_in_the_store(drawn: Path) -> None:
+    (reader,) = re.findall(r"`affectstore\.open\(\"(.*?)\"\)\[\"loudness\"\]`", PAGE)
+    fine = affectstore.open(drawn / reader)["loudness"]
+    assert len(fine.clip_ids) == 24
     for clip_id in fine.clip_ids:
-        values = fine[clip_id]
-        assert values.shape[1:] == (1,)
-        assert values.max() <= 0
-        power = 10 ** (values[: 10 * len(coarse[clip_id]), 0].reshape(-1, 10).astype(np.float64) / 10)
-        np.testing.assert_allclose(10 * np.log10(power.mean(axis=1)), coarse[clip_id][:, 0], atol=0.2)
+        assert fine[clip_id].shape[1:] == (1,)
+        assert fine[clip_id].max() <= 0
+
+
+def test_the_corpus_is_looked_at(drawn: Path) -> None:
+    shown = said(drawn, "affectstore check my-corpus $AFFECTSTORE_DATA/my-corpus", status=3)
+    assert "My corpus: eight colleagues" in shown
+    assert "unknown emotion 'DIS'" in shown
+
+
+def test_all_of_them_are_in_one_table(drawn: Path) -> None:
+    said(drawn, "affectstore run mine", status=3)
+    assert "unknown emotion 'DIS'" in (drawn / "results/manifests/my-corpus.skipped.tsv").read_text()
+    table = (drawn / "results/tables/mine.md").read_text()
+    assert all(name in table for name in ("mean_cnn", "modality_gate", "linear_svm"))
+    metrics = pd.read_parquet(drawn / "results/metrics/mine.parquet")
+    assert metrics["cell"].nunique() == 4
+    store = affectstore.open(drawn / "results/store/my-corpus")
+    fine = store["loudness"]
+    assert len(fine.clip_ids) == 12
+    assert np.isfinite(np.concatenate([fine[clip_id] for clip_id in fine.clip_ids])).all()

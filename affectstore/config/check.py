@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 
-from affectstore.config.experiment import Experiment
+from affectstore.config.experiment import Cell, Experiment
 from affectstore.config.messages import validated
 from affectstore.config.resolve import Resolved
 from affectstore.corpora.base import CORPORA

@@ -104,7 +104,7 @@ class Training(Settings):
     modality_dropout: _Rate | dict[Literal["audio", "vision", "text"], _Rate] = Field(
         default=0.0,
         description="Probability that a training clip comes without a modality (set to zero), one for all or one each; "
-        "a clip that would lose them all loses none.",
+        "a clip that would lose them all loses none, so cells of one modality have no part in it.",
     )
     balance: Literal["none", "ogm_ge", "g_blending"] = Field(
         default="none",

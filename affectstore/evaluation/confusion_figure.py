@@ -71,9 +71,12 @@ def _matrix(axis: Axes, row: Row, classes: tuple[str, ...]) -> None:
         for j in range(len(classes)):
             dark = share[i, j] > 0.42
             percent = f"{100 * share[i, j]:.0f}" if totals[i] else "–"
-            axis.text(j, i - 0.1, percent, ha="center", va="center", fontsize=7.5, color=_ON_DARK if dark else INK)
+            ink = _ON_DARK if dark else INK
+            shown = axis.text(j, i - 0.1, percent, ha="center", va="center", fontsize=7.5, color=ink)
             quiet = "#dfe9f2" if dark else "#4d5661"
-            axis.text(j, i + 0.27, f"{counts[i, j]:.0f}", ha="center", va="center", fontsize=5, color=quiet)
+            count = axis.text(j, i + 0.27, f"{counts[i, j]:.0f}", ha="center", va="center", fontsize=5, color=quiet)
+            for text in (shown, count):
+                text.set_in_layout(False)  # inside the axes: measuring it would only take time
     axis.set_xticks(range(len(classes)), classes, fontsize=7, rotation=90 if max(map(len, classes)) > 4 else 0)
     axis.set_yticks(range(len(classes)), classes, fontsize=7)
     axis.tick_params(length=0)

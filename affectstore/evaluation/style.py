@@ -20,6 +20,8 @@ SIDE_COLOURS = {"train": "#56b4e9", "val": "#d55e00"}
 #: Text and lines; the report exchanges these, and no other colours, for those of its theme.
 INK, QUIET, GRID, PAPER = "#1d2127", "#6a727c", "#d9dde2", "#ffffff"
 
+_MARGIN_IN = 0.08
+
 _SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "affectstore",
     "svg.fonttype": "path",
@@ -66,6 +68,10 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     Returns:
         The two paths.
     """
+    # Laid out and measured once, not again for each file: with a panel a row that takes longer than drawing.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    around = figure.get_tightbbox().padded(_MARGIN_IN)
     paths = folder / f"{name}.svg", folder / f"{name}.png"
     for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):
         content = io.BytesIO()
@@ -75,8 +81,7 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
             dpi=160,
             metadata=metadata,
             facecolor="white",
-            bbox_inches="tight",
-            pad_inches=0.08,
+            bbox_inches=around,
         )
         write_if_changed(path, content.getvalue())
     return paths

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from affectstore.files import write_atomic
 from affectstore.models.baselines.base import BASELINES
 from affectstore.models.classical.recipe import BaselineRecipe
 from affectstore.models.classical.vectors import ClipVectors, ColumnScale, examples
-from affectstore.models.engine.saved import RECIPE, WEIGHTS
+from affectstore.models.engine.saved import WEIGHTS, read_record, write_record
 
 
 @dataclass(frozen=True)
@@ -44,30 +43,32 @@ class FittedBaseline:
         return module.probabilities(self.state, given.ids, given.x).astype(np.float32)
 
 
-def save_baseline(folder: Path, fitted: FittedBaseline) -> None:
-    """Write a fitted baseline."""
+def save_baseline(folder: Path, fitted: FittedBaseline, digests: Mapping[str, str]) -> None:
+    """Write a fitted baseline, and the digests of what it follows from."""
     arrays = {f"state.{name}": value for name, value in fitted.state.items()}
     for modality, scale in fitted.scales.items():
         arrays |= {f"mean.{modality}": scale.mean, f"std.{modality}": scale.std}
-    record = {"format": 1, "recipe": fitted.recipe.model_dump(mode="json")}
+    record = {"format": 1, "digests": dict(digests), "recipe": fitted.recipe.model_dump(mode="json")}
     write_atomic(folder / WEIGHTS, save({name: np.asarray(value, order="C") for name, value in arrays.items()}))
-    write_atomic(folder / RECIPE, (json.dumps(record, indent=1) + "\n").encode())
+    write_record(folder, record)
 
 
-def load_baseline(folder: Path) -> FittedBaseline:
+def load_baseline(folder: Path, expected: Mapping[str, str] | None = None) -> FittedBaseline:
     """A fitted baseline.
 
     Args:
         folder: of one run: results/runs/{experiment}/{cell}/{fold}/{seed}.
+        expected: digests of what it must have been fitted on (settings, split, features and so on); none: anything.
 
     Raises:
         StoreError: the folder holds no fitted baseline.
+        StaleError: it was fitted on something else than expected, or does not say on what.
 
     Example:
         >>> fitted = load_baseline(Path("results/runs/plain/linear_svm-audio/0/0"))  # doctest: +SKIP
     """
     try:
-        recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))["recipe"]
+        recipe = read_record(folder, expected)["recipe"]
         arrays = load_file(folder / WEIGHTS)
     except FileNotFoundError as error:
         raise StoreError(f"{folder} holds no fitted baseline: {error.filename} is missing") from None

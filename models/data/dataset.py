@@ -1,4 +1,4 @@
-"""The clips of one side of a fold, resident in memory: every picture is read and scaled once."""
+"""The clips of one side of a fold, in memory or on the GPU: every picture is read and scaled once."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from affectstore.models.engine.loss import UNLABELLED
 from affectstore.models.recipe import Recipe
 
 _MEMORY_SHARE = 0.5  # of what is free: the rest is for the network and its gradients
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,17 @@ def unusable(store: Any, features: Iterable[str], clip_ids: Iterable[str]) -> di
     return reasons
 
 
-def load_clips(store: Any, recipe: Recipe, table: pd.DataFrame, folder: Path) -> ClipSet:
+def load_clips(
+    store: Any,
+    recipe: Recipe,
+    table: pd.DataFrame,
+    folder: Path,
+    device: torch.device = _CPU,
+    resident: bool = False,
+) -> ClipSet:
     """Read the features of some clips; pictures are scaled, rows of sequences pooled.
+
+    Pictures go to the device clip by clip as they are stored, are scaled there, and stay there or come back.
 
     An image is the middle row of its feature; a clip is `pictures.frames` frames, evenly spread where
     the feature has more rows, zero-padded where it has less. The steps of a sequence may come behind an array
@@ -120,6 +130,8 @@ def load_clips(store: Any, recipe: Recipe, table: pd.DataFrame, folder: Path) ->
         table: columns clip_id, speaker and label (NA where a clip has none); every clip usable.
         folder: where values that do not fit into memory are kept, in files that are mapped; the caller
             removes it.
+        device: where pictures are scaled.
+        resident: whether all values stay on the device (see `bytes_of`), instead of in memory.
 
     Raises:
         TrainingError: a feature's rows are no pictures, no numbers, or not finite; or it lacks the array that is put
@@ -130,42 +142,84 @@ def load_clips(store: Any, recipe: Recipe, table: pd.DataFrame, folder: Path) ->
     known = table["label"].notna()
     places = [index[label] if has else UNLABELLED for label, has in zip(table["label"], known, strict=True)]
     labels = torch.tensor(places, dtype=torch.int64)
-    inputs = {m: _load_inputs(store, recipe, m, table["clip_id"].tolist(), folder) for m in recipe.modalities}
-    return ClipSet(table, labels, inputs, load_spans(store, recipe, table["clip_id"]))
+    home, clip_ids = device if resident else _CPU, table["clip_id"].tolist()
+    inputs: dict[str, Inputs | StepInputs] = {}
+    for modality in recipe.modalities:
+        given = recipe.given[modality]
+        path = folder / f"{modality}-{clip_ids[0]}-{len(clip_ids)}"
+        if isinstance(given, GivenSteps):
+            inputs[modality] = _load_steps(store, recipe, modality, clip_ids, given.columns, home, path)
+        else:
+            inputs[modality] = _load_pictures(store, recipe, modality, clip_ids, given.frames or 1, device, home, path)
+    return ClipSet(table, labels.to(home), inputs, load_spans(store, recipe, table["clip_id"]))
 
 
-def _load_inputs(store: Any, recipe: Recipe, modality: str, clip_ids: list[str], folder: Path) -> Inputs | StepInputs:
-    given = recipe.given[modality]
-    if isinstance(given, GivenSteps):
-        return _load_steps(store, recipe, modality, clip_ids, folder, given.columns)
-    feature = store[recipe.inputs[modality]]
-    frames = given.frames or 1
+def bytes_of(store: Any, recipe: Recipe, clip_ids: list[str]) -> int:
+    """Bytes that the values of some clips will take, without reading more than one row of each feature of pictures.
+
+    Args:
+        store, recipe: as of `load_clips`.
+        clip_ids: every clip usable.
+
+    Raises:
+        TrainingError: a feature's rows are no pictures.
+    """
+    total = 0
+    for modality, given in recipe.given.items():
+        feature = store[recipe.inputs[modality]]
+        if isinstance(given, GivenSteps):
+            steps = sum(_steps_of(feature, recipe, modality, clip_id) for clip_id in clip_ids)
+            total += steps * given.columns * _dtype_of(feature).itemsize
+        else:
+            picture = _pictures_of(store, recipe, modality, clip_ids[0], 1, _CPU)
+            total += len(clip_ids) * (given.frames or 1) * picture.numel() * picture.element_size()
+    return total
+
+
+def _load_pictures(
+    store: Any,
+    recipe: Recipe,
+    modality: str,
+    clip_ids: list[str],
+    frames: int,
+    device: torch.device,
+    home: torch.device,
+    path: Path,
+) -> Inputs:
     values, mask = torch.zeros(0), torch.zeros(len(clip_ids), frames, dtype=torch.bool)
     for k, clip_id in enumerate(clip_ids):
-        source = f"feature {recipe.inputs[modality]!r} of clip {clip_id!r}"
-        chosen = to_pictures(feature.take(clip_id, spread(feature.rows(clip_id), frames)), recipe.pictures, source)
+        chosen = _pictures_of(store, recipe, modality, clip_id, frames, device)
         if k == 0:
             shape = (len(clip_ids), chosen.shape[1], frames, *chosen.shape[2:])
-            values = _allocate(shape, chosen.dtype, folder / f"{modality}-{clip_ids[0]}-{len(clip_ids)}")
+            values = _allocate(shape, chosen.dtype, home, path)
         values[k, :, : len(chosen)] = chosen.transpose(0, 1)
         mask[k, : len(chosen)] = True
-    return Inputs(values, mask)
+    return Inputs(values, mask.to(home))
+
+
+def _pictures_of(store: Any, recipe: Recipe, modality: str, clip_id: str, frames: int, device: torch.device) -> Tensor:
+    feature = store[recipe.inputs[modality]]
+    rows = feature.take(clip_id, spread(feature.rows(clip_id), frames))
+    return to_pictures(rows, recipe.pictures, f"feature {recipe.inputs[modality]!r} of clip {clip_id!r}", device)
+
+
+def _steps_of(feature: Any, recipe: Recipe, modality: str, clip_id: str) -> int:
+    rows = feature.rows(clip_id)
+    return -(-rows // pooling(rows, recipe.sequences, modality)) + (modality in recipe.sequences.first)
+
+
+def _dtype_of(feature: Any) -> torch.dtype:
+    """What steps are kept as."""
+    return torch.float16 if feature.spec.dtype == "float16" else torch.float32
 
 
 def _load_steps(
-    store: Any, recipe: Recipe, modality: str, clip_ids: list[str], folder: Path, columns: int
+    store: Any, recipe: Recipe, modality: str, clip_ids: list[str], columns: int, home: torch.device, path: Path
 ) -> StepInputs:
     feature, settings = store[recipe.inputs[modality]], recipe.sequences
     first = settings.first.get(modality)  # type: ignore[call-overload]
-
-    def steps_of(clip_id: str) -> int:
-        rows = feature.rows(clip_id)
-        return -(-rows // pooling(rows, settings, modality)) + (first is not None)
-
-    edges = np.cumsum([0, *(steps_of(clip_id) for clip_id in clip_ids)])
-    dtype = torch.float16 if feature.spec.dtype == "float16" else torch.float32
-    shape = (int(edges[-1]), columns)
-    values = _allocate(shape, dtype, folder / f"{modality}-{clip_ids[0]}-{len(clip_ids)}")
+    edges = np.cumsum([0, *(_steps_of(feature, recipe, modality, clip_id) for clip_id in clip_ids)])
+    values = _allocate((int(edges[-1]), columns), _dtype_of(feature), home, path)
     for clip_id, begin, end in zip(clip_ids, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         source = f"feature {recipe.inputs[modality]!r} of clip {clip_id!r}"
         steps = to_steps(feature[clip_id], settings, source, modality)
@@ -175,10 +229,12 @@ def _load_steps(
     return StepInputs(values, torch.from_numpy(edges))
 
 
-def _allocate(shape: tuple[int, ...], dtype: torch.dtype, path: Path) -> Tensor:
-    """Zeros in memory, or in a mapped file where they would fill more than half of it."""
+def _allocate(shape: tuple[int, ...], dtype: torch.dtype, home: torch.device, path: Path) -> Tensor:
+    """Zeros on a GPU or in memory, or in a mapped file where they would fill more than half of that."""
     import psutil
 
+    if home.type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=home)
     numpy_dtype = torch.zeros(0, dtype=dtype).numpy().dtype
     if int(np.prod(shape)) * numpy_dtype.itemsize < _MEMORY_SHARE * psutil.virtual_memory().available:
         return torch.zeros(shape, dtype=dtype)

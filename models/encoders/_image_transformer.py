@@ -7,7 +7,7 @@ beside (a pooler, a token that masks patches) has no part in the vector and neve
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -70,29 +70,31 @@ def drawn(config: Any) -> nn.Module:
     """
     from transformers import MODEL_MAPPING, AutoModel
 
-    model = MODEL_MAPPING[type(config)] if type(config) in MODEL_MAPPING else None
+    model: Any = MODEL_MAPPING.get(type(config), None)
     if getattr(model, "main_input_name", None) != "pixel_values":
         raise ConfigError(f"a {config.model_type!r} model reads no pictures alone")
     without = {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(model).parameters else {}
     return AutoModel.from_config(config, **without)
 
 
-def unused(config: Any, shape: tuple[int, int, int], pooling: Pooling, size_px: int | None) -> tuple[str, ...]:
-    """Names of the weights that the vector of a picture does not follow from; tried out without any memory.
+def idle(network: nn.Module, shape: tuple[int, ...], pooling: Pooling, size_px: int | None) -> tuple[str, ...]:
+    """Names of the weights that the vector of a picture does not follow from.
+
+    A picture of zeros passes the network. Shapes alone (torch's device "meta") would not do: models keep indices of
+    positions from one call to the next.
 
     Args:
-        config: of the model.
-        shape: (channel, height, width).
+        network: in evaluation.
+        shape: of a picture: (channel, height, width).
         pooling, size_px: as of `vectors`.
 
     Raises:
         ConfigError: the model cannot read such pictures, or gives no such vector.
     """
-    with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.enable_grad():
-        network = drawn(config).eval()
+    config: Any = network.config
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
         try:
-            found = vectors(network, torch.zeros(1, *shape), pooling, size_px)
-            found.sum().backward()
+            vector = vectors(network, torch.zeros(1, *shape), pooling, size_px)
         except ConfigError:
             raise
         except Exception as error:  # a forward pass fails in any way
@@ -100,11 +102,19 @@ def unused(config: Any, shape: tuple[int, int, int], pooling: Pooling, size_px: 
             raise ConfigError(
                 f"a {config.model_type!r} model cannot read pictures of {pictures} as one vector: {_first(error)}"
             ) from error
-    if tuple(found.shape) != (1, width_of(config)):
+    if tuple(vector.shape) != (1, width_of(config)):
         raise ConfigError(
-            f"a {config.model_type!r} model of width {width_of(config)} gives {tuple(found.shape)[1:]} a picture"
+            f"a {config.model_type!r} model of width {width_of(config)} gives {tuple(vector.shape)[1:]} a picture"
         )
-    return tuple(name for name, p in network.named_parameters() if p.grad is None)
+    steps: list[Any] = [vector.grad_fn]
+    seen, reached = set(), set()
+    while steps:
+        step = steps.pop()
+        if step is not None and step not in seen:
+            seen.add(step)
+            reached.add(id(getattr(step, "variable", None)))  # where a gradient ends: the weights that it is for
+            steps += [before for before, _ in step.next_functions]
+    return tuple(name for name, parameter in network.named_parameters() if id(parameter) not in reached)
 
 
 def begin(network: nn.Module, name: ModelName, channels: int, may_lack: tuple[str, ...]) -> None:
@@ -119,9 +129,11 @@ def begin(network: nn.Module, name: ModelName, channels: int, may_lack: tuple[st
     Raises:
         ConfigError: the model is not here (the message says how to get it), or its weights are not of this network.
     """
-    from transformers import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING
+    from transformers import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING as CLASSIFIERS
 
-    classifies = type(network.config) in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING
+    # A classifier's weights are found with and without its prefix. Of several classes (DeiT) none is meant.
+    kind: Any = type(network.config)
+    classifies = kind in CLASSIFIERS and not isinstance(CLASSIFIERS[kind], tuple)
     auto = "AutoModelForImageClassification" if classifies else "AutoModel"
     model = load_model(auto, find_model(name), may_lack=("classifier.", "fc_norm.", "pooler.", *may_lack))
     theirs = getattr(model.config, "num_channels", _COLOURS)
@@ -160,7 +172,7 @@ def vectors(network: nn.Module, pictures: Tensor, pooling: Pooling, size_px: int
     return _pooled(network, network(pixel_values=pictures, **further).last_hidden_state, pooling, pictures.shape[-2:])
 
 
-def _pooled(network: nn.Module, states: Tensor, pooling: Pooling, size: tuple[int, int]) -> Tensor:
+def _pooled(network: nn.Module, states: Tensor, pooling: Pooling, size: Sequence[int]) -> Tensor:
     """States (clip, token, feature) or (clip, feature, height, width) to vectors (clip, feature)."""
     config: Any = network.config
     first = states.dim() == 3 and any(name.endswith(_CLASS_TOKENS) for name, _ in network.named_parameters())

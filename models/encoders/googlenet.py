@@ -58,8 +58,8 @@ def check(given: Given, _options: Options) -> str:
     if min(given.height_px, given.width_px) >= _SMALLEST_PX:
         return ""
     return (
-        f"googlenet needs pictures of {_SMALLEST_PX} px or more each way, not {given.height_px}x{given.width_px}; raise "
-        "`pictures.size_px`"
+        f"googlenet needs pictures of {_SMALLEST_PX} px or more each way, not {given.height_px}x{given.width_px}; "
+        "raise `pictures.size_px`"
     )
 
 

@@ -3,13 +3,13 @@
 `weights` names a model by its id on the Hugging Face hub, or a folder: any that reads pictures and gives the states of
 its last layer (ViT, DeiT, BEiT, DINOv2, Swin, ...). Its sizes are those of its config.json; a size that is set too must
 agree, but for `size_px`, to which positions are interpolated. The shared-encoder study on CREMA-D (seed 001) used
-google/vit-base-patch16-224-in21k, whose sizes are those of `random`: about 85.8 million parameters, newly drawn. Another
-network is drawn anew where `architecture` holds what a config.json would.
+google/vit-base-patch16-224-in21k, whose sizes are those of `random`: about 85.8 million parameters, newly drawn.
+Another network is drawn anew where `architecture` holds what a config.json would.
 
 The vector is what became of the class token, after the last normalisation; of a model without one (Swin), or with
-`pooling: mean`, the mean of the patches. Pictures of another size, and joined ones (448x224), are scaled to the model's,
-as in the study. The first layer reads any number of channels: from published weights it is adapted where there are not
-three.
+`pooling: mean`, the mean of the patches. Pictures of another size, and joined ones (448x224), are scaled to the
+model's, as in the study. The first layer reads any number of channels: from published weights it is adapted where there
+are not three.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Options(Settings):
     revision: str | None = Field(default=None, description="Branch, tag or commit of an id; none for its main branch.")
     architecture: dict[str, Any] | None = Field(
         default=None,
-        description="What the config.json of the model says (`{model_type: swin, ...}`); none: that of `weights`, or of "
-        "ViT where they are `random`.",
+        description="What the config.json of the model says (`{model_type: swin, ...}`); none: that of `weights`, or "
+        "of ViT where they are `random`.",
     )
     pooling: Literal["auto", "cls", "mean"] = Field(
         default="auto",
@@ -164,7 +164,9 @@ def check(_given: Given, options: Options) -> str:
     if options.weights == "random":
         if "model_type" in (options.architecture or {}):
             return _contradiction(options, _architecture(options), whole=False)
-        return "`architecture` of encoder 'pt_vit' has no `model_type`, such as `vit`, `deit`, `beit`, `dinov2` or `swin`"
+        return (
+            "`architecture` of encoder 'pt_vit' has no `model_type`, such as `vit`, `deit`, `beit`, `dinov2` or `swin`"
+        )
     try:
         entries = _published(options)
     except ConfigError:  # told with the digest of the weights, of the cells that need them
@@ -201,14 +203,14 @@ def weights(given: Given, options: Options) -> nn.Module:
     config = transformer.configuration(_architecture(options), given.channels)
     if reason := _contradiction(options, config.to_dict(), whole=True):
         raise ConfigError(reason)
-    idle: tuple[str, ...] = ()
-    if not _is_plain(options):
-        idle = transformer.unused(config, given.shape, options.pooling, options.size_px)  # type: ignore[arg-type]
     network = transformer.drawn(config)
-    if options.weights != "random":
-        transformer.begin(network, ModelName(options.weights, options.revision), given.channels, idle)
-    for name, parameter in network.named_parameters():
-        parameter.requires_grad_(parameter.requires_grad and name not in idle)
+    if not _is_plain(options):
+        idle = transformer.idle(network.eval(), given.shape, options.pooling, options.size_px)
+        if options.weights != "random":
+            transformer.begin(network, ModelName(options.weights, options.revision), given.channels, idle)
+        for name in idle:
+            network.get_parameter(name).requires_grad_(False)
+        network.train()
     return nn.ModuleDict({"vit": network})
 
 

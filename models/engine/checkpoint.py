@@ -81,16 +81,23 @@ def load_checkpoint(
 ) -> tuple[Progress, dict[str, Tensor]] | None:
     """Put model, optimiser and random generators where the checkpoint left them.
 
+    A checkpoint of another run, or one that cannot be read, is refused: a line says why, and it is removed.
+
     Returns:
         The progress and the best weights so far; None where there is no checkpoint of this very run.
     """
+    tensors: dict[str, Tensor] = {}
     try:
         record = json.loads((folder / _STATE).read_text(encoding="utf-8"))
         progress = record["progress"]
-        tensors = load_file(folder / record["tensors"]) if progress["run"] == dict(run) else None
-    except (OSError, ValueError, KeyError, SafetensorError):
-        tensors = None  # none, or not readable: the run starts anew
-    if tensors is None:
+        refused = _difference(progress["run"], run)
+        if not refused:
+            tensors = load_file(folder / record["tensors"])
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        refused = f"cannot be read ({error})" if (folder / _STATE).exists() else ""
+    if not tensors:
+        if refused:
+            print(f"checkpoint {folder} {refused}: it is removed, and the run starts anew", flush=True)
         drop_checkpoint(folder)
         return None
     model.load_state_dict(_under(tensors, "model."))
@@ -110,6 +117,13 @@ def load_checkpoint(
     progress["best_score"] = tuple(progress["best_score"])
     progress["history"] = tuple(progress["history"])
     return Progress(**progress), _under(tensors, "best.")
+
+
+def _difference(found: Mapping[str, str], run: Mapping[str, str]) -> str:
+    """What a checkpoint is of that the run is not, or ''."""
+    parts = [part for part in {**run, **found} if found.get(part) != run.get(part)]
+    said = (f"another {part} ({str(found.get(part))[:12]}, here it is {str(run.get(part))[:12]})" for part in parts)
+    return f"is of {', '.join(said)}" if parts else ""
 
 
 def drop_checkpoint(folder: Path) -> None:

@@ -27,7 +27,7 @@ from affectstore.models.engine.modality_dropout import drop_modalities
 from affectstore.models.engine.ogm_ge import certainty, coefficients, modulate
 from affectstore.models.engine.order import batches
 from affectstore.models.engine.processes import mean_of, own_rows, sum_of
-from affectstore.models.engine.read_ahead import read_ahead
+from affectstore.models.engine.read_ahead import made
 from affectstore.models.engine.schedule import rate_of
 from affectstore.models.network import Network
 from affectstore.models.units import labels_of_units
@@ -115,8 +115,7 @@ def _read(trainee: Trainee, epoch: int) -> Iterator[tuple[np.ndarray, Batch]]:
         augmenter = Augmenter(settings.augment, Draws(trainee.seed, epoch, number))
         return make_batch(clips, order[number], trainee.network.recipe, trainee.scales, device, augmenter)
 
-    ahead = device.type == "cuda" and clips.labels.device != device
-    yield from zip(order, read_ahead(make, range(len(order))) if ahead else map(make, range(len(order))), strict=True)
+    yield from zip(order, made(make, range(len(order)), clips, device), strict=True)
 
 
 def _step(

@@ -23,9 +23,9 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from affectstore.models.data.batch import make_batch
 from affectstore.models.data.dataset import ClipSet
 from affectstore.models.data.scale import Scale
+from affectstore.models.engine.read_ahead import all_batches
 
 #: Head of the fusion, beside one a modality.
 JOINT = "joint"
@@ -50,8 +50,7 @@ def measured(
     model.eval()
     sums: dict[str, float] = {}
     with torch.inference_mode():
-        for start in range(0, len(clips), batch_size):
-            batch = make_batch(clips, range(start, min(start + batch_size, len(clips))), model.recipe, scales, device)
+        for batch in all_batches(clips, model.recipe, scales, batch_size, device):
             output = model(batch.values, batch.masks, None, True, batch.spans)
             for head, logits in {JOINT: output.logits, **output.scores}.items():
                 summed = F.cross_entropy(logits.double(), batch.labels, reduction="sum").item()

@@ -25,7 +25,7 @@ import pandas as pd
 from affectstore.files import write_atomic
 from affectstore.models.base import TrainingError
 from affectstore.models.engine.choose import choose
-from affectstore.models.engine.saved import RECIPE, WEIGHTS
+from affectstore.models.engine.saved import RECIPE, WEIGHTS, restamp
 from affectstore.models.engine.trainer import Trainer
 from affectstore.models.engine.written import HISTORY, begin_run, finish_run, is_complete, read_facts
 from affectstore.models.grid import Combination
@@ -193,10 +193,12 @@ def _finish(job: GridJob, trainer: Trainer | None, choice: _Choice) -> None:
         if seed not in choice.predicted:
             facts = read_facts(folder) or {}
             if facts["digests"] != dict(digests) or facts["grid"] != said:
+                restamp(folder, digests)
                 finish_run(folder, {**facts, "digests": dict(digests), "grid": said})
             print(f"{job.where} seed {seed}: reused", flush=True)
         elif trainer is not None:
             facts = _predict(job, trainer, choice.k, seed)
+            restamp(folder, digests)
             finish_run(folder, {**facts, "digests": dict(digests), "grid": said})
             print(f"{job.where} seed {seed}: {facts['n']['test']} clips tested", flush=True)
     _write_table(job, choice.k)

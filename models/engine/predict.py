@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from affectstore.models.base import TrainingError
-from affectstore.models.data.batch import make_batch
 from affectstore.models.data.dataset import ClipSet
 from affectstore.models.data.scale import Scale
+from affectstore.models.engine.read_ahead import all_batches
 from affectstore.models.units import labels_of_units
 
 
@@ -42,13 +42,11 @@ def logits_of(
     model.eval()
     parts = []
     with torch.inference_mode():
-        for start in range(0, len(clips), batch_size):
-            index = range(start, min(start + batch_size, len(clips)))
-            batch = make_batch(clips, index, model.recipe, scales, device)
+        for batch in all_batches(clips, model.recipe, scales, batch_size, device):
             if without is not None:
                 batch = batch.lacking(without) if absent else batch.without(without)
             logits = model(batch.values, batch.masks, spans=batch.spans).logits.float().cpu()
-            parts.append(logits.unflatten(0, (-1, len(index))))  # (1 or modality, clip, class)
+            parts.append(logits.unflatten(0, (-1, len(batch.labels))))  # (1 or modality, clip, class)
     logits = torch.cat(parts, dim=1)
     broken = (~logits.isfinite().all(dim=2).all(dim=0)).nonzero().flatten().tolist()
     if broken:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from affectstore.models.data.scale import Scale
 from affectstore.models.engine.checkpoint import drop_checkpoint
 from affectstore.models.engine.conditions import predictions_of
 from affectstore.models.engine.fit import Fitted, fit, lay_out
+from affectstore.models.engine.machine import cpu_name
 from affectstore.models.engine.saved import load_model, save_model
 from affectstore.models.engine.settle import settle
 from affectstore.models.engine.start import start_from, states_of, teacher_logits
@@ -76,6 +76,7 @@ def train_seed(
     """
     start = time.perf_counter()
     begin_run(folder)
+    _forget_peak(fabric.device)
     trained = _train(data, fabric, seed, folder, digests)
     if trained is None:
         return None
@@ -98,8 +99,7 @@ def train_trial(
     """
     start = time.perf_counter()
     begin_run(folder)
-    if fabric.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(fabric.device)  # the combination before this one may be larger
+    _forget_peak(fabric.device)
     trained = _train(data, fabric, seed, folder, digests)
     if trained is None:
         return None
@@ -158,7 +158,7 @@ def _train(
         return None
     network.load_state_dict(fitted.state)
     settle(network, sets.get("val"), data.scales, data.settings.batch_size, fabric.device)
-    save_model(folder, data.recipe, data.scales, network.state_dict())
+    save_model(folder, data.recipe, data.scales, network.state_dict(), digests)
     write_history(folder, fitted.history)
     return network, fitted, _facts(data, fabric.device, seed, digests, network, fitted)
 
@@ -184,13 +184,14 @@ def _facts(
         "teachers": _said(data.teachers, seed),
         "takes": "+".join(dict.fromkeys(data.recipe.takes.values())),
         "device": device.type,
-        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name(),
         "threads": torch.get_num_threads(),
         "chosen_by": f"validation {data.settings.monitor}" if validated else "last epoch",
         "best_epoch": fitted.best_epoch,
         "epochs": len(fitted.history),
         "parameters": network.parameters_count,
         "train_s": fitted.train_s,
+        "train_ms_per_clip": 1000 * fitted.train_s / (len(fitted.history) * len(data.sets["train"])),
         "peak_mem_mb": _peak_mem_mb(device),
     }
 
@@ -203,6 +204,16 @@ def _said(sources: Mapping[str, Source], seed: int) -> dict[str, Any] | None:
     } or None
 
 
+def _forget_peak(device: torch.device) -> None:
+    """Let the peak of a GPU's memory be that of the run that begins: the one before it may have been larger."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def _peak_mem_mb(device: torch.device) -> float:
-    """Most memory in use so far: of the GPU, or of this process, in MiB."""
+    """Most memory in use, in MiB: of the GPU in this run, or of this process so far.
+
+    A process keeps what it has freed (see `keep_freed_memory`), so on the CPU no run of several in a job has a peak of
+    its own.
+    """
     return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else peak_memory_mb()

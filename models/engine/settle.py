@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import torch
 
-from affectstore.models.data.batch import make_batch
 from affectstore.models.data.dataset import ClipSet
 from affectstore.models.data.scale import Scale
+from affectstore.models.engine.read_ahead import all_batches
 from affectstore.models.network import Network
 
 
@@ -29,9 +29,7 @@ def settle(
     network.eval()
     parts: dict[str, list[torch.Tensor]] = {modality: [] for modality in network.recipe.modalities}
     with torch.inference_mode():
-        for start in range(0, len(val), batch_size):
-            index = range(start, min(start + batch_size, len(val)))
-            batch = make_batch(val, index, network.recipe, scales, device)
+        for batch in all_batches(val, network.recipe, scales, batch_size, device):
             for modality, encoded in network.encode(batch.values, batch.masks).items():
                 parts[modality].append(encoded.vector.float())
     network.settle({modality: torch.cat(vectors).clone() for modality, vectors in parts.items()}, val.labels.to(device))

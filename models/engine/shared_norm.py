@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.distributed import all_reduce
 
-
-class _Sum(torch.autograd.Function):
-    """The sum over all processes: what each of them gives has a part in what every one of them goes on with."""
-
-    @staticmethod
-    def forward(_context: Any, values: Tensor) -> Tensor:
-        summed = values.clone(memory_format=torch.contiguous_format)
-        all_reduce(summed)
-        return summed
-
-    @staticmethod
-    def backward(_context: Any, gradient: Tensor) -> Tensor:
-        summed = gradient.clone(memory_format=torch.contiguous_format)
-        all_reduce(summed)
-        return summed
-
-
-def _added(values: Tensor) -> Tensor:
-    return _Sum.apply(values)
+from affectstore.models.layers.over_processes import added
 
 
 class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -40,10 +19,10 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
         if not self.training:
             return super().forward(x)
         axes, shape = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
-        count = _added(x.new_tensor(x.numel() / x.shape[1]))
-        mean = _added(x.sum(dim=axes)) / count
+        count = added(x.new_tensor(x.numel() / x.shape[1]))
+        mean = added(x.sum(dim=axes)) / count
         apart = x - mean.view(shape)
-        variance = _added(apart.square().sum(dim=axes)) / count
+        variance = added(apart.square().sum(dim=axes)) / count
         if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             rate = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum

@@ -13,7 +13,7 @@ from affectstore.errors import IntegrityError
 from affectstore.models.base import TrainingError
 from affectstore.models.data.dataset import ClipSet
 from affectstore.models.engine.predict import logits_of
-from affectstore.models.engine.saved import WEIGHTS, load_model
+from affectstore.models.engine.saved import WEIGHTS, load_model, read_record
 from affectstore.models.network import Network
 from affectstore.models.sources import Source
 
@@ -23,10 +23,12 @@ def states_of(sources: Mapping[str, Source], seed: int) -> dict[str, dict[str, T
 
     Raises:
         IntegrityError: the weights are not those that the cell's marker names.
+        StaleError: they were trained on something else than the marker says.
     """
     states = {}
     for modality, source in sources.items():
         _verify(source, seed)
+        read_record(source.folder / str(seed), source.digests)
         start = f"encoders.{modality}."
         state = load_file(source.folder / str(seed) / WEIGHTS)
         states[modality] = {name[len(start) :]: value for name, value in state.items() if name.startswith(start)}
@@ -65,11 +67,12 @@ def teacher_logits(
 
     Raises:
         IntegrityError: the weights are not those that the cell's marker names.
+        StaleError: they were trained on something else than the marker says.
     """
     logits = {}
     for modality, source in sources.items():
         _verify(source, seed)
-        network, scales = load_model(source.folder / str(seed))
+        network, scales = load_model(source.folder / str(seed), source.digests)
         logits[modality] = logits_of(network.to(device), clips, scales, batch_size, device)
     return logits
 

@@ -26,7 +26,7 @@ from affectstore.models.check import check_cell
 from affectstore.models.classical.recipe import BaselineRecipe, baseline_recipe_of
 from affectstore.models.classical.run import FoldVectors, fit_seed, fit_trial, fold_vectors, predict_fitted
 from affectstore.models.data.batch import scales_of
-from affectstore.models.data.dataset import ClipSet, load_clips
+from affectstore.models.data.dataset import bytes_of, load_clips
 from affectstore.models.data.fold import SIDES, UNLABELLED_SIDE, FoldClips, clips_of_fold, read_split
 from affectstore.models.engine.choose import BASELINES_BY
 from affectstore.models.engine.grid import GridJob, train_grid
@@ -99,8 +99,8 @@ def train_fold(
         threads: CPU threads; none: as the environment says.
         accelerator: Fabric's: "auto", "cpu", "cuda".
         processes: how many share every batch of a network, on this machine, each on a GPU of its own or all on the
-            CPU; results are those of one process within rounding, but for what networks draw themselves (dropout) and
-            for means that a fusion takes over its batch (ladder). A baseline takes one.
+            CPU; results are those of one process within rounding, but for what networks draw themselves (dropout, the
+            noise of a ladder). A baseline takes one.
         sources: id -> what stands of it, for the cells that this one starts or learns from.
         combinations: of a cell with a grid, the digest of the settings of each combination, in their order.
 
@@ -180,7 +180,8 @@ def _network(job: _Job) -> Trainer:
         bare = clips.sides[UNLABELLED_SIDE].copy()
         bare["label"] = pd.NA
         tables["train"] = pd.concat([tables["train"], bare])
-    sets = {side: load_clips(store, recipe, table, mapped) for side, table in tables.items()}
+    resident = _fit_on(fabric.device, store, recipe, tables.values())
+    sets = {side: load_clips(store, recipe, t, mapped, fabric.device, resident) for side, t in tables.items()}
     facts = _facts(job, clips, _random_weights(store, recipe.inputs.values()))
     named = {kind: {m: job.sources[i] for m, i in ids.items()} for kind, ids in named_sources(job.cell).items()}
     data = FoldData(
@@ -193,7 +194,6 @@ def _network(job: _Job) -> Trainer:
         teachers=named.get("teachers", {}),
         missing=job.experiment.missing,
     )
-    data = _on_device(data, fabric.device)
 
     def of(one: Cell) -> FoldData:
         own = recipe_of(job.experiment, one, job.classes, columns)
@@ -273,15 +273,12 @@ def _fabric(precision: str, accelerator: str, processes: int) -> Fabric:
     return fabric
 
 
-def _on_device(data: FoldData, device: torch.device) -> FoldData:
-    """Pictures onto the GPU where they leave half of it free; else they go there batch by batch."""
+def _fit_on(device: torch.device, store: Any, recipe: Recipe, sides: Iterable[pd.DataFrame]) -> bool:
+    """Whether all values may stay on a GPU, leaving half of what is free; others go there batch by batch."""
     if device.type != "cuda":
-        return data
-    free, _ = torch.cuda.mem_get_info(device)
-    if sum(clips.nbytes for clips in data.sets.values()) > _RESIDENT_SHARE * free:
-        return data
-    sets: dict[str, ClipSet] = {side: clips.to(device) for side, clips in data.sets.items()}
-    return replace(data, sets=sets)
+        return False
+    nbytes = sum(bytes_of(store, recipe, table["clip_id"].tolist()) for table in sides)
+    return nbytes <= _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
 
 
 def _mapped(out: Path) -> Path:

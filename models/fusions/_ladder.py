@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from affectstore.models.fusions._align import align
 from affectstore.models.fusions._combinator import Combinator
 from affectstore.models.layers.masked import zeroed
-from affectstore.models.layers.over_batch import moments, normalised
+from affectstore.models.layers.over_batch import moments, normalised, share_of_steps
 
 
 class Decoder(nn.Module):
@@ -61,6 +61,8 @@ class Decoder(nn.Module):
 def cost(restored: Tensor, clean: Tensor, mask: Tensor, judged: Tensor) -> Tensor:
     """Mean squared difference of two layers, both normalised by the clean layer's mean and standard deviation.
 
+    The mean is over the steps of the whole batch, also where several processes share it.
+
     Args:
         restored, clean: (clip, step, feature).
         mask: bool (clip, step): the layer's steps, which mean and deviation are of.
@@ -68,4 +70,4 @@ def cost(restored: Tensor, clean: Tensor, mask: Tensor, judged: Tensor) -> Tenso
     """
     _, deviation = moments(clean, mask)  # the mean cancels out
     squares = zeroed((restored - clean) / deviation, judged).square()
-    return squares.sum() / (judged.sum().clamp(min=1) * clean.shape[2])
+    return squares.sum() / (share_of_steps(judged) * clean.shape[2])

@@ -29,7 +29,8 @@ class Options(crossmodal.Options):
     """Options of `ablation_trained`."""
 
     ablated: Literal["audio", "vision", "text"] | None = Field(
-        default=None, description="The modality with gaps; none: vision, and the last modality where there is no vision."
+        default=None,
+        description="The modality with gaps; none: vision, and the last modality where there is no vision.",
     )
     clip_rate: float = Field(default=0.0, ge=0, le=1, description="Probability that a training clip has none of it.")
     frame_rate: float = Field(
@@ -48,8 +49,8 @@ def check(modalities: tuple[str, ...], options: Options, _depths: Mapping[str, i
     if (ablated := ablated_of(modalities, options)) in modalities:
         return ""
     return (
-        f"fusion 'ablation_trained' takes {ablated} away in training, and the modalities are {', '.join(modalities)}; set "
-        "its option `ablated` to one of them"
+        f"fusion 'ablation_trained' takes {ablated} away in training, and the modalities are {', '.join(modalities)}; "
+        "set its option `ablated` to one of them"
     )
 
 

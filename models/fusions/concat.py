@@ -1,9 +1,9 @@
 """Vector fusion by concatenation: the encoders' vectors one after the other, then one linear layer, or an MLP.
 
-With two `hidden` layers it is architecture 1 of the joint audio-image study on RAVDESS (seed 004): the flattened outputs
-of two networks, of unequal length, joined as they are and classified by a three-layer MLP. Its architecture 2 is the
-same with `audio_lstm` in place of `audio_cnn`. The study states no sizes; `[128, 64]` are those of `equalised` (its
-architecture 3), so that the two differ in the equalisation alone:
+With two `hidden` layers it is architecture 1 of the joint audio-image study on RAVDESS (seed 004): the flattened
+outputs of two networks, of unequal length, joined as they are and classified by a three-layer MLP. Its architecture 2
+is the same with `audio_lstm` in place of `audio_cnn`. The study states no sizes; `[128, 64]` are those of `equalised`
+(its architecture 3), so that the two differ in the equalisation alone:
 
     {modalities: [audio, vision], encoder: {audio: audio_cnn, vision: image_cnn}, fusion: concat,
      fusion_options: {hidden: [128, 64]}, encoder_options: {audio: {over: coefficients}}}

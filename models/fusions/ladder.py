@@ -88,8 +88,8 @@ def check(_modalities: tuple[str, ...], options: Options, depths: Mapping[str, i
         return ""
     listed = ", ".join(f"{modality} {depth}" for modality, depth in depths.items())
     return (
-        f"fusion 'ladder' shall restore {options.depth} layers (`depth`), and the encoders have: {listed}; lower `depth`, "
-        "or make the encoders deeper"
+        f"fusion 'ladder' shall restore {options.depth} layers (`depth`), and the encoders have: {listed}; lower "
+        "`depth`, or make the encoders deeper"
     )
 
 

@@ -2,7 +2,7 @@
 
 Rasmus et al. (2015), "Semi-Supervised Learning with Ladder Networks", normalise every layer over the batch and add
 noise to what was normalised. Both belong to training, into losses and noise: what a clip gives must not depend on
-its batch. Padding enters no statistics.
+its batch. Padding enters no statistics. Where several processes share a batch, it is the whole one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from affectstore.models.layers.masked import zeroed
+from affectstore.models.layers.over_processes import added, are_several
 
 #: Least deviation that values are divided by; a column that varies less stays as it is.
 _FLAT = 1e-3
@@ -23,9 +24,23 @@ def mean_and_variance(sequence: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         sequence: (clip, step, feature).
         mask: bool (clip, step).
     """
-    count = mask.sum().clamp(min=1)
-    mean = zeroed(sequence, mask).sum(dim=(0, 1)) / count
-    return mean, zeroed(sequence - mean, mask).square().sum(dim=(0, 1)) / count
+    count = added(mask.sum()).clamp(min=1)
+    mean = added(zeroed(sequence, mask).sum(dim=(0, 1))) / count
+    return mean, added(zeroed(sequence - mean, mask).square().sum(dim=(0, 1))) / count
+
+
+def share_of_steps(mask: Tensor) -> Tensor:
+    """What a sum over steps is divided by to be part of a mean over all steps of a batch; 1 where it has none.
+
+    That is how many steps these clips have; where several processes share the batch, how many so many clips have on
+    average in all of it. For each process' loss counts as much as it has clips, whatever their steps.
+
+    Args:
+        mask: bool (clip, step).
+    """
+    steps = added(mask.sum())
+    share = steps * len(mask) / added(steps.new_tensor(len(mask))) if are_several() else steps
+    return torch.where(steps > 0, share, 1)
 
 
 def moments(sequence: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,6 +32,14 @@ class FakeFeature:
     def take(self, clip_id: str, rows: np.ndarray) -> np.ndarray:
         return self.arrays[clip_id][rows]
 
+    def __getitem__(self, clip_id: str) -> np.ndarray:
+        return self.arrays[clip_id]
+
+    @property
+    def spec(self) -> SimpleNamespace:
+        first = next(iter(self.arrays.values()))
+        return SimpleNamespace(shape=first.shape[1:], dtype=str(first.dtype))
+
     @property
     def status(self) -> pd.DataFrame:
         ok = [(clip, "ok", "", len(rows)) for clip, rows in self.arrays.items()]

@@ -16,7 +16,7 @@ from affectstore.config.training import Augmentation
 from affectstore.models.data.augment import Augmenter
 from affectstore.models.data.batch import Batch
 from affectstore.models.data.draws import Draws
-from affectstore.models.engine import epoch
+from affectstore.models.engine import epoch, read_ahead
 from affectstore.models.engine import fit as engine
 from affectstore.models.engine.mixup import mix
 from affectstore.models.engine.modality_dropout import drop_modalities
@@ -173,7 +173,7 @@ def test_what_is_drawn_follows_from_seed_epoch_and_batch() -> None:
 
 def test_only_training_batches_are_augmented(bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    for module in (engine, epoch):
+    for module in (engine, epoch, read_ahead):
         real = module.make_batch
 
         def spied(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import affectstore
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.config.messages import validated
-from affectstore.errors import ConfigError, StoreError
+from affectstore.errors import ConfigError, StaleError, StoreError
 from affectstore.evaluation.base import evaluate
 from affectstore.evaluation.flags import flags_of
 from affectstore.evaluation.predictions import read_predictions
@@ -381,6 +381,8 @@ def test_a_run_is_whole_and_loads_back_to_the_bit(name: str, bench: Bench) -> No
     assert run["n"] == {"train": 36, "val": 18, "test": 18}
     assert run["parameters"] > 0
     assert run["train_s"] > 0
+    assert run["train_ms_per_clip"] == pytest.approx(1000 * run["train_s"] / 36)
+    assert run["device_name"]
     assert run["infer_ms_per_clip"] > 0
     table = read_predictions(folder / "predictions.parquet", CLASSES, fold=0, seed=0)
     counts = table.groupby(["side", "condition"]).size().to_dict()
@@ -393,6 +395,10 @@ def test_a_run_is_whole_and_loads_back_to_the_bit(name: str, bench: Bench) -> No
             again.probabilities(vectors, without), rows[[f"p_{label}" for label in CLASSES]].to_numpy()
         )
     assert facts(folder.parent / "1")["seed"] == 1
+    assert json.loads((folder / "model.json").read_text())["digests"] == DIGESTS
+    load_baseline(folder, DIGESTS)
+    with pytest.raises(StaleError, match=r"another features: its digest is f, expected is g;.*delete"):
+        load_baseline(folder, DIGESTS | {"features": "g"})
 
 
 @every

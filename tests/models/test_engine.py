@@ -107,7 +107,9 @@ def test_a_stopped_run_goes_on_to_the_very_same_weights(
     assert not (stopped / "checkpoint").exists()
 
 
-def test_a_checkpoint_of_other_data_is_not_used(bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_of_other_data_is_refused(
+    bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     experiment = fake.experiment(AUDIO, train=training(epochs=2))
     monkeypatch.setattr(engine, "CHECKPOINT_EVERY_S", 0.0)
     monkeypatch.setattr("affectstore.models.engine.run.save_model", _interrupt)
@@ -115,7 +117,11 @@ def test_a_checkpoint_of_other_data_is_not_used(bench: Any, fake: Any, monkeypat
         bench.train(experiment, digests={"config": "other"})
     monkeypatch.undo()
     monkeypatch.setattr("affectstore.open", lambda _: bench.store)
+    capsys.readouterr()
     folder = bench.train(experiment)
+    said = capsys.readouterr().out
+    assert f"checkpoint {folder / 'checkpoint'} is of another config (other, here it is c), another split (None" in said
+    assert "it is removed, and the run starts anew" in said
     assert history(folder)["epoch"].tolist() == [1, 2]
     assert not (folder / "checkpoint").exists()
     again = bench.train(experiment, "fresh")
@@ -126,7 +132,9 @@ def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_checkpoint_restores_the_random_generator_and_the_optimiser(tmp_path: Path) -> None:
+def test_a_checkpoint_restores_the_random_generator_and_the_optimiser(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     torch.manual_seed(3)
     model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4))
     optimiser = torch.optim.AdamW(model.parameters(), fused=True)
@@ -151,10 +159,15 @@ def test_a_checkpoint_restores_the_random_generator_and_the_optimiser(tmp_path: 
             assert torch.equal(fresh.state_dict()["state"][parameter][name], value)
     assert len(list(tmp_path.glob("*.safetensors"))) == 1
     next(tmp_path.glob("*.safetensors")).write_bytes(b"half")
-    assert load_checkpoint(tmp_path, {"a": "b"}, other, fresh) is None  # not readable: dropped
+    assert capsys.readouterr().out == ""
+    assert load_checkpoint(tmp_path, {"a": "b"}, other, fresh) is None  # not readable
+    assert f"checkpoint {tmp_path} cannot be read (" in capsys.readouterr().out
     save_checkpoint(tmp_path, progress, model, optimiser, {"w": torch.ones(2)})
-    assert load_checkpoint(tmp_path, {"a": "c"}, other, fresh) is None  # of another run: dropped
+    assert load_checkpoint(tmp_path, {"a": "c"}, other, fresh) is None
+    assert "is of another a (b, here it is c): it is removed" in capsys.readouterr().out
     assert not tmp_path.exists()
+    assert load_checkpoint(tmp_path, {"a": "c"}, other, fresh) is None  # there is none
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(("monitor", "column", "sign"), [("loss", "val_loss", 1), ("uar", "val_uar", -1)])

@@ -24,7 +24,7 @@ from affectstore.evaluation.flags import flags_of, meaning_of
 from affectstore.evaluation.runs import read_runs
 from affectstore.models.base import TrainingError
 from affectstore.models.check import check_cell
-from affectstore.models.engine import epoch, predict
+from affectstore.models.engine import epoch, read_ahead
 from affectstore.models.engine import fit as engine
 from affectstore.models.engine.choose import choose
 from affectstore.models.grid import combinations
@@ -258,14 +258,14 @@ def test_no_combination_is_better_than_the_chosen(seeds: list[list[dict[str, flo
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The clips of every set that a network is asked about, in order."""
     seen: list[tuple[str, ...]] = []
-    real = predict.make_batch
+    real = read_ahead.make_batch
 
     def spy(clips: Any, index: range, *given: Any, **named: Any) -> Any:
         if index.start == 0:
             seen.append(tuple(clips.table["clip_id"]))
         return real(clips, index, *given, **named)
 
-    monkeypatch.setattr(predict, "make_batch", spy)
+    monkeypatch.setattr(read_ahead, "make_batch", spy)
     return seen
 
 
@@ -322,7 +322,7 @@ def test_the_chosen_one_is_the_plain_cell_and_alone_sees_the_test_side(
         pd.testing.assert_frame_equal(*history, check_exact=True)
         run, expected_run = facts(folder / seed), facts(other / seed)
         assert run.keys() - {"grid"} == expected_run.keys()
-        timed = {"grid", "train_s", "wall_s", "infer_ms_per_clip", "peak_mem_mb"}
+        timed = {"grid", "train_s", "train_ms_per_clip", "wall_s", "infer_ms_per_clip", "peak_mem_mb"}
         assert {k: v for k, v in run.items() if k not in timed} == {
             k: v for k, v in expected_run.items() if k not in timed
         }

@@ -132,10 +132,7 @@ def test_what_can_be_trained_is_not_refused() -> None:
     assert reason({"modalities": ["vision"], "encoder": "googlenet"}, pictures={"size_px": 15}) == ""
     assert reason({**LADDER, "encoder_options": {"layers": 2}, "fusion_options": {"depth": 3}}) == ""
     alone = {"audio": 0, "similarity": 0.1}  # seed 004's sound that learns from pictures
-    assert (
-        reason({"modalities": BOTH, "encoder": "simple3d", "fusion": "joint_loss", "fusion_options": alone})
-        == ""
-    )
+    assert reason({"modalities": BOTH, "encoder": "simple3d", "fusion": "joint_loss", "fusion_options": alone}) == ""
 
 
 @pytest.mark.parametrize("modalities", [BOTH, WORDS, ["text", "vision", "audio"]])
@@ -169,7 +166,9 @@ def test_all_encoders_are_those_that_see_such_pictures() -> None:
     made = expanded(encoders=["googlenet"], fusions="all", pictures={"size_px": 8})
     assert "15 px or more" in check_cell(made, made.cells[0])  # what is named is not left out in silence
     seen = {"vision": {"image": "faces"}, "text": {"image": "faces"}}
-    made = expanded(encoders=["resnet18"], fusions=["replicated", "channel"], modalities=["vision", "text"], inputs=seen)
+    made = expanded(
+        encoders=["resnet18"], fusions=["replicated", "channel"], modalities=["vision", "text"], inputs=seen
+    )
     assert {cell.fusion for cell in made.cells} == {None, "channel"}
 
 
@@ -195,7 +194,10 @@ def test_shared_weights_read_as_many_columns(
     config = Config(
         corpora={"synthetic": {"root": "media", "shards": 1}},
         features={
-            **{name: {"extractor": name} for name in ("audio", "mfcc", "mel", "mel_image", "faces", "transcript", "bert")},
+            **{
+                name: {"extractor": name}
+                for name in ("audio", "mfcc", "mel", "mel_image", "faces", "transcript", "bert")
+            },
             "faces512": {"extractor": "facenet", "options": {"weights": "random"}},
         },
         experiments=("x",),

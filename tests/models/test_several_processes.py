@@ -39,6 +39,18 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"modalities": ["vision"], "encoder": "resnet18"},
         {**TRAIN, "batch_size": 12, "learning_rate": 1e-3, "epochs": 1},
     ),
+    # Its statistics and costs are over all steps of a batch, and clips are of unlike length; it draws nothing.
+    "ladder": (
+        {
+            "modalities": ["audio", "vision"],
+            "inputs": {"audio": "mel_chunks", "vision": "faces"},
+            "encoder": "transformer",
+            "encoder_options": {"width": 8, "heads": 2, "layers": 1, "hidden": 16, "dropout": 0.0},
+            "fusion": "ladder",
+            "fusion_options": {"noise": 0.0, "reconstruction": 1.0},
+        },
+        {**TRAIN, "learning_rate": 0.1},
+    ),
 }
 
 

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from affectstore.config.experiment import Experiment
 from affectstore.errors import ConfigError, IntegrityError, StaleError
 from affectstore.models.base import TrainingError
+from affectstore.models.data.dataset import load_clips
 from affectstore.models.engine.start import start_from, states_of, teacher_logits
 from affectstore.models.engine.train import train_fold
 from affectstore.models.network import Network
@@ -125,8 +126,6 @@ def test_a_student_learns_what_its_teachers_say(bench: Any) -> None:
 
 
 def test_teachers_say_what_they_said_when_they_were_scored(bench: Any, fake: Any, tmp_path: Path) -> None:
-    from affectstore.models.data.dataset import load_clips
-
     asked = experiment(SOUND, PICTURE, STUDENT)
     rows = pd.read_parquet(train(bench, asked, "sound") / "predictions.parquet")
     rows = rows[rows["side"] == "test"]
@@ -172,6 +171,20 @@ def test_a_source_of_another_split_or_with_other_weights_is_refused(bench: Any) 
         states_of({"audio": source}, 0)
     with pytest.raises(ConfigError, match="its runs were not given"):
         bench.train(Experiment(cells=asked.cells[2:] + asked.cells[:2], **SETTINGS))
+
+
+def test_weights_that_were_trained_on_something_else_than_their_marker_says_are_refused(
+    bench: Any, fake: Any, tmp_path: Path
+) -> None:
+    asked = experiment(SOUND)
+    folder = train(bench, asked, "sound", {**DIGESTS, "split": "another"})
+    marker = json.loads((folder.parent / "fold.json").read_text())
+    source = Source("sound", folder.parent, DIGESTS, {0: marker["weights"]["0"]})
+    with pytest.raises(StaleError, match="another split: its digest is another, expected is s;"):
+        states_of({"audio": source}, 0)
+    clips = load_clips(bench.store, recipe_of(asked, asked.cells[0], CLASSES), bench.split.assign(label=None), tmp_path)
+    with pytest.raises(StaleError, match="another split: its digest is another, expected is s;"):
+        teacher_logits({"audio": source}, 0, clips, 4, torch.device("cpu"))
 
 
 def test_seeds_follow_from_the_same_seed_of_their_sources() -> None:

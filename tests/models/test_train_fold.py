@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from affectstore.errors import ConfigError, StoreError
+from affectstore.errors import ConfigError, StaleError, StoreError
 from affectstore.evaluation.predictions import read_predictions
 from affectstore.models.base import TrainingError
 from affectstore.models.data.dataset import load_clips
@@ -47,6 +47,8 @@ def test_a_run_writes_all_that_tables_need(bench: Any, fake: Any) -> None:
     assert (run["badges"], run["init_from"], run["takes"], run["device"]) == ([], None, "clip", "cpu")
     assert 1 <= run["best_epoch"] <= run["epochs"] == 3
     assert all(run[name] > 0 for name in ("wall_s", "train_s", "infer_ms_per_clip", "peak_mem_mb", "parameters"))
+    assert run["train_ms_per_clip"] == pytest.approx(1000 * run["train_s"] / (3 * 12))
+    assert run["device_name"]
     assert run["versions"]["torch"] == torch.__version__.partition("+")[0]
     columns = pd.read_csv(folder / "history.csv").columns.tolist()
     assert columns == [
@@ -111,6 +113,25 @@ def test_a_saved_model_gives_the_predictions_that_were_written(bench: Any, fake:
     np.testing.assert_allclose(p, rows[[f"p_{label}" for label in CLASSES]].to_numpy(), atol=1e-6)
     with pytest.raises(StoreError, match=r"no trained network.*model\.json"):
         load_model(tmp_path / "nowhere")
+
+
+def test_a_saved_model_of_anything_else_is_refused(bench: Any, fake: Any) -> None:
+    folder = bench.train(fake.experiment(AUDIO))
+    path = folder / "model.json"
+    assert json.loads(path.read_text())["digests"] == DIGESTS
+    load_model(folder, DIGESTS)
+    load_model(folder, {"split": "s"})
+    for part in DIGESTS:
+        with pytest.raises(StaleError, match=rf"another {part}: its digest is {DIGESTS[part]}, expected is x;.*delete"):
+            load_model(folder, DIGESTS | {part: "x"})
+    with pytest.raises(StaleError, match="another labels: its digest is None"):
+        load_model(folder, DIGESTS | {"labels": "l"})
+    record = json.loads(path.read_text())
+    del record["digests"]
+    path.write_text(json.dumps(record))
+    load_model(folder)
+    with pytest.raises(StaleError, match="does not say what it was trained on"):
+        load_model(folder, DIGESTS)
 
 
 def test_every_clip_that_is_left_out_is_counted_and_listed(bench: Any, fake: Any) -> None:

@@ -1,4 +1,4 @@
-"""Every encoder, and every fusion, trains as its seed says, keeps all that it learns, and learns eight clips by heart."""
+"""Every encoder and fusion trains as its seed says, saves all that it learns, and learns eight clips by heart."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_all_that_is_learnt_is_saved(cell: Cell, tmp_path: Path) -> None:
         if trained.settles:
             encoded = trained.encode(values, masks)
             trained.settle({m: one.vector for m, one in encoded.items()}, torch.arange(3))
-        save_model(tmp_path, trained.recipe, {}, trained.state_dict())
+        save_model(tmp_path, trained.recipe, {}, trained.state_dict(), {})
         rebuilt, _ = load_model(tmp_path)
         assert torch.equal(run(trained, values, masks).logits, run(rebuilt, values, masks).logits)
 

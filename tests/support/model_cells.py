@@ -27,6 +27,8 @@ ALL = ("audio", "vision", "text")
 PICTURES = {"size_px": 32, "colour": "grey", "frames": 5}
 #: Columns of features that are sequences; where weights are shared those of the sound are as many as the picture's.
 COLUMNS = {"audio": 5, "vision": 6, "text": 6}
+#: What an encoder of pictures reads of the text, which no feature draws by default.
+TEXT_SEEN = {"image": "faces", "clip": "frames"}
 #: Steps of the longest clip, by modality.
 LONGEST = {"audio": 9, "vision": 6, "text": 7}
 
@@ -45,6 +47,8 @@ def fused_cells(encoder: str, fusion: str, modalities: tuple[str, ...]) -> Itera
         return
     cell = {"modalities": list(modalities), "encoder": encoder, "encoder_options": small(encoder)}
     cell |= {"fusion": fusion, "fusion_options": small_fusion(fusion)}
+    if "text" in modalities and (takes := ENCODERS.load(encoder).SPEC.takes) in TEXT_SEEN:
+        cell["inputs"] = {"text": TEXT_SEEN[takes]}
     yield from [cell] if joins_inputs(cell) else ({**cell, "sharing": sharing} for sharing in ("separate", "shared"))
 
 
@@ -174,12 +178,11 @@ SMALLEST = list(
         for cell in sorted(PAIRS, key=lambda cell: SIZES[cell["encoder"]], reverse=True)
     }.values()
 )
-#: The same with three modalities: text is a sequence, so what takes pictures alone is not here.
+#: The same with three modalities.
 THREE = list(
     {
         (cell["fusion"], cell.get("sharing")): cell
         for encoder in sorted(ENCODERS.names(), key=SIZES.__getitem__, reverse=True)
-        if ENCODERS.load(encoder).SPEC.takes == "sequence"
         for fusion in FUSIONS.names()
         for cell in fused_cells(encoder, fusion, ALL)
     }.values()
