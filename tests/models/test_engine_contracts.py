@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +89,4 @@ def test_it_is_trained_from_a_store_and_predicts(cell: Cell, store: Path, tmp_pa
     drawn = dict(Network(trained.recipe).named_parameters())
     moved = {name.split(".")[0] for name, value in trained.named_parameters() if not torch.equal(value, drawn[name])}
     assert moved == {name.split(".")[0] for name in drawn}
+    shutil.rmtree(tmp_path)  # some are large

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def test_all_that_is_learnt_is_saved(cell: Cell, tmp_path: Path) -> None:
         save_model(tmp_path, trained.recipe, {}, trained.state_dict(), {})
         rebuilt, _ = load_model(tmp_path)
         assert torch.equal(run(trained, values, masks).logits, run(rebuilt, values, masks).logits)
+    shutil.rmtree(tmp_path)  # some are large
 
 
 @each_once
