@@ -13,7 +13,7 @@ from benchmarks.steps import read, seconds_of_steps
 from benchmarks.timing import one_core
 
 MOST_TIMES_SLOWER = 1.05
-#: The quickstart's pictures and batch.
+#: Small pictures, as a CPU trains on them.
 SETTINGS: dict[str, Any] = {
     "title": "one step",
     "corpus": "synthetic",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from affectstore.config.experiment import Modality
@@ -88,22 +88,33 @@ def pairings(table: Table) -> tuple[Pairings, ...]:
             groups.setdefault(row.cell.modalities, []).append(row)
     found = []
     for modalities, rows in groups.items():
-        encoders = dict.fromkeys(row.encoder_label for row in rows)
-        several = [name for name in encoders if sum(row.encoder_label == name for row in rows) > 1]
-        if len(several) > 1:
-            found.append(_matrix(table, modalities, rows))
+        fused: dict[str, dict[str, Row]] = {}
+        for row in rows:
+            name = _line_of(row)
+            if row.fusion_label in fused.get(name, {}):
+                name = row.encoder_label
+            fused.setdefault(name, {})[row.fusion_label] = row
+        if sum(len(by_fusion) > 1 for by_fusion in fused.values()) > 1:
+            found.append(_matrix(table, modalities, rows, fused))
     return tuple(found)
 
 
-def _matrix(table: Table, modalities: tuple[Modality, ...], rows: Sequence[Row]) -> Pairings:
+def _line_of(row: Row) -> str:
+    """The encoder; with the cell's name where it has settings of its own, which the others in its line have not."""
+    cell = row.cell
+    settings = (cell.inputs, cell.encoder_options, cell.fusion_options, cell.init_from, cell.grid)
+    own = any(settings) or cell.pictures.model_fields_set or cell.train.model_fields_set
+    return row.encoder_label if own else cell.encoder_label
+
+
+def _matrix(
+    table: Table, modalities: tuple[Modality, ...], rows: Sequence[Row], fused: Mapping[str, Mapping[str, Row]]
+) -> Pairings:
     fusions = tuple(dict.fromkeys(row.fusion_label for row in rows))
-    fused: dict[str, dict[str, Row]] = {}
-    for row in rows:
-        fused.setdefault(row.encoder_label, {})[row.fusion_label] = row
     lines = []
     for encoder, by_fusion in fused.items():
         first = next(iter(by_fusion.values()))
-        alone = [_alone(table, first, modality) for modality in modalities]
+        alone = [_alone(table, encoder, first, modality) for modality in modalities]
         lines.append((encoder, _marked([*alone, *(by_fusion.get(fusion) for fusion in fusions)])))
     return Pairings(
         modality=rows[0].modality,
@@ -114,12 +125,12 @@ def _matrix(table: Table, modalities: tuple[Modality, ...], rows: Sequence[Row])
     )
 
 
-def _alone(table: Table, fused: Row, modality: Modality) -> Row | None:
-    """The row of one modality with the encoder that it has in a fused row, reading the same feature."""
+def _alone(table: Table, line: str, fused: Row, modality: Modality) -> Row | None:
+    """The row of one modality with the encoder that it has in a line, reading the same feature."""
     encoder = fused.cell.encoder
-    wanted = encoder[modality] if isinstance(encoder, dict) else fused.encoder_label
+    wanted = encoder[modality] if isinstance(encoder, dict) else line
     for row in table.rows:
-        if row.cell.modalities == (modality,) and row.cell.encoder is not None and row.encoder_label == wanted:
+        if row.cell.modalities == (modality,) and row.cell.encoder is not None and _line_of(row) == wanted:
             same = row.cell.inputs.get(modality) == fused.cell.inputs.get(modality)
             return row if same else None
     return None
@@ -149,9 +160,10 @@ def _notes(table: Table, modalities: tuple[str, ...], numbers: Sequence[Pairing]
         )
     )
     spread = "" if max(row.n_seeds for row in rows) == 1 else ", mean ± standard deviation over seeds"
+    extent = f"{_counted(seeds, 'seed')}, {_counted(folds, 'fold')}, {_counted(clips, 'test clip')} of "
+    extent += _counted(speakers, "speaker")
     lines = [
-        f"UAR in %{spread}: {_counted(seeds, 'seed')}, {_counted(folds, 'fold')}, {_counted(clips, 'test clip')} of "
-        f"{_counted(speakers, 'speaker')}. Chance: {100 * table.chance[METRIC]:.1f}. {_boldness(numbers)}",
+        f"UAR in %{spread}: {extent}. Chance: {100 * table.chance[METRIC]:.1f}. {_boldness(numbers)}",
         f"{_listed(modalities)}: that modality alone, with the same encoder. Empty: not asked for, or no valid pair.",
     ]
     beside = [row for row in table.rows if row.cell.baseline and set(row.cell.modalities) <= set(modalities)]

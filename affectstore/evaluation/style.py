@@ -69,8 +69,10 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
         The two paths.
     """
     # Laid out and measured once, not again for each file: with a panel a row that takes longer than drawing.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     around = figure.get_tightbbox().padded(_MARGIN_IN)
     paths = folder / f"{name}.svg", folder / f"{name}.png"
     for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):

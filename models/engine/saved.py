@@ -45,7 +45,7 @@ def load_model(folder: Path, expected: Mapping[str, str] | None = None) -> tuple
         StaleError: it was trained on something else than expected, or does not say on what.
 
     Example:
-        >>> network, scales = load_model(Path("results/runs/quickstart/simple3d-audio/0/0"))  # doctest: +SKIP
+        >>> network, scales = load_model(Path("results/runs/quickstart/resnet18-audio/0/0"))  # doctest: +SKIP
     """
     try:
         record = read_record(folder, expected)
