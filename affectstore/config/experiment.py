@@ -257,9 +257,9 @@ class Experiment(Settings):
     )
     missing: tuple[Missing, ...] = Field(
         default=("masked",),
-        description="How cells of several modalities are tried without each of them, besides with all: `masked`: set to "
-        "zero, which is the mean of the training side (`no_audio`); `absent`: not given at all (`absent_audio`): late "
-        "fusions leave it out, sequences have no step of it, vectors of it are zero. Empty: not tried.",
+        description="How cells of several modalities are tried without each of them, besides with all: `masked`: set "
+        "to zero, which is the mean of the training side (`no_audio`); `absent`: not given at all (`absent_audio`): "
+        "late fusions leave it out, sequences have no step of it, vectors of it are zero. Empty: not tried.",
     )
     cells: tuple[Cell, ...] = Field(default=(), description="The rows of the table.")
     encoders: Literal["all"] | tuple[str, ...] = Field(
