@@ -79,8 +79,13 @@ def _counted(table: Table) -> list[str]:
             f"{_many(len(folds), 'fold')} ({', '.join(map(str, folds))}), {_many(n_seeds, 'seed')} per fold"
         )
         lines.append(line + ("." if len(groups) == 1 else f": {_cells(rows)}."))
-    if len(groups) > 1:
+    if len({key[1:] for key in groups}) > 1:
         lines.append("Rows above were not all tested on the same clips: compare them with care.")
+    elif any(row.cell.sharing == "union" for row in table.rows):
+        lines.append(
+            "A union's row is over predictions of one modality each: its conditions without the others are what "
+            "compares with networks of that modality alone."
+        )
     return lines
 
 
