@@ -58,8 +58,7 @@ def _page() -> str:
         "",
     ]
     for name in EXTRACTORS.names():
-        module = EXTRACTORS.load(name)
-        lines += [f"### {name}", "", f"{module.SPEC.summary}", "", *_table(module.Options, ""), ""]
+        lines += _section(name, EXTRACTORS.load(name))
     lines += [
         "Options of encoders, fusions and baselines: [networks](networks.md).",
         "",
@@ -87,18 +86,20 @@ def _networks() -> str:
     ]
     for name in ENCODERS.names():
         module = ENCODERS.load(name)
-        said = f"{module.SPEC.summary}. Takes: {module.SPEC.takes}; gives: {module.SPEC.gives}."
-        lines += [f"### {name}", "", said, "", *_table(module.Options, ""), ""]
+        lines += _section(name, module, f" Takes: {module.SPEC.takes}; gives: {module.SPEC.gives}.")
     lines += ["## Fusions", "", "`fusion_options` of a cell.", ""]
     for name in FUSIONS.names():
         module = FUSIONS.load(name)
-        said = f"{module.SPEC.summary}. Needs: {module.SPEC.needs}."
-        lines += [f"### {name}", "", said, "", *_table(module.Options, ""), ""]
+        lines += _section(name, module, f" Needs: {module.SPEC.needs}.")
     lines += ["## Baselines", "", "`baseline_options` of a cell, by its `baseline`.", ""]
     for name in BASELINES.names():
-        module = BASELINES.load(name)
-        lines += [f"### {name}", "", f"{module.SPEC.summary}.", "", *_table(module.Options, ""), ""]
+        lines += _section(name, BASELINES.load(name))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(name: str, module: types.ModuleType, more: str = "") -> list[str]:
+    """A file of a registry: what it says of itself, and its options."""
+    return [f"### {name}", "", f"{module.SPEC.summary}.{more}", "", *_table(module.Options, ""), ""]
 
 
 def _matrix() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,18 +74,9 @@ def train_seed(
     Returns:
         What run.json holds; None in processes that only help the first one train.
     """
-    start = time.perf_counter()
-    begin_run(folder)
-    _forget_peak(fabric.device)
-    trained = _train(data, fabric, seed, folder, digests)
-    if trained is None:
-        return None
-    network, _, facts = trained
-    facts |= _test(data, network, fabric.device, seed, folder)
-    facts |= {"peak_mem_mb": _peak_mem_mb(fabric.device), "wall_s": time.perf_counter() - start}
-    finish_run(folder, facts)
-    drop_checkpoint(folder / CHECKPOINT)
-    return facts
+    return _run(
+        data, fabric, seed, folder, digests, lambda network, _: _test(data, network, fabric.device, seed, folder)
+    )
 
 
 def train_trial(
@@ -97,19 +88,36 @@ def train_trial(
         What run.json holds: the facts of a run, and under "validation" what the chosen epoch is worth there; None in
         processes that only help the first one train.
     """
+    return _run(data, fabric, seed, folder, digests, lambda _, fitted: {"validation": _worth(fitted)})
+
+
+def _run(
+    data: FoldData,
+    fabric: Fabric,
+    seed: int,
+    folder: Path,
+    digests: Mapping[str, str],
+    then: Callable[[Network, Fitted], Mapping[str, Any]],
+) -> dict[str, Any] | None:
+    """Train, do what comes then and gives more facts, and write run.json last."""
     start = time.perf_counter()
     begin_run(folder)
     _forget_peak(fabric.device)
     trained = _train(data, fabric, seed, folder, digests)
     if trained is None:
         return None
-    _, fitted, facts = trained
-    chosen = fitted.history[fitted.best_epoch - 1]
-    facts |= {"validation": {name: chosen[f"val_{name}"] for name in ("loss", "uar", "accuracy")}}
-    facts |= {"wall_s": time.perf_counter() - start}
+    network, fitted, facts = trained
+    facts |= then(network, fitted)
+    facts |= {"peak_mem_mb": _peak_mem_mb(fabric.device), "wall_s": time.perf_counter() - start}
     finish_run(folder, facts)
     drop_checkpoint(folder / CHECKPOINT)
     return facts
+
+
+def _worth(fitted: Fitted) -> dict[str, float]:
+    """What the chosen epoch is worth on the validation side."""
+    chosen = fitted.history[fitted.best_epoch - 1]
+    return {name: chosen[f"val_{name}"] for name in ("loss", "uar", "accuracy")}
 
 
 def predict_trained(data: FoldData, device: torch.device, seed: int, folder: Path) -> dict[str, Any]:
