@@ -142,8 +142,10 @@ class Network(nn.Module):
             return cast("dict[str, Tensor]", own)
         scores = {}
         for modality in encoded:
-            only = {m: one if m == modality else silenced(one) for m, one in encoded.items()}
-            output = self._fusion.fuse(self.fusion, self._read(only), None, self._fusion_options, *further)
+            only, more = _only(encoded, modality), further
+            if self._fusion.SPEC.needs == "layers":  # what it gets besides is the same with noise
+                more = tuple(_only(noisy, modality) for noisy in further)
+            output = self._fusion.fuse(self.fusion, self._read(only), None, self._fusion_options, *more)
             scores[modality] = output.logits
         return scores
 
@@ -206,3 +208,8 @@ class Network(nn.Module):
             modality: ENCODERS.load(part.name).origin(ENCODERS.load(part.name).Options(**part.options))
             for modality, part in self.recipe.encoders.items()
         }
+
+
+def _only(encoded: Mapping[str, Encoded], modality: str) -> dict[str, Encoded]:
+    """What encoders give, with zeros for all modalities but one."""
+    return {m: one if m == modality else silenced(one) for m, one in encoded.items()}

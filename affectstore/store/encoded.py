@@ -15,7 +15,6 @@ from itertools import pairwise
 import numpy as np
 
 from affectstore.digest import canonical_json
-from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid
 
@@ -99,14 +98,3 @@ def clip_digest(specs: Sequence[ArraySpec], parts: Sequence[Encoded], grid: Grid
         if part.data.size:
             digest.update(np.ascontiguousarray(part.data).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
-
-
-def decode_clip(specs: Sequence[ArraySpec], parts: Sequence[Encoded], grid: Grid | None) -> ClipArrays:
-    """A clip's arrays as readers see them."""
-    arrays = {}
-    for spec, part in zip(specs, parts, strict=True):
-        if part.lengths is None:
-            arrays[spec.name] = part.data
-        else:
-            arrays[spec.name] = decode_rows(spec, part.data, np.concatenate([[0], np.cumsum(part.lengths)]))
-    return ClipArrays(arrays, grid)

@@ -200,7 +200,6 @@ def _facts(
         "parameters": network.parameters_count,
         "train_s": fitted.train_s,
         "train_ms_per_clip": 1000 * fitted.train_s / (len(fitted.history) * len(data.sets["train"])),
-        "peak_mem_mb": _peak_mem_mb(device),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -167,6 +168,19 @@ def test_what_a_modality_says_alone_is_its_own(name: str) -> None:
             if scored != modality:
                 torch.testing.assert_close(logits, before[scored])
         assert modality not in net.heard or not torch.equal(after[modality], before[modality])
+
+
+def test_a_fusion_of_layers_without_scores_hears_one_modality_with_noise_too() -> None:
+    net, ladder = network_of(cell_of("ladder")).train(), FUSIONS.load("ladder")
+    net._fusion = SimpleNamespace(SPEC=ladder.SPEC, noise=ladder.noise, fuse=ladder.fuse)
+    values, masks = inputs(net)
+    other = {**values, "vision": inputs(net, seed=1)[0]["vision"]}
+    said = []
+    for given in (values, other):
+        torch.manual_seed(2)  # of the noise
+        said.append(net(given, masks, None, True).scores)
+    torch.testing.assert_close(said[1]["audio"], said[0]["audio"])
+    assert not torch.equal(said[1]["vision"], said[0]["vision"])
 
 
 def test_who_has_what() -> None:
