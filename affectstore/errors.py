@@ -39,12 +39,26 @@ class StaleError(AffectstoreError):
 
 
 class UnknownNameError(ConfigError):
-    """A name that no file of its folder declares; the message lists the known ones."""
+    """A name that no file of its folder declares; the message lists the known ones, or gives the name of today."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]):
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], *, renamed_to: str | None = None, where: str = ""
+    ) -> None:
+        """Compose the message.
+
+        Args:
+            kind: Kind of name, such as "encoder" or "key".
+            name: The unknown name.
+            known: All known names.
+            renamed_to: Name of today, if `name` is a former one; the message then is one line that says so.
+            where: Place in the configuration, such as "train.schedule"; left out if `kind` says it.
+        """
         known = sorted(known)
+        text = f"unknown {kind} {name!r}" + (f" in {where}" if where else "")
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        listed = ", ".join(known) if known else "none"
-        super().__init__(f"unknown {kind} {name!r}; known: {listed}.{hint}")
+        if renamed_to is not None:
+            super().__init__(f"{text}: it is now called {renamed_to!r}")
+        else:
+            super().__init__(f"{text}; known: {', '.join(known) or 'none'}.{hint}")
         self.kind, self.name, self.known = kind, name, tuple(known)

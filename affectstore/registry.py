@@ -9,22 +9,28 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from types import ModuleType
+from typing import Any, Generic, TypeVar
 
+from affectstore.declarations import read_declaration
 from affectstore.errors import UnknownNameError
+
+SpecT = TypeVar("SpecT")
+OptionsT = TypeVar("OptionsT")
 
 _NOT_ENTRIES = frozenset({"base"})
 
 
 @dataclass(frozen=True)
-class Registry:
+class _Folder:
     """The modules of one or more packages, by public name.
 
     Attributes:
-        kind: what an entry is called in messages ("extractor").
-        packages: dotted names of the packages whose modules are entries.
+        kind: Name of an entry in messages ("extractor").
+        packages: Dotted names of the packages whose modules are entries.
     """
 
     kind: str
@@ -34,16 +40,77 @@ class Registry:
         """Public names of all entries, sorted; no entry is imported."""
         return tuple(sorted(_modules(self.packages)))
 
-    def load(self, name: str) -> ModuleType:
-        """Import the module that declares `name`.
+    def module_name(self, name: str) -> str:
+        """Dotted name of the module that declares `name`.
 
         Raises:
-            UnknownNameError: no file of the folder has this name.
+            UnknownNameError: No file of the folder has this name.
         """
         modules = _modules(self.packages)
         if name not in modules:
             raise UnknownNameError(self.kind, name, modules)
-        return importlib.import_module(modules[name])
+        return modules[name]
+
+
+@dataclass(frozen=True)
+class Registry(_Folder):
+    """A folder whose files are imported when they are looked up."""
+
+    def load(self, name: str) -> ModuleType:
+        """Import the module that declares `name`.
+
+        Raises:
+            UnknownNameError: No file of the folder has this name.
+        """
+        return importlib.import_module(self.module_name(name))
+
+
+@dataclass(frozen=True)
+class Declaration(Generic[SpecT, OptionsT]):
+    """`SPEC` and `Options` of a file, read without importing it and the libraries it needs.
+
+    Attributes:
+        name: Public name.
+        module_name: Dotted name of the file.
+        SPEC: Description of the entry.
+        Options: Model of its options.
+    """
+
+    name: str
+    module_name: str
+    SPEC: SpecT
+    Options: type[OptionsT]
+
+    @cached_property
+    def module(self) -> ModuleType:
+        """The imported file."""
+        return importlib.import_module(self.module_name)
+
+    @property
+    def build(self) -> Callable[..., Any]:
+        """The file's `build`, which makes the object that is declared; accessing it imports the file."""
+        build: Callable[..., Any] = self.module.build
+        return build
+
+
+@dataclass(frozen=True)
+class DeclarationRegistry(_Folder, Generic[SpecT, OptionsT]):
+    """A folder whose files need large libraries, such as torch, that planning and listings do without."""
+
+    def load(self, name: str) -> Declaration[SpecT, OptionsT]:
+        """Read the declaration of `name`; the file is imported when something is built from it.
+
+        Raises:
+            UnknownNameError: No file of the folder has this name.
+            ConfigError: The file lacks `SPEC` or `Options`.
+        """
+        return _declaration(self.kind, name, self.module_name(name))
+
+
+@cache
+def _declaration(kind: str, name: str, module_name: str) -> Declaration[Any, Any]:
+    declared = read_declaration(module_name, ("SPEC", "Options"), kind)
+    return Declaration(name, module_name, declared.SPEC, declared.Options)
 
 
 @cache

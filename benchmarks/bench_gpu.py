@@ -20,7 +20,7 @@ from benchmarks.timing import Rounds
 SETTINGS: dict[str, Any] = {
     "title": "one step",
     "corpus": "synthetic",
-    "pictures": {"size_px": 224, "frames": 32},
+    "images": {"image_px": 224, "frames": 32},
     "train": {"batch_size": 32, "epochs": 1},
     "cells": [
         {"modalities": ["audio", "vision"], "encoder": "resnet18", "fusion": "horizontal"},
@@ -73,14 +73,14 @@ def lines(
 
 
 def _lines(cell: Cell, name: str, accelerator: str, rounds: int, folder: Path) -> Iterator[Line]:
-    from affectstore.models.engine.processes import fabric_of
+    from affectstore.models.training.distributed import make_fabric
 
-    what = STEP.format(name, cell.settings.batch_size)
-    fp32 = fabric_of("32-true", accelerator, 1)
+    what = STEP.format(name, cell.batch_size)
+    fp32 = make_fabric("32-true", accelerator, 1)
     with _Busy() as busy:
         resident = seconds_of_steps(cell, fp32, rounds, folder, resident=True)
     ahead = seconds_of_steps(cell, fp32, rounds, folder)
-    bf16 = seconds_of_steps(cell, fabric_of("bf16-mixed", accelerator, 1), rounds, folder, resident=True)
+    bf16 = seconds_of_steps(cell, make_fabric("bf16-mixed", accelerator, 1), rounds, folder, resident=True)
     for row, seconds in zip(ROWS, (resident, ahead), strict=False):
         ratio = seconds.ratio(["ours"], ["bare"])
         bare = f"tensors on the GPU: {_ms(seconds, 'bare')}"

@@ -13,21 +13,31 @@ from benchmarks.steps import read, seconds_of_steps
 from benchmarks.timing import one_core
 
 MOST_TIMES_SLOWER = 1.05
-#: Small pictures, as a CPU trains on them.
+#: Small images, as a CPU trains on them.
 SETTINGS: dict[str, Any] = {
     "title": "one step",
     "corpus": "synthetic",
-    "pictures": {"size_px": 64, "frames": 16, "colour": "grey"},
+    "images": {"image_px": 64, "frames": 16, "colour": "grayscale"},
     "train": {"batch_size": 16, "epochs": 1},
     "cells": [
         {"modalities": ["audio", "vision"], "encoder": "resnet18", "fusion": "horizontal"},
         {"modalities": ["vision"], "encoder": "simple3d"},
+        # Small networks, of which the work beside the step itself is a larger part.
+        {"modalities": ["audio", "vision"], "encoder": "image_cnn", "fusion": "channel"},
+        {"modalities": ["audio"], "encoder": "blstm", "encoder_options": {"hidden_dim": 32, "layers": 1}},
+        {
+            "modalities": ["audio"],
+            "encoder": "transformer",
+            "encoder_options": {"dim": 64, "layers": 2, "ffn_dim": 128},
+        },
+        {"modalities": ["audio"], "encoder": "audio_cnn", "inputs": {"audio": "mfcc"}},
     ],
+    "sequences": {"pool": {"audio": 10}},
 }
 
 
 def lines(clips: int = 24, rounds: int = 9, repeats: int = 4) -> Iterator[Line]:
-    """Milliseconds a step, forward, backward and optimiser, of two networks.
+    """Milliseconds of a step, forward, backward and optimiser, of large and small networks.
 
     Args:
         clips: how many different clips.
@@ -38,24 +48,26 @@ def lines(clips: int = 24, rounds: int = 9, repeats: int = 4) -> Iterator[Line]:
 
     import affectstore
     from affectstore.config.experiment import Experiment
-    from affectstore.models.engine.processes import fabric_of
-    from affectstore.models.needs import inputs_of
+    from affectstore.models.cells.inputs import input_features
+    from affectstore.models.training.distributed import make_fabric
+    from affectstore.models.training.machine import keep_freed_memory
 
     torch.set_num_threads(1)
+    keep_freed_memory()  # as a training job does
     experiment = Experiment(**SETTINGS)
     with tempfile.TemporaryDirectory() as temporary, one_core():
         folder = Path(temporary)
         given = some_clips(clips, folder)
-        needed = {feature for cell in experiment.cells for feature in inputs_of(experiment, cell).values()}
+        needed = {feature for cell in experiment.cells for feature in input_features(experiment, cell).values()}
         upstream = ("audio", "mel", "frames")
         store = affectstore.open(given.publish((*upstream, *sorted(needed - set(upstream))), folder))
         for one in experiment.cells:
             cell = read(experiment, one, store, given, repeats, folder)
-            seconds = seconds_of_steps(cell, fabric_of("32-true", "cpu", 1), rounds, folder)
+            seconds = seconds_of_steps(cell, make_fabric("32-true", "cpu", 1), rounds, folder)
             yield at_most(
-                f"training step of {one.id}, {cell.settings.batch_size} clips, one core",
-                f"{1000 * seconds.median('ours'):.0f} ms",
-                f"tensors in memory: {1000 * seconds.median('bare'):.0f} ms",
+                f"training step of {one.id}, {cell.batch_size} clips, one core",
+                f"{1000 * seconds.median('ours'):.1f} ms",
+                f"tensors in memory: {1000 * seconds.median('bare'):.1f} ms",
                 seconds.ratio(["ours"], ["bare"]),
                 MOST_TIMES_SLOWER,
             )

@@ -1,9 +1,10 @@
-"""Training steps of the engine on clips of a store, and the same steps on tensors that lie ready on the device."""
+"""Training steps on clips of a store, and the same steps on tensors that are on the device already."""
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,85 +18,97 @@ CLASSES = ("ANG", "HAP", "SAD")
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of an experiment with its clips read.
+    """A cell of an experiment whose clips are loaded.
 
     Attributes:
-        recipe: its network.
-        settings: the engine's.
-        train: the clips, on the CPU.
-        scales: how they are normalised.
-        read_s: seconds that reading and scaling a clip took.
+        data: `FoldData` with a training subset alone; its clips are on the CPU.
+        read_s: Seconds that it took to read a clip and to compute its share of the normalisation.
     """
 
-    recipe: Any
-    settings: Any
-    train: Any
-    scales: Any
+    data: Any
     read_s: float
+
+    @property
+    def batch_size(self) -> int:
+        """Clips of a step."""
+        return int(self.data.settings.batch_size)
 
 
 def read(experiment: Any, cell: Any, store: Any, given: Clips, repeats: int, folder: Path) -> Cell:
-    """Read the clips of a cell.
+    """Load the clips of a cell.
 
     Args:
-        experiment, cell, store: which, of what.
-        given: the clips.
-        repeats: how often each clip is in an epoch.
-        folder: for values that do not fit into memory.
+        experiment: The experiment.
+        cell: One of its cells.
+        store: Store of the clips.
+        given: The clips.
+        repeats: Number of times that each clip is in an epoch.
+        folder: Folder of values that do not fit into memory.
     """
     import pandas as pd
 
-    from affectstore.models.data.batch import scales_of
+    from affectstore.models.cells.inputs import input_features
+    from affectstore.models.cells.recipe import recipe_for
+    from affectstore.models.data.batch import compute_scales
     from affectstore.models.data.dataset import load_clips
-    from affectstore.models.recipe import recipe_of
+    from affectstore.models.data.fold import FoldData
+    from affectstore.models.run_files import FoldFacts
 
-    recipe = recipe_of(experiment, cell, CLASSES)
-    readable = set.intersection(*(set(store[feature].clip_ids) for feature in recipe.inputs.values()))
+    inputs = input_features(experiment, cell)
+    recipe = recipe_for(
+        experiment, cell, CLASSES, {name: math.prod(store[name].spec.shape) for name in inputs.values()}
+    )
+    readable = set.intersection(*(set(store[name].clip_ids) for name in inputs.values()))
     ids = [clip_id for clip_id in given.plan["clip_id"] if clip_id in readable] * repeats
     table = pd.DataFrame({"clip_id": ids, "speaker": "1001", "label": np.resize(CLASSES, len(ids))})
     began = time.perf_counter()
     train = load_clips(store, recipe, table, folder)
+    scales = compute_scales(train, recipe)
     read_s = (time.perf_counter() - began) / len(ids)
-    return Cell(recipe, experiment.training_of(cell), train, scales_of(train, recipe), read_s)
+    facts = FoldFacts(cell.id, 0, {"train": len(ids)}, {}, {}, 0)
+    return Cell(FoldData(facts, recipe, experiment.training_of(cell), {"train": train}, scales), read_s)
 
 
 def seconds_of_steps(cell: Cell, fabric: Any, rounds: int, folder: Path, resident: bool = False) -> Rounds:
-    """Seconds a step: "ours", an epoch of the engine; "bare", a loop of PyTorch over the same batches.
+    """Seconds of a step: "ours", an epoch of `Trainer.fit`; "bare", a loop of PyTorch over the same batches.
 
     Args:
-        cell: what is trained.
-        fabric: device and precision.
-        rounds: how many epochs of each are measured, in turn, after one that warms up.
-        folder: of the engine's checkpoint.
-        resident: whether the clips lie on the device too, instead of being read ahead from memory.
+        cell: The cell.
+        fabric: Device and precision.
+        rounds: Number of epochs of each that are measured, in turn, after one that warms up.
+        folder: Folder of the checkpoint.
+        resident: Keep the clips on the device too, instead of prefetching them from memory.
     """
     import torch
 
     from affectstore.models.data.batch import make_batch
-    from affectstore.models.engine.fit import fit
-    from affectstore.models.engine.order import batches
     from affectstore.models.network import Network
+    from affectstore.models.training.checkpoint import Checkpoint
+    from affectstore.models.training.loader import bucketed_batches
+    from affectstore.models.training.trainer import Trainer
 
-    recipe, settings, device = cell.recipe, cell.settings, fabric.device
-    train = cell.train.to(device) if resident else cell.train
-    order = list(batches(len(train), settings.batch_size, 0, 1))
-    ready = [make_batch(cell.train, index, recipe, cell.scales, device) for index in order]
+    data, device = cell.data, fabric.device
+    train = data.clips["train"]
+    order = list(bucketed_batches(len(train), cell.batch_size, 0, 1, train.lengths))
+    ready = [make_batch(train, index, data.recipe, data.scales, device) for index in order]
+    if resident:
+        data = replace(data, clips={"train": train.to(device)})
     torch.manual_seed(0)
-    network = Network(recipe).train()
-    bare, optimiser = fabric.setup(
-        network, torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+    network = Network(data.recipe).train()
+    bare, optimizer = fabric.setup(
+        network, torch.optim.Adam(network.parameters(), lr=data.settings.learning_rate, fused=True)
     )
     seconds = Rounds()
     for number in range(rounds + 1):
         torch.manual_seed(0)
-        fitted = fit(fabric, Network(recipe), train, None, cell.scales, settings, 0, {}, folder / "checkpoint")
+        fitted = Trainer(fabric, Network(data.recipe), data, 0).fit(Checkpoint(folder / "checkpoint", {}))
         began = time.perf_counter()
         for batch in ready:
             logits = bare(batch.values, batch.masks).logits
             loss = torch.nn.functional.cross_entropy(logits.float(), batch.labels)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             fabric.backward(loss)
-            optimiser.step()
+            optimizer.step()
         loss.item()  # what a GPU still does belongs to the steps
         if number:
             seconds.add("bare", (time.perf_counter() - began) / len(ready))

@@ -1,215 +1,178 @@
-"""The network of a recipe: encoders, fusion and classifier."""
-
-from __future__ import annotations
+"""Network of a recipe: encoders, fusion and classifier."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from affectstore.models.absent import completed, emptied, present_in, silenced
-from affectstore.models.base import ENCODERS, FUSIONS, Criterion, Encoded, Given, GivenSteps, Output
-from affectstore.models.published import weights_digests
-from affectstore.models.recipe import Part, Recipe
-from affectstore.models.units import stacked
+from affectstore.models.blocks.missing import availability, fill_missing, mask_missing
+from affectstore.models.cells.recipe import Part, Recipe
+from affectstore.models.modules import Encoded, Encoder, Fusion, FusionContext, InputFusion, Output
+from affectstore.models.spec import ENCODERS, FUSIONS, JoinOptions, Shape
 
 _JOINED, _SHARED = "joined", "shared"
 
+Inputs = Mapping[str, Tensor]
+
 
 class Network(nn.Module):
-    """Modalities in, logits out.
+    """Map the inputs of all modalities to logits.
 
-    An input fusion feeds one encoder ("joined") and a linear layer; one modality its encoder and a
-    linear layer; other fusions get what the encoders give, one encoder a modality or one for all
-    ("shared"). A union has one of each for all modalities, and says something of each by itself.
+    An input fusion feeds one encoder (`encoders.joined`) and a linear layer; a single modality has its encoder and a
+    linear layer; other fusions read the outputs of one encoder per modality, or of one for all (`encoders.shared`).
+    With `sharing: modality_agnostic` one encoder and one linear layer classify each modality of a clip by itself.
 
     Args:
-        recipe: what to build; weights are drawn from torch's generator, encoders first, in the order
-            of the modalities.
+        recipe: Description of the network. Parameters are initialised from torch's generator: the encoders first, in
+            the order of the modalities, then the fusion or the linear layer.
     """
 
-    def __init__(self, recipe: Recipe):
+    def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.recipe = recipe
-        self._parts: dict[str, tuple[Any, Any]] = {}
         self.encoders = nn.ModuleDict()
-        self._fusion: Any = None
-        self._fusion_options: Any = None
-        if recipe.fusion is not None:
-            self._fusion = FUSIONS.load(recipe.fusion.name)
-            self._fusion_options = self._fusion.Options(**recipe.fusion.options)
-        classes = len(recipe.classes)
-        if recipe.fuses_inputs:
-            joined = self._fusion.joined(recipe.given, self._fusion_options)
-            self.head = nn.Linear(self._add(_JOINED, recipe.encoders[recipe.modalities[0]], joined), classes)
+        self.fusion: Fusion | None = None
+        self.join: InputFusion | None = None
+        self.head: nn.Linear | None = None
+        self._modality_agnostic = recipe.sharing == "modality_agnostic"
+        first, num_classes = recipe.modalities[0], len(recipe.classes)
+        if recipe.fusion is not None and recipe.fuses_inputs:
+            declared = FUSIONS.load(recipe.fusion.name)
+            options = cast("JoinOptions", declared.Options(**recipe.fusion.options))
+            self.join = declared.build(options)
+            encoder, _ = self._add(_JOINED, recipe.encoders[first], options.join_shapes(recipe.image_shapes()))
+            self.head = nn.Linear(encoder.output_dim, num_classes)
         elif recipe.fusion is None:
-            first = recipe.modalities[0]
-            self.head = nn.Linear(self._add(self._key(first), recipe.encoders[first], recipe.given[first]), classes)
+            encoder, _ = self._add(self._key(first), recipe.encoders[first], recipe.shapes[first])
+            self.head = nn.Linear(encoder.output_dim, num_classes)
         else:
-            sizes: dict[str, Any] = {
-                m: self._add(self._key(m), recipe.encoders[m], recipe.given[m]) for m in recipe.modalities
-            }
-            if self._fusion.SPEC.needs == "layers":
-                sizes = {m: (size,) * self._depth(self._key(m)) for m, size in sizes.items()}
-            self.fusion = self._fusion.weights(sizes, classes, self._fusion_options)
-        #: Modality -> digest of the published weights that its encoder starts from; nothing for those newly drawn.
-        self.weights_digests = weights_digests(
-            {m: (part.name, ENCODERS.load(part.name).Options(**part.options)) for m, part in recipe.encoders.items()}
-        )
+            built = {m: self._add(self._key(m), recipe.encoders[m], recipe.shapes[m]) for m in recipe.modalities}
+            declared = FUSIONS.load(recipe.fusion.name)
+            fusion_options = declared.Options(**recipe.fusion.options)
+            if declared.SPEC.needs == "layers":
+                self.fusion = declared.build(
+                    {m: (e.output_dim,) * n for m, (e, n) in built.items()}, num_classes, fusion_options
+                )
+            else:
+                self.fusion = declared.build(
+                    {m: e.output_dim for m, (e, _) in built.items()}, num_classes, fusion_options
+                )
 
     def _key(self, modality: str) -> str:
         return modality if self.recipe.sharing in (None, "separate") else _SHARED
 
-    def _add(self, key: str, part: Part, given: Given | GivenSteps) -> int:
-        """Build an encoder unless it is there; the width of what it gives."""
-        module = ENCODERS.load(part.name)
-        options = module.Options(**part.options)
+    def _add(self, key: str, part: Part, shape: Shape) -> tuple[Encoder, int]:
+        """Build an encoder unless it exists; the encoder and its number of layers."""
+        declared = ENCODERS.load(part.name)
+        options = declared.Options(**part.options)
         if key not in self.encoders:
-            self.encoders[key] = module.weights(given, options)
-            self._parts[key] = module, options
-        return module.features(given, options)
-
-    def _depth(self, key: str) -> int:
-        """How many layers an encoder gives."""
-        module, options = self._parts[key]
-        return module.depth(options)
-
-    def _encode(self, key: str, values: Tensor, mask: Tensor, *noise: float) -> Encoded:
-        module, options = self._parts[key]
-        encoded = module.encode(self.encoders[key], values, mask, options, *noise)
-        return encoded if isinstance(encoded, Encoded) else Encoded(encoded)
+            self.encoders[key] = declared.build(shape, options)
+        return cast("Encoder", self.encoders[key]), options.depth
 
     def forward(
         self,
-        values: Mapping[str, Tensor],
-        masks: Mapping[str, Tensor],
-        criterion: Criterion | None = None,
-        alone: bool = False,
-        spans: Mapping[str, Tensor] | None = None,
-        teachers: Mapping[str, Tensor] | None = None,
+        values: Inputs,
+        masks: Inputs,
+        context: FusionContext | None = None,
+        *,
+        spans: Inputs | None = None,
+        return_unimodal: bool = False,
     ) -> Output:
-        """Logits (clip, class) and auxiliary losses.
+        """Compute logits and auxiliary losses.
 
         Args:
-            values: modality -> float32 (clip, *shape of its `Given`), zero where padded; all clips lack a modality that
-                is not among them.
-            masks: modality -> bool (clip, frame) or (clip, step); a clip without any lacks the modality.
-            criterion: for auxiliary losses; none where there are no labels.
-            alone: whether each modality's own logits are asked for too.
-            spans: modality -> int64 (clip, word, 2), for a fusion that goes word by word; see `Encoded`.
-            teachers: modality -> logits (clip, class) of a teacher, for a fusion that learns from them.
+            values: Modality -> float32 (clip, *size of its shape), zero where padded; a modality that is not in it is
+                missing in all clips.
+            masks: Modality -> bool (clip, frame) or (clip, step); a clip without any True lacks the modality.
+            context: Criterion for auxiliary losses and logits of teachers; None outside training.
+            spans: Modality -> int64 (clip, word, 2), for a fusion that aligns modalities with words; see `Encoded`.
+            return_unimodal: Compute the logits of each modality alone, too.
 
         Returns:
-            Of a union, logits (modality x clip, class): all clips by their first modality, then by the next.
+            Logits (clip, class); with `sharing: modality_agnostic` (modality x clip, class): all clips by their first
+            modality, then by the next.
         """
-        values, masks, spans = completed(self.recipe, values, masks, spans or {})
-        if self.recipe.units:
-            everything = stacked(self._in_order(values), self._in_order(masks))
-            return Output(self.head(self._encode(_SHARED, *everything).vector), {})
-        if self._fusion is not None and self._fusion.SPEC.needs == "inputs":
-            scores = self._of_joined_alone(values, masks) if alone else {}
-            return Output(self._of_joined(values, masks), {}, scores)
-        if self.training and hasattr(self._fusion, "ablate"):
-            values = self._fusion.ablate(self._in_order(values), self._in_order(masks), self._fusion_options)
+        spans, context = spans or {}, context or FusionContext()
+        if len(values) < len(self.recipe.modalities):
+            values, masks, spans = fill_missing(self.recipe, values, masks, spans)
+        if self._modality_agnostic:
+            joined, mask = stack_modalities(self._in_order(values), self._in_order(masks))
+            return Output(self._classify(_SHARED, joined, mask))
+        if self.join is not None:
+            unimodal_logits = self._joined_alone(values, masks) if return_unimodal else {}
+            return Output(self._classify_joined(values, masks), {}, unimodal_logits)
+        if self.fusion is None:
+            (modality,) = self.recipe.modalities
+            return Output(self._classify(self._key(modality), values[modality], masks[modality]))
+        if self.training:
+            values = self.fusion.mask_inputs(self._in_order(values), self._in_order(masks))
         encoded = self.encode(values, masks)
         if spans:
             encoded = {m: one._replace(spans=spans.get(m)) for m, one in encoded.items()}
-        if self._fusion is None:
-            (only,) = encoded.values()
-            return Output(self.head(only.vector), {})
-        present = {} if self.training else present_in(self._in_order(masks))
-        if present:
-            encoded = {m: emptied(one, present[m]) for m, one in encoded.items()}
-        further: tuple[Any, ...] = ()
-        if self._fusion.SPEC.needs == "layers" and self.training:
-            further = (self.encode(values, masks, self._fusion.noise(self._fusion_options)),)
-        elif self._fusion.SPEC.taught:
-            further = (teachers or {},)
-        elif self._fusion.SPEC.leaves_out:
-            further = (present,)
-        output: Output = self._fusion.fuse(self.fusion, self._read(encoded), criterion, self._fusion_options, *further)
-        return output._replace(scores=self._scores(encoded, *further)) if alone else output
+        if self.training:
+            if self.fusion.noise is not None:
+                context = context._replace(noisy=self.encode(values, masks, self.fusion.noise))
+        elif available := availability(self._in_order(masks)):
+            encoded = {m: mask_missing(one, available[m]) for m, one in encoded.items()}
+            context = context._replace(available=available)
+        output: Output = self.fusion(encoded, context)
+        if return_unimodal:
+            output = output._replace(unimodal_logits=self.fusion.unimodal_logits(encoded, context))
+        return output
 
-    def _read(self, encoded: Mapping[str, Encoded]) -> Mapping[str, Any]:
-        """What the fusion reads of what encoders give."""
-        return {m: one.vector for m, one in encoded.items()} if self._fusion.SPEC.needs == "vector" else encoded
+    def encode(self, values: Inputs, masks: Inputs, noise: float | None = None) -> dict[str, Encoded]:
+        """Output of the encoder of each modality, where the inputs are not joined before one.
 
-    def _scores(self, encoded: Mapping[str, Encoded], *further: Any) -> dict[str, Tensor]:
-        """Modality -> logits of it alone: the fusion's own, or what it makes of zeros in place of the others."""
-        if hasattr(self._fusion, "scores"):
-            own = self._fusion.scores(self.fusion, self._read(encoded), self._fusion_options)
-            return cast("dict[str, Tensor]", own)
-        scores = {}
-        for modality in encoded:
-            only, more = _only(encoded, modality), further
-            if self._fusion.SPEC.needs == "layers":  # what it gets besides is the same with noise
-                more = tuple(_only(noisy, modality) for noisy in further)
-            output = self._fusion.fuse(self.fusion, self._read(only), None, self._fusion_options, *more)
-            scores[modality] = output.logits
-        return scores
+        Args:
+            values, masks: As of `forward`.
+            noise: Standard deviation of the noise in every layer of a `NoisyEncoder`; None for other encoders.
+        """
+        more = () if noise is None else (noise,)
+        return {m: self.encoders[self._key(m)](values[m], masks[m], *more) for m in self.recipe.modalities}
 
-    def _of_joined(self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Tensor:
+    def encoder(self, modality: str) -> Encoder:
+        """Encoder of a modality, where the inputs are not joined before one."""
+        return cast("Encoder", self.encoders[self._key(modality)])
+
+    def _classify(self, key: str, values: Tensor, mask: Tensor) -> Tensor:
+        """Logits of the linear layer on the vector of an encoder."""
+        if self.head is None:
+            raise TypeError("a network with a fusion has no linear layer of its own")
+        return self.head(self.encoders[key](values, mask).vector)
+
+    def _classify_joined(self, values: Inputs, masks: Inputs) -> Tensor:
         """Logits of inputs that are joined before the encoder."""
-        joined, mask = self._fusion.join(self._in_order(values), self._in_order(masks), self._fusion_options)
-        return cast("Tensor", self.head(self._encode(_JOINED, joined, mask).vector))
+        if self.join is None:
+            raise TypeError("this network does not join its inputs")
+        return self._classify(_JOINED, *self.join(self._in_order(values), self._in_order(masks)))
 
-    def _of_joined_alone(self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _joined_alone(self, values: Inputs, masks: Inputs) -> dict[str, Tensor]:
         """Modality -> logits of its input joined to zeros."""
-        blank = {m: torch.zeros_like(x) for m, x in values.items()}
-        return {m: self._of_joined({**blank, m: values[m]}, masks) for m in self.recipe.modalities}
+        zeros = {m: torch.zeros_like(x) for m, x in values.items()}
+        return {m: self._classify_joined({**zeros, m: values[m]}, masks) for m in self.recipe.modalities}
 
-    def encode(self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor], *noise: float) -> dict[str, Encoded]:
-        """What the encoder of each modality gives, where the inputs are not joined before one.
-
-        Args:
-            values, masks: as of `forward`.
-            noise: of encoders that give layers: what each layer is corrupted with.
-        """
-        return {m: self._encode(self._key(m), values[m], masks[m], *noise) for m in self.recipe.modalities}
-
-    def encoder(self, modality: str) -> nn.Module:
-        """The weights of a modality's encoder, where the inputs are not joined before one."""
-        return self.encoders[self._key(modality)]
-
-    @property
-    def heard(self) -> tuple[str, ...]:
-        """The modalities that the logits depend on: all, but where the fusion ignores some on purpose."""
-        if not hasattr(self._fusion, "heard"):
-            return self.recipe.modalities
-        return self._fusion.heard(self.recipe.modalities, self._fusion_options)
-
-    @property
-    def settles(self) -> bool:
-        """Whether the fusion fits something on the validation side once the epoch is chosen."""
-        return hasattr(self._fusion, "settle")
-
-    def settle(self, vectors: Mapping[str, Tensor], labels: Tensor) -> None:
-        """Fit what the fusion fits.
-
-        Args:
-            vectors: modality -> (clip, feature) of all clips of the validation side.
-            labels: int64 (clip,).
-        """
-        self._fusion.settle(self.fusion, vectors, labels, self._fusion_options)
-
-    def _in_order(self, by_modality: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _in_order(self, by_modality: Inputs) -> dict[str, Tensor]:
         return {modality: by_modality[modality] for modality in self.recipe.modalities}
 
     @property
-    def parameters_count(self) -> int:
-        """How many numbers are learnt; shared weights count once."""
+    def num_parameters(self) -> int:
+        """Number of trainable parameters; shared ones count once."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
-    @property
-    def origins(self) -> dict[str, str]:
-        """Modality -> what the weights of its encoder started as."""
-        return {
-            modality: ENCODERS.load(part.name).origin(ENCODERS.load(part.name).Options(**part.options))
-            for modality, part in self.recipe.encoders.items()
-        }
 
+def stack_modalities(values: Inputs, masks: Inputs) -> tuple[Tensor, Tensor]:
+    """Stack all modalities along the batch: every clip's first modality, then every clip's next one.
 
-def _only(encoded: Mapping[str, Encoded], modality: str) -> dict[str, Encoded]:
-    """What encoders give, with zeros for all modalities but one."""
-    return {m: one if m == modality else silenced(one) for m, one in encoded.items()}
+    Args:
+        values: Modality -> (clip, ...), of one shape but for the number of steps.
+        masks: Modality -> bool (clip, frame) or (clip, step).
+
+    Returns:
+        Values (modality x clip, ...) and mask (modality x clip, frame or step); shorter sequences are padded with
+        zeros.
+    """
+    steps = max(mask.shape[1] for mask in masks.values())
+    padded = [F.pad(x, (0, 0, 0, steps - x.shape[1])) if x.dim() == 3 else x for x in values.values()]
+    return torch.cat(padded), torch.cat([F.pad(mask, (0, steps - mask.shape[1])) for mask in masks.values()])

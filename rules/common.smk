@@ -1,4 +1,4 @@
-"""What all rules use: the preflight's state, and the functions that ask it. No rule stands here."""
+"""State of the preflight and input functions for all rules; no rules."""
 
 import shutil
 import sys
@@ -27,13 +27,13 @@ wildcard_constraints:
 
 
 def forced():
-    """Whether jobs are forced: then every edge of the graph counts, not only those of what has to be made."""
+    """Test if jobs are forced: then the graph needs every edge, not only those of outputs that have to be made."""
     settings = workflow.dag_settings  # none yet while the file is parsed
     return settings is not None and bool(settings.forceall or settings.forcerun)
 
 
 def asked(function):
-    """Report an error of ours as Snakemake does its own: in one message."""
+    """Report an AffectstoreError as Snakemake reports its own errors: in one message."""
 
     def wrapped(wildcards):
         try:
@@ -112,12 +112,12 @@ def extract_mem_mb(wildcards):
 
 
 def gpus(*_):
-    """One GPU a job where there are any, or where a scheduler hands them out; none on a machine without."""
+    """One GPU per job where there are any or a scheduler assigns them; none on a machine without."""
     return int(not workflow.local_exec or shutil.which("nvidia-smi") is not None)
 
 
 def training_workers(_, threads, resources):
-    """Threads of each process, and processes: one a GPU, or as many as the resource `processes` says."""
+    """Arguments for threads and processes: one process per GPU, or as many as the resource `processes` sets."""
     processes = max(1, resources.get("processes", resources.get("gpu", 0)))
     each = f"--threads {max(1, threads // processes)}"
     return each if processes == 1 else f"{each} --processes {processes}"

@@ -3,9 +3,9 @@
 REQUIRED INPUTS: results/plans/{corpus}/{shard}.tsv (a shard's clips),
     results/plans/{corpus}/{feature}.json (the request to publish).
 OUTPUTS: results/store/{corpus}/{feature}/shards/{shard}.json (the ledger of an immutable data folder),
-    results/store/{corpus}/{feature}/catalog.json (what readers go by).
-The preflight judges which ledgers hold: a plan's time says nothing (`ancient`), and edges to other jobs are there
-only where something has to be made.
+    results/store/{corpus}/{feature}/catalog.json (the snapshot that readers open).
+The preflight decides which ledgers are valid: the time of a plan has no meaning (`ancient`), and there are edges to
+other jobs only where an output has to be made.
 """
 
 

@@ -1,4 +1,4 @@
-"""Deal the clips of a corpus to folds and sides.
+"""Assign the clips of a corpus to folds and subsets.
 
 REQUIRED INPUT: results/manifests/{corpus}.parquet.
 OUTPUTS: results/splits/{corpus}/{protocol}.parquet and its digest (.json); a copy of both in the store.

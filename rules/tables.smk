@@ -1,4 +1,4 @@
-"""Score predictions, tabulate and draw them, and write the report.
+"""Score predictions, write tables and figures, and write the report.
 
 REQUIRED INPUTS: results/plans/experiments/{experiment}.json (the request to score), the markers of the
     experiment's cells and folds.

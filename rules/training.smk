@@ -2,10 +2,9 @@
 
 REQUIRED INPUTS: the catalogs of the features that the cell reads, the split of its protocol.
 OUTPUT: results/runs/{experiment}/{cell}/{fold}/fold.json; beside it, per seed, model.safetensors,
-    model.json, predictions.parquet, history.csv and run.json; of a cell with a grid also grid.csv and, in grid/, what
-    each combination was worth on validation.
-A profile that gives a job several GPUs (`gpu`), or says `processes`, makes so many processes share every batch, and the
-job's threads.
+    model.json, predictions.parquet, history.csv and run.json; of a cell with a grid also grid.csv and, in grid/, the
+    validation scores of each combination.
+If a profile gives a job N GPUs (`gpu`) or sets `processes` to N, N processes split every batch and the job's threads.
 """
 
 

@@ -1,8 +1,10 @@
-"""The arrows of docs/architecture.md: kernel <- corpora <- store <- features <- models; cli above all."""
+"""Layers of docs/architecture.md (kernel <- corpora <- store <- features <- models; cli on top), floors of models/."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +29,27 @@ LAYERS = [
 ]
 NOT_ALLOWED = {"evaluation": {"models", "features"}, "models": {"features"}, "splits": {"store"}}
 
+#: Floors of models/: files of a floor import their own and lower ones. Parts of one floor do not import each other.
+FLOORS = [
+    ("spec",),
+    ("baseline_spec",),
+    ("cells", "modules"),
+    ("blocks",),
+    ("run_files", "runner"),
+    ("data",),
+    ("encoders", "fusions", "losses", "baselines"),
+    ("network",),
+    ("training",),
+    ("tricks",),
+    ("baseline_fit",),
+    ("sweep",),
+    ("train_fold",),
+]
+FLOOR_OF = {part: number for number, floor in enumerate(FLOORS) for part in floor}
+#: Folders of models/ in which every file is an entry that an experiment may name.
+MEMBERS = ("encoders", "fusions", "baselines", "losses", "tricks")
+QUESTION_WORDS = {"What", "Which", "Whether", "How", "Where", "When", "Who", "Whose", "Why"}
+
 
 def layer_of(module: str) -> str:
     parts = module.split(".")
@@ -49,6 +72,40 @@ def sources() -> list[tuple[str, Path]]:
 
 
 SOURCES = sources()
+TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES}
+MODELS = {
+    module.removeprefix("affectstore.models."): (path, TREES[module])
+    for module, path in SOURCES
+    if module.startswith("affectstore.models.")
+}
+
+
+def part_of(name: str) -> str:
+    """File or folder directly below models/ that a module belongs to."""
+    return name.split(".")[0]
+
+
+def models_imported(tree: ast.Module) -> list[tuple[int, str]]:
+    """Line and name of each module of models/ that a file imports when it runs, also inside functions."""
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and id(node) not in for_types:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        found += [(node.lineno, name.removeprefix("affectstore.models.")) for name in names if name.count(".") > 1]
+    return [(line, name) for line, name in found if name in MODELS]
+
+
+def functions_of(tree: ast.Module) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
 
 
 @pytest.mark.parametrize(("module", "path"), SOURCES, ids=[module for module, _ in SOURCES])
@@ -56,7 +113,7 @@ def test_imports_point_down(module: str, path: Path) -> None:
     own = layer_of(module)
     if module in ("affectstore", "affectstore.__main__", "affectstore.config.check", "affectstore.config.docs"):
         return  # the front door, and what looks at all the folders
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(TREES[module]):
         names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         for name in names:
@@ -70,6 +127,75 @@ def test_imports_point_down(module: str, path: Path) -> None:
 def test_no_file_is_long() -> None:
     long = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for _, p in SOURCES}
     assert {name: lines for name, lines in long.items() if lines > 400} == {}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_imports_inside_models_point_down(name: str) -> None:
+    path, tree = MODELS[name]
+    own = part_of(name)
+    assert own in FLOOR_OF, f"{path} belongs to no floor"
+    for line, imported in models_imported(tree):
+        other = part_of(imported)
+        assert other == own or FLOOR_OF[other] < FLOOR_OF[own], f"{path}:{line}: {own} imports {other} ({imported})"
+
+
+def test_models_import_in_no_circle() -> None:
+    imported = {name: {other for _, other in models_imported(tree)} for name, (_, tree) in MODELS.items()}
+    order = list(graphlib.TopologicalSorter(imported).static_order())
+    assert set(order) == set(MODELS)
+
+
+def test_folders_of_members_hold_members_alone() -> None:
+    for folder in MEMBERS:
+        names = [name for name in MODELS if part_of(name) == folder and name != folder]
+        assert names, folder
+        for name in names:
+            path, tree = MODELS[name]
+            assert name.count(".") == 1, f"{path}: a member is one file"
+            assert not path.name.startswith("_"), f"{path}: helpers belong to blocks/ or training/"
+            bound = {target.id for node in tree.body if isinstance(node, ast.Assign) for target in names_of(node)}
+            bound |= {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+            assert bound >= {"SPEC", "Options"}, f"{path}: a member declares SPEC and Options"
+        assert len(MODELS[folder][1].body) == 1, f"models/{folder}/__init__.py is a docstring"
+
+
+def names_of(node: ast.Assign) -> list[ast.Name]:
+    return [target for target in node.targets if isinstance(target, ast.Name)]
+
+
+def test_models_are_few_short_files() -> None:
+    beside = [name for name in MODELS if part_of(name) not in MEMBERS]
+    assert len(beside) < 70
+    assert {name: n for name, (path, _) in MODELS.items() if (n := len(path.read_text().splitlines())) > 300} == {}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_functions_of_models_are_short(name: str) -> None:
+    path, tree = MODELS[name]
+    for function in functions_of(tree):
+        lines = (function.end_lineno or 0) - function.lineno + 1
+        assert lines <= 60, f"{path}:{function.lineno}: {function.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if part_of(name) in ("encoders", "fusions")])
+def test_members_import_torch_at_their_top_and_have_no_optional_methods(name: str) -> None:
+    path, tree = MODELS[name]
+    for function in functions_of(tree):
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                text = ast.unparse(node)
+                assert not re.search(r"\btorch", text), f"{path}:{node.lineno}: {text} inside a function"
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert "hasattr" not in used, f"{path}: the contract says what a member has"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_docstrings_of_models_ask_no_questions(name: str) -> None:
+    path, tree = MODELS[name]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            first = (ast.get_docstring(node) or "-").split()[0].rstrip(".,:;?")
+            assert first not in QUESTION_WORDS, f"{path}: {getattr(node, 'name', 'module')}: {first} ..."
 
 
 def test_every_package_is_shipped() -> None:

@@ -32,7 +32,10 @@ COMMANDS = [
     *re.findall(r"`((?:affectstore [a-z]|make )[^`]*)`", PAGE),
     *re.findall(r"^```\n(.*)\n```$", PAGE, re.MULTILINE),
 ]
-KINDS = {"features/audio", "models/encoders", "models/fusions", "affectstore/corpora"}
+KINDS = {
+    *("features/audio", "affectstore/corpora"),
+    *("models/encoders", "models/fusions", "models/losses", "models/tricks"),
+}
 #: What a checkout holds that commands of the page read.
 CHECKOUT = (
     *("affectstore", "features", "models", "rules", "workflow", "tests", "docs"),
@@ -142,9 +145,9 @@ def test_they_keep_the_contracts(checkout: Path, tmp_path: Path) -> None:
         patched.setenv("PYTEST_ADDOPTS", f"-p no:cacheprovider -m 'not realdata' -rp --basetemp={folder}")
         lines = said(checkout, command).splitlines()
     passed = [line.removeprefix("PASSED ") for line in lines if line.startswith("PASSED ")]
-    for name in ("loudness", "mean_cnn", "modality_gate", "my-corpus"):
+    for name in ("loudness", "mean_cnn", "modality_gate", "focal", "input_noise", "my-corpus"):
         assert sum(name in line for line in passed) >= 3, (name, passed)
-    for file in ("test_model_contracts", "test_matrix_training", "test_training_contracts", "test_engine_contracts"):
+    for file in ("test_model_contracts", "test_matrix_training", "test_training_contracts", "test_trainer_contracts"):
         for name in ("mean_cnn", "modality_gate"):
             assert any(file in line and name in line for line in passed), (file, name)
 
@@ -163,7 +166,7 @@ def test_they_get_into_the_docs_and_into_the_table_of_parameters(checkout: Path)
     assert "`modality_gate`" in (checkout / "docs/matrix.md").read_text()
     options = (checkout / "docs/config.md").read_text()
     assert all(f"### {name}\n" in options for name in ("loudness", "my-corpus"))
-    assert all(f"### {name}\n" in (checkout / "docs/networks.md").read_text() for name in ("mean_cnn", "modality_gate"))
+    assert all(f"### {name}\n" in (checkout / "docs/networks.md").read_text() for name in ("mean_cnn", "modality_gate", "focal", "input_noise"))
     (line,) = re.findall(r"^```text\n(    \(.*\),\n)```$", PAGE, re.MULTILINE)
     table = checkout / "tests/models/test_encoder_counts.py"
     table.write_text(table.read_text().replace("\n    (", f"\n{line}    (", 1))
@@ -199,9 +202,9 @@ def test_all_of_them_are_in_one_table(drawn: Path) -> None:
     said(drawn, "affectstore run mine", status=3)
     assert "unknown emotion 'DIS'" in (drawn / "results/manifests/my-corpus.skipped.tsv").read_text()
     table = (drawn / "results/tables/mine.md").read_text()
-    assert all(name in table for name in ("mean_cnn", "modality_gate", "linear_svm"))
+    assert all(name in table for name in ("mean_cnn", "modality_gate", "noisy", "linear_svm"))
     metrics = pd.read_parquet(drawn / "results/metrics/mine.parquet")
-    assert metrics["cell"].nunique() == 4
+    assert metrics["cell"].nunique() == 5
     store = affectstore.open(drawn / "results/store/my-corpus")
     fine = store["loudness"]
     assert len(fine.clip_ids) == 12

@@ -1,20 +1,19 @@
-"""What a training job does first: find its cell, and say what data it sees."""
+"""Training job of a cell and fold, checked against its plan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from affectstore.config.experiment import Experiment
 from affectstore.config.resolve import load_resolved
 from affectstore.corpora.base import card_of
 from affectstore.errors import ConfigError, StaleError, UnknownNameError
 from affectstore.evaluation.classes import classes_of
 from affectstore.lock import lock_job
-from affectstore.models.sources import Source, read_source
+from affectstore.models.cells.job import TrainJob
+from affectstore.models.cells.parents import read_parent
 from affectstore.preflight.cells import CellPlan, data_digests, plan_cells, why_unusable
 from affectstore.preflight.experiments import SPLITS
 from affectstore.preflight.judge import STORE
@@ -22,31 +21,8 @@ from affectstore.store.catalog import Catalog
 from affectstore.store.ledger import Ledger
 
 
-@dataclass(frozen=True)
-class CellJob:
-    """A cell and fold, and the data it is trained on.
-
-    Attributes:
-        experiment, plan: what is trained.
-        classes: class labels in the order of the tables.
-        store, split: where the data lie.
-        digests: settings, split, labels and the features' contents.
-        keys: digest of the features' clip keys.
-        sources: id -> what stands of it, for the cells that this one starts or learns from.
-    """
-
-    experiment: Experiment
-    plan: CellPlan
-    classes: tuple[str, ...]
-    store: Path
-    split: Path
-    digests: Mapping[str, str]
-    keys: str
-    sources: Mapping[str, Source]
-
-
-def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: str) -> CellJob:
-    """Read the run's configuration and the ledgers of the published features.
+def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: str) -> TrainJob:
+    """Resolve the cell of a training job and compute the digests of the data it reads.
 
     Raises:
         UnknownNameError: the experiment or the cell is not known.
@@ -87,16 +63,20 @@ def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: 
         seen = data_digests(experiment, clips, table, fold, one.features, by_clip, one.unlabelled)
         return {"config": one.config, **seen}
 
-    return CellJob(
+    return TrainJob(
+        experiment_name=experiment_name,
         experiment=experiment,
-        plan=plan,
+        cell=plan.cell,
+        fold=fold,
         classes=classes_of(experiment, card_of(resolved.config, experiment.corpus).labels),
         store=store,
         split=split,
+        out=plan.marker.parent,
         digests=digests_of(plan, contents),
         keys=digests_of(plan, keys)["features"],
-        sources={
-            name: read_source(name, plan.marker_of(name).parent, digests_of(plans[name], contents), plan.cell.id)
-            for name in plan.sources
+        parents={
+            name: read_parent(name, plan.marker_of(name).parent, digests_of(plans[name], contents), plan.cell.id)
+            for name in plan.parents
         },
+        combinations=plan.combinations,
     )

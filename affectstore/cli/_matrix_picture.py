@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from affectstore.models.matrix import Matrix
+from affectstore.models.cells.matrix import Matrix
 
 
 def draw(matrix: Matrix, path: Path) -> None:
@@ -19,12 +19,12 @@ def draw(matrix: Matrix, path: Path) -> None:
     rows, columns = len(matrix.fusions), len(matrix.encoders)
     figure = Figure(figsize=(2.2 + 0.32 * columns, 1.6 + 0.28 * rows), layout="constrained")
     axes = figure.add_subplot()
-    valid = [[not matrix.reasons[encoder, fusion] for encoder in matrix.encoders] for fusion in matrix.fusions]
+    valid = [[(encoder, fusion) not in matrix.problems for encoder in matrix.encoders] for fusion in matrix.fusions]
     axes.pcolormesh(valid, cmap="Blues", vmin=-0.15, vmax=1.4, edgecolors="white", linewidth=1.5)
     axes.set_xticks([column + 0.5 for column in range(columns)], matrix.encoders, rotation=60, ha="right")
     axes.set_yticks([row + 0.5 for row in range(rows)], matrix.fusions)
     axes.invert_yaxis()
-    axes.set_title(f"{matrix.valid} of {len(matrix.reasons)} pairs can be trained", fontsize=10)
+    axes.set_title(f"{matrix.num_valid} of {matrix.num_pairs} pairs can be trained", fontsize=10)
     axes.tick_params(length=0, labelsize=8)
     for side in axes.spines.values():
         side.set_visible(False)

@@ -16,7 +16,7 @@ from affectstore.cli._progress import Progress
 from affectstore.cli._snakemake import run_snakemake
 from affectstore.cli._targets import Targets, parse_targets
 from affectstore.config.resolve import Resolved, project_root, read_config
-from affectstore.models.expand import expand
+from affectstore.models.cells.expand import expand
 from affectstore.preflight import current
 from affectstore.preflight.state import State, judge_runs, settle_stores
 

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print it, and draw it where a file is named."""
-    from affectstore.models.matrix import matrix
+    from affectstore.models.cells.matrix import matrix
 
     found = matrix()
     print(found.markdown if args.markdown else found.text)

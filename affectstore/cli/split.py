@@ -1,11 +1,11 @@
-"""Deal the clips of a corpus to folds and sides; a job of the DAG."""
+"""Assign the clips of a corpus to folds and subsets; a job of the DAG."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-HELP = "deal the clips of a corpus to folds and sides (a job of the DAG)"
+HELP = "assign the clips of a corpus to folds and subsets (a job of the DAG)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,12 +23,13 @@ def main(args: argparse.Namespace) -> int:
     from affectstore.lock import lock_job
     from affectstore.preflight.judge import STORE
     from affectstore.preflight.scan import manifest_path, read_manifest
-    from affectstore.splits.base import PROTOCOLS, write_split
+    from affectstore.splits.base import PROTOCOLS, check_protocol, write_split
 
     lock_job()
     resolved = load_resolved(args.config)
     if args.corpus not in resolved.config.corpora:
         raise UnknownNameError("corpus in config.yaml", args.corpus, resolved.config.corpora)
+    check_protocol(args.protocol)
     clips = read_manifest(manifest_path(args.corpus))
     split = PROTOCOLS.load(args.protocol).split(clips)
     folders = [Path("results/splits") / args.corpus, STORE / args.corpus / "splits"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 HELP = "train a cell on one fold, all its seeds (a job of the DAG)"
@@ -30,23 +31,8 @@ def main(args: argparse.Namespace) -> int:
 
     with imported_for_good():
         from affectstore.cli._cell_job import cell_job
-        from affectstore.models.engine.train import train_fold
+        from affectstore.models.train_fold import train_fold
 
     job = cell_job(args.config, args.experiment, args.cell, args.fold, args.digest)
-    train_fold(
-        experiment=job.experiment,
-        experiment_name=args.experiment,
-        cell=job.plan.cell,
-        fold=args.fold,
-        classes=job.classes,
-        store_root=job.store,
-        split_path=job.split,
-        out=job.plan.marker.parent,
-        digests=job.digests,
-        keys=job.keys,
-        threads=args.threads,
-        processes=args.processes,
-        sources=job.sources,
-        combinations=job.plan.combinations,
-    )
+    train_fold(replace(job, threads=args.threads, processes=args.processes))
     return 0

@@ -11,10 +11,10 @@ from affectstore.config.resolve import Resolved
 from affectstore.corpora.base import CORPORA
 from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.features.keys import Features
-from affectstore.models.check import check_cell, check_columns
-from affectstore.models.needs import inputs_of, takes_of
-from affectstore.models.sources import check_sources
-from affectstore.splits.base import PROTOCOLS
+from affectstore.models.cells.inputs import input_features, input_kinds
+from affectstore.models.cells.parents import parents_problem
+from affectstore.models.cells.validate import cell_problem, dims_problem
+from affectstore.splits.base import check_protocol
 
 
 def check_names(resolved: Resolved, features: Features) -> None:
@@ -43,8 +43,7 @@ def _check_experiment(resolved: Resolved, features: Features, name: str, experim
         raise UnknownNameError(
             f"corpus of {where} (corpora of config.yaml)", experiment.corpus, resolved.config.corpora
         )
-    if experiment.protocol not in PROTOCOLS.names():
-        raise UnknownNameError(f"protocol of {where}", experiment.protocol, PROTOCOLS.names())
+    check_protocol(experiment.protocol, where)
     # a corpus of any labels is looked at when it is scanned: the last scan may not know the newest
     labels = CORPORA.load(resolved.config.kind_of(experiment.corpus)).CARD.labels
     for label in experiment.merge if labels else ():
@@ -54,23 +53,23 @@ def _check_experiment(resolved: Resolved, features: Features, name: str, experim
         if label not in {*labels, *experiment.merge.values()}:
             raise UnknownNameError(f"label in `classes` of {where}", label, {*labels, *experiment.merge.values()})
     for cell in experiment.cells:
-        reason = check_cell(experiment, cell) or check_sources(experiment, cell)
-        reason = reason or check_columns(experiment, cell, _columns(experiment, cell, features))
+        reason = cell_problem(experiment, cell) or parents_problem(experiment, cell)
+        reason = reason or dims_problem(experiment, cell, _dims(experiment, cell, features))
         if reason:
             raise ConfigError(f"{where}, cell {cell.id!r}: {reason}")
-        for modality, feature in inputs_of(experiment, cell).items():
+        for modality, feature in input_features(experiment, cell).items():
             if feature not in {*features, *features.unusable}:
                 known = [*features, *features.unusable]
                 raise UnknownNameError(f"feature for {modality} of {where}, cell {cell.id!r}", feature, known)
 
 
-def _columns(experiment: Experiment, cell: Cell, features: Features) -> dict[str, int]:
-    """Feature -> its columns, of the sequences that a cell reads by shared weights, as far as they are known here."""
-    if cell.sharing not in ("shared", "union"):
+def _dims(experiment: Experiment, cell: Cell, features: Features) -> dict[str, int]:
+    """Feature -> values of each row, of the sequences that a cell reads by shared weights, as far as they are known."""
+    if cell.sharing not in ("shared", "modality_agnostic"):
         return {}
-    takes, found = takes_of(cell), {}
-    for modality, feature in inputs_of(experiment, cell).items():
-        if takes[modality] == "sequence":
+    kinds, found = input_kinds(cell), {}
+    for modality, feature in input_features(experiment, cell).items():
+        if kinds[modality] == "sequence":
             with suppress(ConfigError, ImportError):  # what computes it is not here: the training job will see
                 found[feature] = math.prod(features[feature].extractor.arrays()[0].shape)
     return found

@@ -1,4 +1,4 @@
-"""`grid` of an experiment: the options that are swept, by dotted path, and the values each is tried with."""
+"""`grid` of an experiment: the options that are swept, as dotted paths, and the values to try for each."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pydantic import AfterValidator, Field
 
 from affectstore.config.base import Settings
 from affectstore.config.training import Training
+from affectstore.errors import UnknownNameError
 
-#: What the first part of a key may be.
+#: First parts of keys.
 SWEPT = ("train", "encoder_options", "fusion_options", "baseline_options")
 
-#: Settings of the engine that all combinations share -> why.
+#: Settings of training that all combinations share -> reason.
 _SHARED = {
     "monitor": "it is what combinations are compared by",
     "precision": "the device is set up once for all combinations",
@@ -34,17 +35,21 @@ def _checked(grid: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
 
 
 def _check_training(key: str, path: list[str]) -> None:
-    """See that a path ends at one setting of the engine, or below one that has parts of its own."""
-    model: Any = Training
+    """Check that a path ends at one setting of training, or inside a free mapping such as `tricks`."""
+    model: type[Settings] = Training
     for place, name in enumerate(path):
+        above = ".".join(["train", *path[:place]])
+        if new := model.renamed.get(name):
+            raise ValueError(str(UnknownNameError("key", name, model.model_fields, renamed_to=new, where=above)))
         if name not in model.model_fields:
             known = ", ".join(sorted(model.model_fields))
-            raise ValueError(f"{key!r}: {'.'.join(['train', *path[:place]])} has no setting {name!r}; known: {known}")
+            raise ValueError(f"{key!r}: {above} has no setting {name!r}; known: {known}")
         if place == 0 and name in _SHARED:
             raise ValueError(f"{key!r} cannot be swept: {_SHARED[name]}")
-        model = model.model_fields[name].annotation
-        if not (isinstance(model, type) and issubclass(model, Settings)):
+        annotation = model.model_fields[name].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, Settings)):
             return
+        model = annotation
     raise ValueError(f"{key!r} holds several settings; sweep one of them: {', '.join(model.model_fields)}")
 
 
@@ -52,5 +57,5 @@ Grid = Annotated[dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]], Aft
 
 
 def of_kinds(grid: Mapping[str, tuple[Any, ...]], kinds: tuple[str, ...]) -> dict[str, tuple[Any, ...]]:
-    """The part of a grid whose keys begin with one of `kinds`."""
+    """Return the part of a grid whose keys begin with one of `kinds`."""
     return {key: values for key, values in grid.items() if key.partition(".")[0] in kinds}

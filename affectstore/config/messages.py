@@ -1,4 +1,4 @@
-"""Pydantic's findings as messages that name the key, the value and what is known."""
+"""Pydantic's findings as messages that name the key, the value and the known keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from affectstore.errors import ConfigError
+from affectstore.config.base import Settings
+from affectstore.errors import ConfigError, UnknownNameError
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -17,7 +18,7 @@ def validated(model: type[Model], value: Mapping[str, Any], where: str) -> Model
     """Build `model` from `value`.
 
     Raises:
-        ConfigError: every key that is unknown, missing or impossible, one a line.
+        ConfigError: Every key that is unknown, renamed, missing or impossible, one per line.
     """
     try:
         return model(**value)
@@ -31,20 +32,27 @@ def validated(model: type[Model], value: Mapping[str, Any], where: str) -> Model
 
 
 def _line(model: type[BaseModel], finding: Any) -> str:
-    path = ".".join(str(part) for part in finding["loc"]) or "(the whole)"
-    value = finding.get("input")
-    if finding["type"] == "extra_forbidden":
-        known = sorted(_fields_at(model, finding["loc"][:-1]))
-        near = difflib.get_close_matches(str(finding["loc"][-1]), known, n=1)
+    *parents, last = finding["loc"] or ("(the whole)",)
+    path, value, kind = ".".join(map(str, (*parents, last))), finding.get("input"), finding["type"]
+    parent = _model_at(model, tuple(parents))
+    if kind in ("extra_forbidden", "literal_error") and parent is not None and issubclass(parent, Settings):
+        if kind == "extra_forbidden" and (new := parent.renamed.get(str(last))):
+            where = ".".join(map(str, parents))
+            return str(UnknownNameError("key", str(last), parent.model_fields, renamed_to=new, where=where))
+        if kind == "literal_error" and (new := parent.renamed_values.get(str(last), {}).get(str(value))):
+            return str(UnknownNameError("value", str(value), (), renamed_to=new, where=path))
+    if kind == "extra_forbidden":
+        known = sorted(parent.model_fields) if parent is not None else []
+        near = difflib.get_close_matches(str(last), known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return f"{path}: unknown key (value {value!r}); known: {', '.join(known) or 'none'}.{hint}"
-    if finding["type"] == "missing":
+    if kind == "missing":
         return f"{path}: missing; {finding['msg'].lower()}"
     return f"{path}: {value!r} is not possible: {finding['msg'].removeprefix('Value error, ')}"
 
 
-def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> set[str]:
-    """Known keys of the model that stands at `path` below `model`."""
+def _model_at(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """Model of the mapping at `path` below `model`; None where it has none."""
     current: Any = model
     for part in path:
         if isinstance(current, type) and issubclass(current, BaseModel):
@@ -56,4 +64,4 @@ def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> set[str]:
     while current is not None and not (isinstance(current, type) and issubclass(current, BaseModel)):
         models = [a for a in get_args(current) if isinstance(a, type) and issubclass(a, BaseModel)]
         current = models[0] if models else None
-    return set(current.model_fields) if current is not None else set()
+    return current

@@ -30,7 +30,7 @@ MANIFESTS = Path("results/manifests")
 #: Columns of the clips table that a corpus fills, with their pandas types; what is not known is NA.
 #: Paths are relative to the root, with forward slashes. A clip that is a whole file has start_s 0 and
 #: end_s NA; where one of its media ("audio" or "video", named by whole_media) is a file of its own, start_s
-#: and end_s are those of the other. `split` is the side that the corpus itself gives a clip; `corpus` names the
+#: and end_s are those of the other. `split` is the subset that the corpus itself gives a clip; `corpus` names the
 #: file that read it, whatever its name in config.yaml. The scan adds the media's digests, durations and stream
 #: flags.
 CLIP_COLUMNS: Mapping[str, str] = {

@@ -4,7 +4,7 @@ The table is a CSV file (comma, semicolon or tab; UTF-8) with a row a clip. Its 
 
 - `path`: the file with the clip's picture, sound or both, relative to the folder; needed;
 - `label`, `speaker`, `session`, `transcript`: what is not known stays empty;
-- `split`: train, val or test, where the clips have sides already (protocol `given`);
+- `split`: train, val or test, where the clips have subsets already (protocol `given`);
 - `clip_id`: its name; by default the path without its suffix, with - for /;
 - `start_s`, `end_s`: the part of the file (and of `audio`) that is the clip, in seconds;
 - `face_side`: left or right, the half of the picture with the speaker's face;

@@ -13,11 +13,11 @@ def ratio(part: npt.NDArray[np.float64], whole: npt.NDArray[np.float64], empty: 
 
 
 def mean_of_present(values: npt.NDArray[np.float64], support: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Mean over the classes that have a unit; NaN where none has.
+    """Mean over the classes that have an instance; NaN where none has.
 
     Args:
         values: (..., class).
-        support: units per class (..., class).
+        support: instances per class (..., class).
     """
     present = support > 0
     return ratio(np.where(present, values, 0.0).sum(axis=-1), present.sum(axis=-1).astype(np.float64), np.nan)

@@ -81,8 +81,8 @@ def evaluate(y: Sequence[str], p: npt.NDArray[np.floating[Any]], labels: Sequenc
     """Every metric of labelled probabilities.
 
     Args:
-        y: true label of each unit.
-        p: probabilities (unit, class), classes in the order of `labels`.
+        y: true label of each instance.
+        p: probabilities (instance, class), classes in the order of `labels`.
         labels: class labels.
 
     Returns:

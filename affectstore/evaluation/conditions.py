@@ -17,7 +17,7 @@ def conditions(table: Table, metrics: pd.DataFrame) -> Wide | None:
         table: the results with the full input.
         metrics: as `score` gave them.
     """
-    own = metrics[(metrics["side"] == "test") & (metrics["fold"] == POOLED) & (metrics["seed"] == POOLED)]
+    own = metrics[(metrics["subset"] == "test") & (metrics["fold"] == POOLED) & (metrics["seed"] == POOLED)]
     own = own[own["condition"] != "full"]
     if own.empty:
         return None

@@ -1,4 +1,4 @@
-"""Learning curves of a table's rows: loss and accuracy on the training and validation sides."""
+"""Learning curves of a table's rows: loss and accuracy on the training and validation subsets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from affectstore.evaluation.runs import Run
-from affectstore.evaluation.style import INK, QUIET, SIDE_COLOURS
+from affectstore.evaluation.style import INK, QUIET, SUBSET_COLOURS
 from affectstore.evaluation.table import Table
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def curves(table: Table, runs: Sequence[Run]) -> Figure:
         pair[0].set_title(row.heading(27), fontsize=7.5)
         pair[0].set_xticklabels([])
         pair[1].set_xlabel("epoch", fontsize=8)
-    handles = [Line2D([], [], color=SIDE_COLOURS[side], linewidth=1.8, label=label) for side, label in _LABELS.items()]
+    handles = [
+        Line2D([], [], color=SUBSET_COLOURS[subset], linewidth=1.8, label=label) for subset, label in _LABELS.items()
+    ]
     handles.append(
         Line2D([], [], color=INK, marker="o", markersize=4, markerfacecolor="white", linestyle="", label="epoch chosen")
     )
@@ -57,15 +59,15 @@ def curves(table: Table, runs: Sequence[Run]) -> Figure:
     return figure
 
 
-_LABELS = {"train": "training side", "val": "validation side"}
+_LABELS = {"train": "training subset", "val": "validation subset"}
 
 
 def _panel(axis: Axes, runs: Sequence[Run], quantity: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     drawn = False
-    for side, colour in SIDE_COLOURS.items():
-        column = f"{side}_{quantity}"
+    for subset, colour in SUBSET_COLOURS.items():
+        column = f"{subset}_{quantity}"
         scale = 1.0 if quantity == "loss" else 100.0
         series = [
             (run, run.history.set_index("epoch")[column] * scale) for run in runs if column in run.history.columns
@@ -75,7 +77,7 @@ def _panel(axis: Axes, runs: Sequence[Run], quantity: str) -> None:
             drawn = True
             axis.plot(values.index, values, color=colour, linewidth=0.6, alpha=0.45, zorder=2)
             best = run.facts.get("best_epoch")
-            if side == "val" and isinstance(best, int) and best in values.index:
+            if subset == "val" and isinstance(best, int) and best in values.index:
                 axis.plot([best], [values[best]], "o", ms=3.2, mfc="white", mec=INK, mew=0.8, zorder=4)
         if series:
             # Runs stop at different epochs: where fewer are left, their mean would jump.

@@ -17,10 +17,10 @@ ENOUGH_SPEAKERS = 10
 
 #: Patterns of flags and what they mean, for the notes and the report.
 MEANINGS = {
-    r"epochs<=\d+": "trained for at most so many passes over the training side; the epoch is chosen on validation",
-    r"\d+px": "pictures scaled to so many pixels a side",
-    r"\d+ frames?": "pictures of a video per clip, evenly spread",
-    r"grey": "pictures in one channel",
+    r"epochs<=\d+": "trained for at most so many passes over the training subset; the epoch is chosen on validation",
+    r"\d+px": "images scaled to so many pixels in height and width",
+    r"\d+ frames?": "frames of a video per clip, evenly spaced",
+    r"grayscale": "images in one channel",
     r"bf16-mixed": "forward pass in bfloat16",
     r"grid of \d+": "so many combinations of options were trained; the best on validation, in the mean over the "
     "seeds of a fold, was taken and tested",
@@ -31,12 +31,12 @@ MEANINGS = {
     rf"{BADGE}: .*": "a feature that the networks read was computed with random weights: the numbers mean nothing",
     r"uncalibrated": "probabilities are a softmax of the classifier's scores: their order counts, their loss does not",
     r"loss says nothing": "the class is drawn at random: the loss is not that of a forecast",
-    r"no validation side: nothing chosen": "the split keeps nothing to choose on, so settings are taken as they are",
-    r"no validation side: last epoch": "the split keeps nothing to choose the epoch on, so the last one is taken",
+    r"no validation subset: nothing chosen": "the split keeps nothing to choose on, so settings are taken as they are",
+    r"no validation subset: last epoch": "the split keeps nothing to choose the epoch on, so the last one is taken",
     r"one modality at a time": "one network classifies each modality of a clip by itself: twice as many predictions "
     "for two modalities, and none that knows both",
-    r"not settled: no validation side": "the fusion fits itself to a validation side, and the split keeps none: it "
-    "stays as it starts",
+    r"not calibrated: no validation subset": "the fusion fits itself to a validation subset, and the split keeps none: "
+    "it stays as it starts",
     r".* weights": "what the networks started from",
 }
 
@@ -61,7 +61,7 @@ def flags_of(
 ) -> tuple[str, ...]:
     """Flags of one row, in a fixed order: settings, device, weights, extent, then the runs' badges.
 
-    Baselines have no settings of the engine; what takes no pictures has none of theirs.
+    Baselines have no training settings; networks without image inputs have no image settings.
 
     Args:
         experiment: what was asked for.
@@ -70,16 +70,16 @@ def flags_of(
         protocol_folds: how many folds the protocol has; none where that is not known.
         n_speakers: how many speakers were tested.
     """
-    pictures, training = experiment.pictures_of(cell), experiment.training_of(cell)
-    takes = {part for reported in _reported(runs, "takes") for part in str(reported or "clip").split("+")}
+    images, training = experiment.images_of(cell), experiment.training_of(cell)
+    kinds = {part for reported in _reported(runs, "input_kind") for part in str(reported or "clip").split("+")}
     epochs = max(map(int, experiment.grid_of(cell).get("train.epochs", (training.epochs,))))
     flags = [] if cell.baseline else [f"epochs<={epochs}"]
-    if takes & {"image", "clip"}:
-        flags.append(f"{pictures.size_px}px")
-        if pictures.colour == "grey":
-            flags.append("grey")
-    if "clip" in takes:
-        flags.append(f"{pictures.frames} frame" + ("s" if pictures.frames > 1 else ""))
+    if kinds & {"image", "clip"}:
+        flags.append(f"{images.image_px}px")
+        if images.colour == "grayscale":
+            flags.append("grayscale")
+    if "clip" in kinds:
+        flags.append(f"{images.frames} frame" + ("s" if images.frames > 1 else ""))
     flags += devices_of(runs)
     if training.precision != "32-true" and not cell.baseline:
         flags.append(training.precision)

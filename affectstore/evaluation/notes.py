@@ -72,7 +72,11 @@ def _counted(table: Table) -> list[str]:
         groups.setdefault(key, []).append(row)
     lines = []
     for (n_test, n_clips, n_speakers, n_seeds, folds), rows in groups.items():
-        why = "each modality by itself" if rows[0].cell.sharing == "union" else "clips are in several folds' tests"
+        why = (
+            "each modality by itself"
+            if rows[0].cell.sharing == "modality_agnostic"
+            else "clips are in several folds' tests"
+        )
         again = "" if n_test == n_clips else f" ({n_test} predictions per seed: {why})"
         line = (
             f"Tested: {_many(n_clips, 'clip')} of {_many(n_speakers, 'speaker')}{again}, "
@@ -81,10 +85,10 @@ def _counted(table: Table) -> list[str]:
         lines.append(line + ("." if len(groups) == 1 else f": {_cells(rows)}."))
     if len({key[1:] for key in groups}) > 1:
         lines.append("Rows above were not all tested on the same clips: compare them with care.")
-    elif any(row.cell.sharing == "union" for row in table.rows):
+    elif any(row.cell.sharing == "modality_agnostic" for row in table.rows):
         lines.append(
-            "A union's row is over predictions of one modality each: its conditions without the others are what "
-            "compares with networks of that modality alone."
+            "A modality-agnostic row is over predictions of one modality each: compare its conditions without the "
+            "others with networks of that modality alone."
         )
     return lines
 

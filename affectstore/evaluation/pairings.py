@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from affectstore.config.experiment import Modality
+from affectstore.config.inputs import Modality
 from affectstore.evaluation.flags import ENOUGH_SPEAKERS
 from affectstore.evaluation.table import Row, Table
 from affectstore.evaluation.wide import Line, Wide
@@ -103,7 +103,7 @@ def _line_of(row: Row) -> str:
     """The encoder; with the cell's name where it has settings of its own, which the others in its line have not."""
     cell = row.cell
     settings = (cell.inputs, cell.encoder_options, cell.fusion_options, cell.init_from, cell.grid)
-    own = any(settings) or cell.pictures.model_fields_set or cell.train.model_fields_set
+    own = any(settings) or cell.images.model_fields_set or cell.train.model_fields_set
     return row.encoder_label if own else cell.encoder_label
 
 

@@ -1,7 +1,7 @@
 """Predictions as a run wrote them, checked before anything is counted.
 
-Columns: unit_id clip_id audio_clip_id speaker fold seed side condition y, and one `p_<label>` per class; modality where
-a unit is one modality of a clip.
+Columns: instance_id clip_id audio_clip_id speaker fold seed subset condition y, and one `p_<label>` per class; modality
+where an instance is one modality of a clip.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import pandas as pd
 
 from affectstore.errors import IntegrityError, StoreError
 
-COLUMNS = ("unit_id", "clip_id", "audio_clip_id", "speaker", "fold", "seed", "side", "condition", "y")
-SIDES = ("train", "val", "test")
+COLUMNS = ("instance_id", "clip_id", "audio_clip_id", "speaker", "fold", "seed", "subset", "condition", "y")
+SUBSETS = ("train", "val", "test")
 _TOLERANCE = 1e-3  # a sum over classes of half-precision probabilities is off by no more
 
 
@@ -32,8 +32,8 @@ def read_predictions(path: Path, classes: Sequence[str], fold: int, seed: int) -
 
     Raises:
         StoreError: the file is missing or not readable.
-        IntegrityError: columns are missing, the classes are others, a label, side, fold or seed is not what was
-            asked for, a unit comes twice, or a row of probabilities is not one.
+        IntegrityError: columns are missing, the classes are others, a label, subset, fold or seed is not what was
+            asked for, an instance comes twice, or a row of probabilities is not one.
     """
     try:
         frame = pd.read_parquet(path)
@@ -60,7 +60,7 @@ def check_predictions(frame: pd.DataFrame, classes: Sequence[str], fold: int, se
             f"{source}: probabilities of the classes {', '.join(found)}, in this order; "
             f"the experiment's are {', '.join(classes)}"
         )
-    for column, expected in (("fold", {fold}), ("seed", {seed}), ("y", set(classes)), ("side", set(SIDES))):
+    for column, expected in (("fold", {fold}), ("seed", {seed}), ("y", set(classes)), ("subset", set(SUBSETS))):
         strange = sorted({str(value) for value in frame[column].unique() if value not in expected})
         if strange:
             known = ", ".join(sorted(map(str, expected)))
@@ -70,23 +70,23 @@ def check_predictions(frame: pd.DataFrame, classes: Sequence[str], fold: int, se
 
 
 def _check_once(frame: pd.DataFrame, source: str) -> None:
-    """No unit twice under one side and condition, by its own name or by the media it is made of, nor on two sides."""
+    """Refuse an instance that comes twice under a subset and condition, by its id or its media, or in two subsets."""
     media = ["clip_id", "audio_clip_id", *(["modality"] if "modality" in frame else [])]
-    for keys in (["unit_id"], media):
-        where = [*keys, "side", "condition"]
+    for keys in (["instance_id"], media):
+        where = [*keys, "subset", "condition"]
         twice = frame.duplicated(where, keep=False)
         if twice.any():
             row = frame.loc[twice].iloc[0]
             raise IntegrityError(
-                f"{source}: clip {row['clip_id']!r} (unit {row['unit_id']!r}) is there more than once on side "
-                f"{row['side']!r} under condition {row['condition']!r} ({int(twice.sum())} such rows)"
+                f"{source}: clip {row['clip_id']!r} (instance {row['instance_id']!r}) is there more than once in "
+                f"subset {row['subset']!r} under condition {row['condition']!r} ({int(twice.sum())} such rows)"
             )
-    sides = frame[["unit_id", "side"]].drop_duplicates()
-    both = sides[sides.duplicated("unit_id", keep=False)]
+    subsets = frame[["instance_id", "subset"]].drop_duplicates()
+    both = subsets[subsets.duplicated("instance_id", keep=False)]
     if len(both):
-        unit = both["unit_id"].iloc[0]
-        on = ", ".join(sorted(both.loc[both["unit_id"] == unit, "side"]))
-        raise IntegrityError(f"{source}: unit {unit!r} is on several sides ({on}) of one fold")
+        instance = both["instance_id"].iloc[0]
+        named = ", ".join(sorted(both.loc[both["instance_id"] == instance, "subset"]))
+        raise IntegrityError(f"{source}: instance {instance!r} is in several subsets ({named}) of one fold")
 
 
 def _check_probabilities(frame: pd.DataFrame, classes: Sequence[str], source: str) -> None:
@@ -100,20 +100,20 @@ def _check_probabilities(frame: pd.DataFrame, classes: Sequence[str], source: st
         at = int(wrong.argmax())
         raise IntegrityError(
             f"{source}: probabilities of {int(wrong.sum())} of {len(frame)} rows {problem}; "
-            f"the first is unit {frame['unit_id'].iloc[at]!r}: {p[at].tolist()}"
+            f"the first is instance {frame['instance_id'].iloc[at]!r}: {p[at].tolist()}"
         )
 
 
 def probabilities(frame: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    """Probabilities (unit, class), in the type they were written in."""
+    """Probabilities (instance, class), in the type they were written in."""
     return frame[[f"p_{label}" for label in classes]].to_numpy()
 
 
 def true_indices(frame: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    """Index of each unit's true class (unit,)."""
+    """Index of each instance's true class (instance,)."""
     return pd.Categorical(frame["y"], categories=list(classes)).codes.astype(np.int64)
 
 
 def speakers_of(frame: pd.DataFrame) -> pd.Series:
-    """Speaker of each unit; a unit without one stands for itself."""
+    """Speaker of each instance; an instance without one stands for itself."""
     return frame["speaker"].astype("string").fillna("clip " + frame["clip_id"].astype("string"))

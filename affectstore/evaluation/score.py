@@ -30,7 +30,7 @@ COLUMNS = {
     "cell": "string",
     "fold": "int64",
     "seed": "int64",
-    "side": "string",
+    "subset": "string",
     "condition": "string",
     "label_target": "string",
     "metric": "string",
@@ -85,21 +85,21 @@ def score(
             ignore_index=True,
         )
         _check_truth(frame, truth, cell.id)
-        for (side, condition), part in frame.groupby(["side", "condition"], sort=True):
-            base = {"cell": cell.id, "side": side, "condition": condition}
+        for (subset, condition), part in frame.groupby(["subset", "condition"], sort=True):
+            base = {"cell": cell.id, "subset": subset, "condition": condition}
             rows += [base | row for row in _score_part(part, own, classes, draws, rng_seed, base)]
     table = pd.DataFrame(rows).assign(experiment=name, label_target=experiment.label_target)
     return table[list(COLUMNS)].astype(COLUMNS)
 
 
 def _check_truth(frame: pd.DataFrame, truth: dict[str, str], cell: str) -> None:
-    """A unit has one true label, whatever the cell, fold and seed."""
-    pairs = frame[["unit_id", "y"]].drop_duplicates()
-    for unit, label in zip(pairs["unit_id"], pairs["y"], strict=True):
-        if truth.setdefault(unit, label) != label:
+    """An instance has one true label, whatever the cell, fold and seed."""
+    pairs = frame[["instance_id", "y"]].drop_duplicates()
+    for instance, label in zip(pairs["instance_id"], pairs["y"], strict=True):
+        if truth.setdefault(instance, label) != label:
             raise IntegrityError(
-                f"unit {unit!r} is {truth[unit]} in one run and {label} in another (cell {cell!r}): the runs were "
-                "made from different labels; train them again"
+                f"instance {instance!r} is {truth[instance]} in one run and {label} in another (cell {cell!r}): "
+                "the runs were made from different labels; train them again"
             )
 
 
@@ -111,7 +111,7 @@ def _score_part(
     rng_seed: int,
     where: dict[str, Any],
 ) -> list[dict[str, Any]]:
-    """Rows of one cell, side and condition."""
+    """Rows of one cell, subset and condition."""
     seeds = sorted({run.seed for run in runs})
     folds = sorted({run.fold for run in runs})
     clusters = pd.Categorical(speakers_of(part))
@@ -169,9 +169,9 @@ def _add(tallies: Sequence[Tally]) -> Tally:
 
 
 def _check_same_units(part: pd.DataFrame, where: dict[str, Any]) -> None:
-    """All seeds of a fold are tried on the same units, or their spread would not be the seeds'."""
+    """All seeds of a fold are tried on the same instances, or their spread would not be the seeds'."""
     for fold, own in part.groupby("fold"):
-        per_seed = {seed: frozenset(units) for seed, units in own.groupby("seed")["unit_id"]}
+        per_seed = {seed: frozenset(instances) for seed, instances in own.groupby("seed")["instance_id"]}
         if len(set(per_seed.values())) > 1:
-            sizes = ", ".join(f"seed {seed!s}: {len(units)}" for seed, units in per_seed.items())
+            sizes = ", ".join(f"seed {seed!s}: {len(instances)}" for seed, instances in per_seed.items())
             raise IntegrityError(f"seeds of fold {fold} were tried on different clips ({where}; {sizes})")

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 #: Modality -> colour.
 MODALITY_COLOURS = {"audio": "#0072b2", "vision": "#e69f00", "text": "#cc79a7", "multimodal": "#009e73"}
-#: Side -> colour of learning curves.
-SIDE_COLOURS = {"train": "#56b4e9", "val": "#d55e00"}
+#: Subset -> colour of learning curves.
+SUBSET_COLOURS = {"train": "#56b4e9", "val": "#d55e00"}
 #: Text and lines; the report exchanges these, and no other colours, for those of its theme.
 INK, QUIET, GRID, PAPER = "#1d2127", "#6a727c", "#d9dde2", "#ffffff"
 

@@ -103,7 +103,8 @@ class Table:
     Attributes:
         classes: labels, in order.
         rows: by modality, in the experiment's order within one.
-        chance: `uar`: one over the classes that were tested; `accuracy`: the largest class' share of the test units.
+        chance: `uar`: one over the classes that were tested; `accuracy`: the largest class' share of the test
+            instances.
         human: human accuracy by modality, where it was measured on the same task.
         unreadable: reason -> files of the corpus that the scan left out, so that no run could see them.
     """
@@ -146,7 +147,7 @@ def build_table(
     Raises:
         IntegrityError: the metrics are of other cells than the experiment's.
     """
-    own = metrics[(metrics["side"] == "test") & (metrics["condition"] == "full") & (metrics["fold"] == POOLED)]
+    own = metrics[(metrics["subset"] == "test") & (metrics["condition"] == "full") & (metrics["fold"] == POOLED)]
     summary = own[own["seed"] == POOLED]
     known = set(summary["cell"])
     missing = [cell.id for cell in experiment.cells if cell.id not in known]

@@ -19,7 +19,7 @@ class Tally:
     """Counts over any leading axes (...).
 
     Attributes:
-        confusion: (..., class, class), how many units of a true class (rows) got a predicted class (columns).
+        confusion: (..., class, class), how many instances of a true class (rows) got a predicted class (columns).
         loss_sum: (...), summed negative log-likelihood of the true classes, in nats.
     """
 
@@ -28,22 +28,22 @@ class Tally:
 
     @property
     def n(self) -> Floats:
-        """(...), how many units were counted."""
+        """(...), how many instances were counted."""
         return self.confusion.sum(axis=(-2, -1))
 
     @property
     def support(self) -> Floats:
-        """(..., class), how many units truly belong to a class."""
+        """(..., class), how many instances truly belong to a class."""
         return self.confusion.sum(axis=-1)
 
     @property
     def predicted(self) -> Floats:
-        """(..., class), how many units were given a class."""
+        """(..., class), how many instances were given a class."""
         return self.confusion.sum(axis=-2)
 
     @property
     def hits(self) -> Floats:
-        """(..., class), how many units of a class were given that class."""
+        """(..., class), how many instances of a class were given that class."""
         return np.diagonal(self.confusion, axis1=-2, axis2=-1)
 
     def sum(self, axis: int) -> Tally:
@@ -56,14 +56,14 @@ class Tally:
 
 
 def log_losses(true: npt.NDArray[np.int64], p: npt.NDArray[np.floating[Any]]) -> Floats:
-    """Negative log-likelihood of each unit's true class, in nats.
+    """Negative log-likelihood of each instance's true class, in nats.
 
     Probabilities below the resolution of their own type count as that resolution (as in
     `sklearn.metrics.log_loss`), so that one underflow does not make a mean infinite.
 
     Args:
-        true: index of the true class (unit,).
-        p: probabilities (unit, class).
+        true: index of the true class (instance,).
+        p: probabilities (instance, class).
     """
     picked = p[np.arange(len(true)), true]
     return -np.log(np.maximum(picked, np.finfo(p.dtype).eps).astype(np.float64))
@@ -78,9 +78,9 @@ def tally(
     """Count predictions; the predicted class is the most probable one, the first of equals.
 
     Args:
-        true: index of the true class (unit,).
-        p: probabilities (unit, class).
-        group: index of a unit's group (unit,), 0 ... groups - 1; none: all units together.
+        true: index of the true class (instance,).
+        p: probabilities (instance, class).
+        group: index of an instance's group (instance,), 0 ... groups - 1; none: all instances together.
         groups: number of groups.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a training job follows from, as digests: known before anything is extracted."""
+"""Digests of a training job's settings and data, known before anything is extracted."""
 
 from __future__ import annotations
 
@@ -14,21 +14,19 @@ from affectstore.config.experiment import Cell, Experiment
 from affectstore.corpora.base import CORPORA, labels_of
 from affectstore.digest import digest
 from affectstore.errors import ConfigError
-from affectstore.models.base import ENCODERS, FUSIONS
-from affectstore.models.baselines.base import BASELINES
-from affectstore.models.check import baseline_options, encoder_options
-from affectstore.models.grid import combinations
-from affectstore.models.needs import encoders_of, inputs_of, takes_of
-from affectstore.models.published import weights_digests
-from affectstore.models.select import participants
-from affectstore.models.sources import ancestors, named_sources, sources_of
-from affectstore.models.version import ENGINE_VERSION, VECTORS_VERSION
+from affectstore.models.baseline_spec import BASELINES
+from affectstore.models.cells.clips import participants
+from affectstore.models.cells.combinations import combinations
+from affectstore.models.cells.inputs import input_features, input_kinds, named_encoders
+from affectstore.models.cells.options import baseline_options, encoder_options, pretrained_digests, trick_options
+from affectstore.models.cells.parents import ancestors, named_parents, parents_of
+from affectstore.models.spec import ENCODERS, FUSIONS, LOSSES, TRAINING_VERSION, TRICKS, VECTORS_VERSION
 
 RUNS = Path("results/runs")
 
 #: Fields of a cell that its numbers do not follow from, or that are written elsewhere, in their final form.
 _NOT_OF_NETWORKS = {
-    "name", "pictures", "train", "encoder_options", "grid",
+    "name", "images", "train", "encoder_options", "grid",
     "inputs",  # the digest of the features' contents says more
     "baseline", "baseline_options",
     "init_from", "teachers",  # what those cells follow from says more
@@ -44,7 +42,7 @@ class CellPlan:
         features: the feature instances it reads, by modality; and those that the cells read which it follows from.
         config: digest of all settings that its numbers follow from; '' where it is unusable.
         unlabelled: whether it, or a cell that it follows from, is trained on clips without labels too.
-        sources: ids of the cells that it starts or learns from.
+        parents: ids of the cells that it starts or learns from.
         unusable: why it cannot be trained here, or '': published weights that it starts from are missing or wrong.
         combinations: of a cell with a grid, the digest of the settings of each combination: that of the cell that it
             makes.
@@ -56,7 +54,7 @@ class CellPlan:
     features: Mapping[str, str]
     config: str
     unlabelled: bool = False
-    sources: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
     unusable: str = ""
     combinations: tuple[str, ...] = ()
 
@@ -81,11 +79,11 @@ def plan_cells(name: str, experiment: Experiment, folds: tuple[int, ...]) -> lis
 
 def _plan_cell(name: str, experiment: Experiment, cell: Cell, folds: tuple[int, ...]) -> list[CellPlan]:
     before = ancestors(experiment, cell)
-    features = inputs_of(experiment, cell)
-    for source in before.values():
-        for modality, feature in inputs_of(experiment, source).items():
+    features = input_features(experiment, cell)
+    for parent in before.values():
+        for modality, feature in input_features(experiment, parent).items():
             if feature not in features.values():
-                features[f"{source.id} {modality}"] = feature
+                features[f"{parent.id} {modality}"] = feature
     unlabelled = any(experiment.training_of(one).unlabelled for one in (cell, *before.values()))
     tried: tuple[str, ...] = ()
     try:
@@ -93,8 +91,8 @@ def _plan_cell(name: str, experiment: Experiment, cell: Cell, folds: tuple[int, 
         tried = combination_digests(experiment, cell)
     except _Unusable as error:
         config, unusable = "", str(error)
-    sources = tuple(sources_of(experiment, cell))
-    return [CellPlan(name, cell, fold, features, config, unlabelled, sources, unusable, tried) for fold in folds]
+    parents = tuple(parents_of(experiment, cell))
+    return [CellPlan(name, cell, fold, features, config, unlabelled, parents, unusable, tried) for fold in folds]
 
 
 def why_unusable(name: str, plans: Iterable[CellPlan]) -> str:
@@ -123,10 +121,10 @@ def _config(experiment: Experiment, cell: Cell) -> str:
 
 def _config_of(experiment: Experiment, cell: Cell) -> str:
     """Digest of a cell's settings without its grid, and of those of the cells that it starts or learns from."""
-    sources = sources_of(experiment, cell)
+    parents = parents_of(experiment, cell)
     named = {
-        kind: {modality: _config(experiment, sources[name]) for modality, name in ids.items()}
-        for kind, ids in named_sources(cell).items()
+        kind: {modality: _config(experiment, parents[name]) for modality, name in ids.items()}
+        for kind, ids in named_parents(cell).items()
     }
     return digest({**_settings(experiment, cell), **named})
 
@@ -142,14 +140,17 @@ def _settings(experiment: Experiment, cell: Cell) -> dict[str, Any]:
             "modalities": list(cell.modalities),
             **labels,
         }
+    training = experiment.training_of(cell)
     return {
-        "engine": ENGINE_VERSION,
-        "encoders": {name: ENCODERS.load(name).SPEC.version for name in encoders_of(cell).values()},
+        "training": TRAINING_VERSION,
+        "encoders": {name: ENCODERS.load(name).SPEC.version for name in named_encoders(cell).values()},
         "fusion": [cell.fusion, FUSIONS.load(cell.fusion).SPEC.version] if cell.fusion else None,
         "cell": cell.model_dump(mode="json", exclude=_NOT_OF_NETWORKS),
-        "pictures": experiment.pictures_of(cell).model_dump(mode="json"),
-        "sequences": experiment.sequences.model_dump(mode="json") if "sequence" in takes_of(cell).values() else None,
-        "train": experiment.training_of(cell).model_dump(mode="json"),
+        "loss": LOSSES.load(training.loss).SPEC.version,
+        "tricks": {name: TRICKS.load(name).SPEC.version for name in trick_options(experiment, cell)},
+        "images": experiment.images_of(cell).model_dump(mode="json"),
+        "sequences": experiment.sequences.model_dump(mode="json") if "sequence" in input_kinds(cell).values() else None,
+        "train": training.model_dump(mode="json"),
         "encoder_options": experiment.encoder_options_of(cell),
         **_published(experiment, cell),
         **_missing(experiment, cell),
@@ -167,7 +168,7 @@ def _published(experiment: Experiment, cell: Cell) -> dict[str, Any]:
     """What a cell's encoders start from, by digest; nothing where all of it is newly drawn."""
     options = encoder_options(experiment, cell)
     try:
-        found = weights_digests({m: (name, options[m]) for m, name in encoders_of(cell).items()})
+        found = pretrained_digests(options)
     except ConfigError as error:
         raise _Unusable(str(error)) from error
     return {"weights": found} if found else {}
@@ -194,15 +195,15 @@ def data_digests(
         unlabelled: whether the cell is trained on clips without labels too.
     """
     taking_part = participants(clips, experiment, unlabelled)
-    sides = split.loc[(split["fold"] == fold) & split["clip_id"].isin(taking_part["clip_id"]), ["clip_id", "side"]]
-    sides = sides.sort_values("clip_id")
-    ids = sides["clip_id"].tolist()
+    subsets = split.loc[(split["fold"] == fold) & split["clip_id"].isin(taking_part["clip_id"]), ["clip_id", "subset"]]
+    subsets = subsets.sort_values("clip_id")
+    ids = subsets["clip_id"].tolist()
     table = taking_part.set_index("clip_id").loc[ids]
     labels = _lines(ids, table["label"].tolist(), table["speaker"].tolist())
     if classes := _classes_of_own(clips, experiment):
         labels = _lines([labels, *classes])
     return {
-        "split": _lines(ids, sides["side"].tolist()),
+        "split": _lines(ids, subsets["subset"].tolist()),
         "labels": labels,
         "features": _lines(*([by_clip[feature].get(i, "") for i in ids] for feature in features.values())),
     }

@@ -109,13 +109,13 @@ def judge_experiment(
 
 def _nothing_to_choose_on(experiment: Experiment, cells: Iterable[CellPlan], split: pd.DataFrame) -> str:
     """Why a grid cannot be chosen from, or ''."""
-    validated = set(split.loc[split["side"] == "val", "fold"])
+    validated = set(split.loc[split["subset"] == "val", "fold"])
     for cell in cells:
         if cell.combinations and cell.fold not in validated:
             return (
-                f"experiment {cell.experiment!r}, cell {cell.cell.id!r}: `grid` is chosen on the validation side, and "
-                f"protocol {experiment.protocol!r} has none in fold {cell.fold}; take another protocol, or name the "
-                "options themselves"
+                f"experiment {cell.experiment!r}, cell {cell.cell.id!r}: `grid` is chosen on the validation subset, "
+                f"and protocol {experiment.protocol!r} has none in fold {cell.fold}; take another protocol, or "
+                "name the options themselves"
             )
     return ""
 
@@ -197,10 +197,10 @@ def _following(cells: Iterable[CellPlan], seeds: int, missing: Mapping[str, str]
         found[str(path)] = reason
         return True
 
-    following = [cell for cell in cells if cell.sources]
+    following = [cell for cell in cells if cell.parents]
     for cell in following:
-        for source in cell.sources:
-            path = cell.marker_of(source)
+        for parent in cell.parents:
+            path = cell.marker_of(parent)
             known = str(path) in missing or set(_weights(path, "weights")) >= set(map(str, range(seeds)))
             judge(path, "" if known else "digests of its weights not noted")
     while sum(judge(cell.marker, _outrun(cell, seeds, {**missing, **found})) for cell in following):
@@ -212,13 +212,13 @@ def _outrun(cell: CellPlan, seeds: int, missing: Mapping[str, str]) -> str:
     """Why the marker of a cell does not hold, or '': by the runs that it started or learnt from."""
     if str(cell.marker) in missing:
         return ""
-    for source in cell.sources:
-        path = cell.marker_of(source)
+    for parent in cell.parents:
+        path = cell.marker_of(parent)
         if str(path) in missing:
-            return f"{source} has to be trained"
-        now, then = _weights(path, "weights"), _weights(cell.marker, "sources").get(source, {})
+            return f"{parent} has to be trained"
+        now, then = _weights(path, "weights"), _weights(cell.marker, "parents").get(parent, {})
         if any(now.get(seed) != then.get(seed) for seed in map(str, range(seeds))):
-            return f"the weights of {source} changed"
+            return f"the weights of {parent} changed"
     return ""
 
 

@@ -19,8 +19,8 @@ from affectstore.features.keys import Feature, Features, features_of
 from affectstore.features.plan import shard_names
 from affectstore.files import write_if_changed
 from affectstore.lock import lock_driver
-from affectstore.models.expand import expand
-from affectstore.models.needs import inputs_of
+from affectstore.models.cells.expand import expand
+from affectstore.models.cells.inputs import input_features
 from affectstore.preflight.cells import CellPlan, plan_cells, why_unusable
 from affectstore.preflight.experiments import ExperimentState, judge_experiment
 from affectstore.preflight.judge import STORE, FeatureState, judge_corpus
@@ -135,8 +135,8 @@ class State:
             return []
         split = f"results/splits/{settings.corpus}/{settings.protocol}.parquet"
         missing = None if state is None or full else state.missing
-        sources = [path for path in map(str, map(plan.marker_of, plan.sources)) if missing is None or path in missing]
-        return [*self.catalogs([settings.corpus], sorted(set(plan.features.values()))), split, *sources]
+        parents = [path for path in map(str, map(plan.marker_of, plan.parents)) if missing is None or path in missing]
+        return [*self.catalogs([settings.corpus], sorted(set(plan.features.values()))), split, *parents]
 
     def markers(self, experiment: str, full: bool = False) -> list[str]:
         """Markers that scoring waits for: none where the metrics stand."""
@@ -171,7 +171,7 @@ class State:
         paths: list[str] = []
         for name in experiments:
             experiment = self.resolved.experiment(name)
-            read = {feature for cell in experiment.cells for feature in inputs_of(experiment, cell).values()}
+            read = {feature for cell in experiment.cells for feature in input_features(experiment, cell).values()}
             for feature in sorted(read):
                 self.feature(feature)
             if problem := why_unusable(name, plan_cells(name, experiment, (0,))):

@@ -8,12 +8,12 @@ import pandas as pd
 from affectstore.splits.base import exclusions, need, split_table, unlabelled
 
 SEED = 42
-#: Part of the training side that is set aside to choose the epoch on.
+#: Part of the training subset that is set aside to choose the epoch on.
 VALIDATION = 0.1
 
 
 def shuffled(clips: pd.DataFrame, tested: float, protocol: str) -> pd.DataFrame:
-    """Deal the clips at random into training, validation and test side.
+    """Deal the clips at random into training, validation and test subset.
 
     Args:
         clips: the clips table.
@@ -31,9 +31,9 @@ def shuffled(clips: pd.DataFrame, tested: float, protocol: str) -> pd.DataFrame:
     order = np.random.RandomState(SEED).permutation(len(ids))
     n_test = int(np.ceil(tested * len(ids)))
     n_val = int(np.ceil(VALIDATION * (len(ids) - n_test)))
-    side = np.full(len(ids), "train", dtype=object)
-    side[order[:n_test]] = "test"
-    side[order[len(ids) - n_val :]] = "val"
-    sides = pd.Series(side, index=ids)
+    subset = np.full(len(ids), "train", dtype=object)
+    subset[order[:n_test]] = "test"
+    subset[order[len(ids) - n_val :]] = "val"
+    subsets = pd.Series(subset, index=ids)
     fold = pd.DataFrame({"clip_id": clips["clip_id"], "reason": reason})
-    return split_table([fold.assign(side=fold["clip_id"].map(sides).fillna("excluded"))])
+    return split_table([fold.assign(subset=fold["clip_id"].map(subsets).fillna("excluded"))])

@@ -3,11 +3,11 @@
 A protocol module declares
 
 - `VERSION`, an int, bumped when the same clips are dealt differently;
-- `SPEAKER_DISJOINT`, whether no speaker is on two sides of a fold;
+- `SPEAKER_DISJOINT`, whether no speaker is in two subsets of a fold;
 - `split(clips) -> DataFrame`: columns SPLIT_COLUMNS, one row a fold and clip of the clips table, by
   way of `split_table`. A pure function of the clips table, whatever the order of its rows.
 
-Every clip is in every fold: a clip that takes no part is on the side `excluded`, with the reason.
+Every clip is in every fold: a clip that takes no part is in the subset `excluded`, with the reason.
 """
 
 from __future__ import annotations
@@ -25,23 +25,41 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from affectstore.digest import canonical_json
-from affectstore.errors import CorpusError, IntegrityError
+from affectstore.errors import CorpusError, IntegrityError, UnknownNameError
 from affectstore.files import write_if_changed
 from affectstore.registry import Registry
 
 PROTOCOLS = Registry("protocol", ("affectstore.splits",))
 
-#: Sides of a fold: `unlabelled` clips may be trained on without their labels.
-SIDES = ("train", "val", "test", "unlabelled", "excluded")
-SPLIT_COLUMNS: Mapping[str, str] = {"fold": "int64", "clip_id": "string", "side": "string", "reason": "string"}
+#: Former name of a protocol -> its name today.
+RENAMED: Mapping[str, str] = {"sound": "speaker_independent"}
+
+#: Subsets of a fold: `unlabelled` clips may be trained on without their labels.
+SUBSETS = ("train", "val", "test", "unlabelled", "excluded")
+SPLIT_COLUMNS: Mapping[str, str] = {"fold": "int64", "clip_id": "string", "subset": "string", "reason": "string"}
 _ARROW = {"int64": pa.int64(), "string": pa.string()}
+
+
+def check_protocol(name: str, where: str = "") -> None:
+    """Check that a protocol exists.
+
+    Args:
+        name: Name of a file of this folder.
+        where: File that asks for it, for the message.
+
+    Raises:
+        UnknownNameError: There is no such protocol; the message lists the known ones, or gives the name of today.
+    """
+    known = PROTOCOLS.names()
+    if name not in known:
+        raise UnknownNameError("protocol", name, known, renamed_to=RENAMED.get(name), where=where)
 
 
 def split_table(folds: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Join the folds, numbered from 0, in the order of fold and clip id.
 
     Args:
-        folds: columns clip_id, side and reason ('' for a clip that takes part).
+        folds: columns clip_id, subset and reason ('' for a clip that takes part).
     """
     table = pd.concat(
         [fold.sort_values("clip_id").assign(fold=number) for number, fold in enumerate(folds)], ignore_index=True
@@ -53,7 +71,7 @@ def split_digest(split: pd.DataFrame) -> str:
     """sha256 over the rows of a split, in the order of fold and clip id."""
     sha256 = hashlib.sha256()
     for fold in sorted(split["fold"].unique()):
-        rows = split.loc[split["fold"] == fold, ["clip_id", "side", "reason"]].sort_values("clip_id")
+        rows = split.loc[split["fold"] == fold, ["clip_id", "subset", "reason"]].sort_values("clip_id")
         columns = [pa.array(rows[column], type=pa.string()) for column in rows]
         lines = pc.binary_join_element_wise(f"{fold}", *columns, "\t")
         sha256.update("".join(f"{line}\n" for line in lines.to_pylist()).encode())
@@ -66,10 +84,10 @@ def check_split(split: pd.DataFrame, clips: pd.DataFrame, *, speaker_disjoint: b
     Raises:
         IntegrityError: naming the fold and the clip or speaker that is wrong.
     """
-    unknown = sorted(set(split["side"]) - set(SIDES))
+    unknown = sorted(set(split["subset"]) - set(SUBSETS))
     if unknown:
-        raise IntegrityError(f"unknown side {unknown[0]!r}; known: {', '.join(SIDES)}")
-    unexplained = split[(split["side"] == "excluded") & (split["reason"] == "")]
+        raise IntegrityError(f"unknown subset {unknown[0]!r}; known: {', '.join(SUBSETS)}")
+    unexplained = split[(split["subset"] == "excluded") & (split["reason"] == "")]
     if len(unexplained):
         raise IntegrityError(f"clip {unexplained['clip_id'].iloc[0]} is excluded without a reason")
     ids = set(clips["clip_id"])
@@ -78,16 +96,16 @@ def check_split(split: pd.DataFrame, clips: pd.DataFrame, *, speaker_disjoint: b
         if len(rows) != len(ids) or set(rows["clip_id"]) != ids:
             odd = sorted(ids.symmetric_difference(rows["clip_id"])) or ["one twice"]
             raise IntegrityError(f"fold {fold} has {len(rows)} rows for {len(ids)} clips: {odd[0]}")
-        sides = rows["side"].replace("unlabelled", "train")
-        for side in ("train", "val", "test"):
-            if not (rows["side"] == side).any():
-                raise IntegrityError(f"fold {fold} has no clip on the side {side!r}")
+        subsets = rows["subset"].replace("unlabelled", "train")
+        for subset in ("train", "val", "test"):
+            if not (rows["subset"] == subset).any():
+                raise IntegrityError(f"fold {fold} has no clip in the subset {subset!r}")
         if speaker_disjoint:
-            pairs = pd.DataFrame({"speaker": speakers.loc[rows["clip_id"]].to_numpy(), "side": sides.to_numpy()})
-            pairs = pairs[pairs["side"] != "excluded"].drop_duplicates()
+            pairs = pd.DataFrame({"speaker": speakers.loc[rows["clip_id"]].to_numpy(), "subset": subsets.to_numpy()})
+            pairs = pairs[pairs["subset"] != "excluded"].drop_duplicates()
             twice = pairs[pairs["speaker"].duplicated()]
             if len(twice):
-                raise IntegrityError(f"fold {fold} has speaker {twice['speaker'].iloc[0]} on more than one side")
+                raise IntegrityError(f"fold {fold} has speaker {twice['speaker'].iloc[0]} in more than one subset")
 
 
 def exclusions(clips: pd.DataFrame, *, speakers: bool = True) -> pd.Series:
@@ -160,7 +178,7 @@ def write_split(
         "speaker_disjoint": module.SPEAKER_DISJOINT,
         "digest": split_digest(split),
         "folds": {
-            str(fold): {side: int((rows["side"] == side).sum()) for side in SIDES}
+            str(fold): {subset: int((rows["subset"] == subset).sum()) for subset in SUBSETS}
             for fold, rows in split.groupby("fold")
         },
     }
@@ -182,6 +200,6 @@ def need(count: int, least: int, what: str, protocol: str) -> None:
     """
     if count < least:
         raise CorpusError(
-            f"protocol {protocol!r} needs at least {least} {what}, so that training, validation and test side "
+            f"protocol {protocol!r} needs at least {least} {what}, so that training, validation and test subset "
             f"each have one; the clips have {count}"
         )

@@ -1,6 +1,6 @@
-"""The sides that the corpus itself gives its clips (the column `split` of the clips table): one fold.
+"""The subsets that the corpus itself gives its clips (the column `split` of the clips table): one fold.
 
-Where it gives no validation side, a fifth of the training side's speakers become one, dealt by their names; of
+Where it gives no validation subset, a fifth of the training subset's speakers become one, dealt by their names; of
 clips whose speakers are not known, a fifth of the clips. Whether speakers are kept apart is the corpus' doing.
 """
 
@@ -25,27 +25,27 @@ def split(clips: pd.DataFrame) -> pd.DataFrame:
     """Deal the clips of a corpus.
 
     Raises:
-        CorpusError: the corpus gives its clips no sides, or none that trains or tests.
+        CorpusError: the corpus gives its clips no subsets, or none that trains or tests.
     """
     reason = exclusions(clips, speakers=False).to_numpy(dtype=object).copy()
-    side = clips["split"].astype("object").where(clips["split"].notna(), "").to_numpy(dtype=object).copy()
-    reason[(side == "") & (reason == "")] = "the corpus gives it no side"
+    subset = clips["split"].astype("object").where(clips["split"].notna(), "").to_numpy(dtype=object).copy()
+    reason[(subset == "") & (reason == "")] = "the corpus gives it no subset"
     no_label = unlabelled(clips)
-    reason[(reason == "") & no_label & (side != "train")] = _NO_LABEL
+    reason[(reason == "") & no_label & (subset != "train")] = _NO_LABEL
     for needed in ("train", "test"):
-        if not ((side == needed) & (reason == "") & ~no_label).any():
+        if not ((subset == needed) & (reason == "") & ~no_label).any():
             raise CorpusError(
-                f"protocol 'given' needs usable clips with a label on the side {needed!r}, and the corpus gives it to "
-                "none (column `split`); `sound` makes sides itself"
+                f"protocol 'given' needs usable clips with a label in the subset {needed!r}, and the corpus gives it "
+                "to none (column `split`); `speaker_independent` makes subsets itself"
             )
-    train = (side == "train") & (reason == "")
-    if not ((side == "val") & (reason == "")).any():
+    train = (subset == "train") & (reason == "")
+    if not ((subset == "val") & (reason == "")).any():
         validating = _validating(clips, train & ~no_label) & train
-        side[validating] = "val"
+        subset[validating] = "val"
         reason[validating & no_label] = _NO_LABEL
-    side[(side == "train") & no_label] = "unlabelled"
-    side[reason != ""] = "excluded"
-    return split_table([pd.DataFrame({"clip_id": clips["clip_id"], "side": side, "reason": reason})])
+    subset[(subset == "train") & no_label] = "unlabelled"
+    subset[reason != ""] = "excluded"
+    return split_table([pd.DataFrame({"clip_id": clips["clip_id"], "subset": subset, "reason": reason})])
 
 
 def _validating(clips: pd.DataFrame, train: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ def _validating(clips: pd.DataFrame, train: np.ndarray) -> np.ndarray:
     names = sorted(set(who[train]), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     if len(names) < 2:
         raise CorpusError(
-            "protocol 'given': the corpus gives no validation side, and none can be made of a training side of one "
+            "protocol 'given': the corpus gives no validation subset, and none can be made of a training subset of one "
             "speaker; say `val` in the column `split`"
         )
     return np.isin(who, names[: max(1, len(names) // _SHARE)])

@@ -1,9 +1,9 @@
 """70/30 at random, as early studies on CREMA-D did: seed 42 over sorted names, neither stratified nor
-speaker-disjoint. Every actor is on both sides, so its figures say how well known faces and voices are
+speaker-disjoint. Every actor is on both subsets, so its figures say how well known faces and voices are
 recognised; they are no estimate for new ones.
 
-The studies chose the epoch by its number or on the test side. Here the last tenth of the shuffled training
-side is set aside for that: of 273 clips 191 train and 82 are tested, and of the 191, 20 choose the epoch.
+The studies chose the epoch by its number or on the test subset. Here the last tenth of the shuffled training
+subset is set aside for that: of 273 clips 191 train and 82 are tested, and of the 191, 20 choose the epoch.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Mean and deviation of a feature's columns over some clips: what z-normalisation subtracts and divides by.
 
-They belong to the clips that train, so they are computed for a side of a fold when it is trained on, and
+They belong to the clips that train, so they are computed for a subset of a fold when it is trained on, and
 are never part of stored values.
 """
 
@@ -41,7 +41,7 @@ def column_statistics(feature: Any, clip_ids: Iterable[str]) -> Statistics:
 
     Args:
         feature: an opened feature of numbers.
-        clip_ids: the clips of a training side.
+        clip_ids: the clips of a training subset.
 
     Raises:
         AbsentError: one of the clips has no such feature.

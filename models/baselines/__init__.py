@@ -1,1 +1,1 @@
-"""Classical baselines: one file each, found by its name; see `base.py`."""
+"""Classical baselines: one file each; see `affectstore.models.baseline_spec`."""

@@ -1,11 +1,9 @@
-"""Gradient boosting of regression trees on histograms (Friedman 2001; Ke et al. 2017), as scikit-learn grows them.
+"""Gradient boosting of regression trees on histograms (Friedman 2001; Ke et al. 2017), as implemented by scikit-learn.
 
-It stops when the loss on the validation side (never a part of the training side) no longer falls, and the number of
-rounds with the least loss is kept. The seed draws the columns that each split may use. Fitted trees are kept as plain
-arrays, and predicted from by `probabilities`: nothing of the library is saved.
+It stops when the loss on the validation subset (never a part of the training subset) no longer falls, and the number of
+rounds with the smallest loss is kept. The seed selects the columns that each split may use. Fitted trees are kept as
+plain arrays, and predicted from by `probabilities`: no object of the library is saved.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -13,40 +11,44 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from affectstore.models.base import TrainingError
-from affectstore.models.baselines.base import BaselineSpec, Examples, Fit, ReadingOptions, seen_classes, softmax
+from affectstore.models.baseline_spec import BaselineSpec, Examples, Fit, PoolingOptions, classes_present, softmax
+from affectstore.models.spec import TrainingError
 
-SPEC = BaselineSpec(version=1, summary="gradient boosting of trees, stopped on validation", reads=True)
+SPEC = BaselineSpec(version=1, summary="gradient boosting of trees, stopped on validation", reads_features=True)
 
 _NODES = {"left": np.int64, "right": np.int64, "column": np.int64, "threshold": np.float64, "value": np.float64}
 
 
-class Options(ReadingOptions):
+class Options(PoolingOptions):
     """Options of `gradient_boosting`."""
 
-    learning_rate: float = Field(default=0.1, gt=0, le=1, description="What each tree's values are multiplied with.")
-    rounds: int = Field(default=100, ge=1, description="Most rounds; each grows one tree a class.")
-    patience: int = Field(default=10, ge=1, description="Stop after so many rounds without a smaller validation loss.")
-    leaves: int = Field(default=31, ge=2, description="Most leaves of a tree.")
-    leaf_clips: int = Field(default=20, ge=1, description="Fewest clips of a leaf.")
+    learning_rate: float = Field(default=0.1, gt=0, le=1, description="Factor of each tree's values.")
+    rounds: int = Field(default=100, ge=1, description="Maximum rounds; each grows one tree per class.")
+    patience: int = Field(
+        default=10, ge=1, description="Rounds without a smaller validation loss after which it stops."
+    )
+    leaves: int = Field(default=31, ge=2, description="Maximum leaves of a tree.")
+    leaf_clips: int = Field(default=20, ge=1, description="Minimum clips of a leaf.")
     l2: float = Field(default=0.0, ge=0, description="L2 regularisation of the leaves' values.")
-    bins: int = Field(default=64, ge=2, le=255, description="Values that a column is told apart by, at most.")
-    columns: float = Field(default=0.5, gt=0, le=1, description="Share of the columns drawn for each split.")
+    bins: int = Field(default=64, ge=2, le=255, description="Maximum bins of a column's values.")
+    columns: float = Field(
+        default=0.5, gt=0, le=1, description="Share of the columns, selected at random, that each split may use."
+    )
     class_weight: Literal["none", "balanced"] = Field(
-        default="none", description="`balanced`: errors on a class weigh as much as it is rare."
+        default="none", description="`balanced`: classes weigh inversely to their frequency."
     )
 
 
-def fit(train: Examples, val: Examples | None, classes: int, seed: int, options: Options) -> Fit:
-    """Grow trees until the validation loss no longer falls; without a validation side, all rounds.
+def fit(train: Examples, val: Examples | None, num_classes: int, seed: int, options: Options) -> Fit:
+    """Grow trees until the validation loss no longer falls; without a validation subset, all rounds.
 
     Raises:
-        TrainingError: the training side has one class, or the trees do not give what the library gives.
+        TrainingError: The training subset has one class, or the trees predict otherwise than the library.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    seen = seen_classes(train.y)
-    # A class that was never seen has probability 0 in every round: it says nothing about when to stop.
+    seen = classes_present(train.y)
+    # A class that was never seen has probability 0 in every round, and no influence on when to stop.
     held = np.isin(val.y, seen) if val is not None else np.zeros(0, dtype=bool)
     stops = bool(held.any())
     booster = HistGradientBoostingClassifier(
@@ -62,24 +64,24 @@ def fit(train: Examples, val: Examples | None, classes: int, seed: int, options:
         n_iter_no_change=options.patience,
         random_state=seed,
     )
-    sides = {"X_val": val.x[held], "y_val": val.y[held]} if val is not None and stops else {}
-    booster.fit(train.x, train.y, **sides)
-    state = _trees(booster, seen, classes, booster.n_iter_)
-    _check(state, booster, seen, train)
+    validation = {"X_val": val.x[held], "y_val": val.y[held]} if val is not None and stops else {}
+    booster.fit(train.x, train.y, **validation)
+    state = _trees(booster, seen, num_classes, booster.n_iter_)
+    _check_trees(state, booster, seen, train)
     if not stops:
-        return Fit(state, _count(state), f"all {options.rounds} rounds", best_epoch=booster.n_iter_)
+        return Fit(state, _num_parameters(state), f"all {options.rounds} rounds", best_epoch=booster.n_iter_)
     val_loss = -booster.validation_score_
     best = int(val_loss.argmin())
     history = tuple(
         {"epoch": k, "train_loss": float(-booster.train_score_[k]), "val_loss": float(val_loss[k])}
         for k in range(1, booster.n_iter_ + 1)
     )
-    state = _trees(booster, seen, classes, best)
-    return Fit(state, _count(state), f"validation loss: {best} rounds", history=history, best_epoch=best)
+    state = _trees(booster, seen, num_classes, best)
+    return Fit(state, _num_parameters(state), f"validation loss: {best} rounds", history=history, best_epoch=best)
 
 
 def probabilities(state: Mapping[str, np.ndarray], _ids: Any, x: np.ndarray) -> np.ndarray:
-    """Softmax of what the trees of each class add up to."""
+    """Softmax (clip, class) of the sums of each class' trees."""
     scores = np.tile(state["base"], (len(x), 1))
     rows = np.arange(len(x))
     for root, label in zip(state["roots"], state["classes"], strict=True):
@@ -91,10 +93,10 @@ def probabilities(state: Mapping[str, np.ndarray], _ids: Any, x: np.ndarray) -> 
     return softmax(scores)
 
 
-def _trees(booster: Any, seen: np.ndarray, classes: int, rounds: int) -> dict[str, np.ndarray]:
-    """The trees of the first rounds: nodes one behind the other, children by place, -1 below a leaf."""
+def _trees(booster: Any, seen: np.ndarray, num_classes: int, rounds: int) -> dict[str, np.ndarray]:
+    """Trees of the first rounds: their nodes joined, children by place, -1 below a leaf."""
     labels = seen if len(seen) > 2 else seen[1:]  # two classes: trees of the second alone
-    base = np.full(classes, -np.inf)
+    base = np.full(num_classes, -np.inf)
     base[seen] = 0.0
     base[labels] = booster._baseline_prediction.ravel()
     trees = [
@@ -113,11 +115,11 @@ def _trees(booster: Any, seen: np.ndarray, classes: int, rounds: int) -> dict[st
     return {"base": base, "roots": roots, "classes": np.array([label for _, label in trees], dtype=np.int64), **joined}
 
 
-def _check(state: Mapping[str, np.ndarray], booster: Any, seen: np.ndarray, train: Examples) -> None:
-    """Trees are read from fields that the library does not promise to keep: see that they are what they were.
+def _check_trees(state: Mapping[str, np.ndarray], booster: Any, seen: np.ndarray, train: Examples) -> None:
+    """Compare the trees, read from private fields of the library, with the library's own predictions.
 
     Raises:
-        TrainingError: the trees give other probabilities than the library.
+        TrainingError: The probabilities differ.
     """
     import sklearn
 
@@ -129,6 +131,6 @@ def _check(state: Mapping[str, np.ndarray], booster: Any, seen: np.ndarray, trai
         )
 
 
-def _count(state: Mapping[str, np.ndarray]) -> int:
-    """A threshold for each split, a value for each leaf, and where each class begins."""
+def _num_parameters(state: Mapping[str, np.ndarray]) -> int:
+    """Count a threshold per split, a value per leaf, and a start value per class."""
     return len(state["left"]) + len(state["base"])

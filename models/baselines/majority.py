@@ -1,10 +1,8 @@
-"""The largest class of the training side, whatever the clip: UAR is one over the number of classes.
+"""Majority class of the training subset for every clip: UAR is one over the number of classes.
 
-The probabilities are the classes' shares on the training side, of which the largest is the prediction, so that
-the loss is that of knowing the shares alone. Of classes of the same size the first is taken.
+The probabilities are the class frequencies of the training subset, so that the loss is that of knowing them alone. Of
+equally frequent classes the first is predicted.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,20 +10,20 @@ from typing import Any
 import numpy as np
 
 from affectstore.config.base import Settings
-from affectstore.models.baselines.base import BaselineSpec, Examples, Fit, class_shares
+from affectstore.models.baseline_spec import BaselineSpec, Examples, Fit, class_frequencies
 
-SPEC = BaselineSpec(version=1, summary="always the largest class of the training side", reads=False)
+SPEC = BaselineSpec(version=1, summary="most frequent class of the training subset", reads_features=False)
 
 
 class Options(Settings):
-    """Options of `majority`: none."""
+    """`majority` has no options."""
 
 
-def fit(train: Examples, _val: Examples | None, classes: int, _seed: int, _options: Options) -> Fit:
+def fit(train: Examples, _val: Examples | None, num_classes: int, _seed: int, _options: Options) -> Fit:
     """Count the classes."""
-    return Fit({"shares": class_shares(train.y, classes)}, classes, "nothing to choose")
+    return Fit({"frequencies": class_frequencies(train.y, num_classes)}, num_classes, "nothing to choose")
 
 
 def probabilities(state: Mapping[str, np.ndarray], ids: tuple[str, ...], _x: Any) -> np.ndarray:
-    """The shares, for every clip."""
-    return np.tile(state["shares"], (len(ids), 1))
+    """Class frequencies (clip, class), the same for every clip."""
+    return np.tile(state["frequencies"], (len(ids), 1))

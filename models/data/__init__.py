@@ -1,1 +1,1 @@
-"""What of the store becomes batches: clips of a fold, pictures, sequences, augmentation."""
+"""From stored arrays to batches: clips of a fold, images, sequences, augmentation."""

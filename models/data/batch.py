@@ -1,141 +1,223 @@
-"""Batches: pictures scaled to [0, 1] and sequences, normalised by the training side, zero where padded."""
+"""Batches: images scaled to [0, 1] and sequences, normalised by the training subset, zero where padded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from affectstore.models.base import Given
+from affectstore.models.cells.recipe import Recipe
 from affectstore.models.data.augment import Augmenter
-from affectstore.models.data.dataset import ClipSet, Inputs
-from affectstore.models.data.scale import FLAT, Scale
-from affectstore.models.data.step_inputs import StepInputs
-from affectstore.models.data.transfer import moved
-from affectstore.models.recipe import Recipe
+from affectstore.models.data.dataset import ClipSet, to_device
+from affectstore.models.data.images import ImageInputs, to_unit_range
+from affectstore.models.data.sequences import StepInputs
+from affectstore.models.spec import ClipShape, ImageShape
 
-_CHUNK = 32  # clips a time when a whole side is summed, so that it is never held as float64
+#: A channel or column with a smaller standard deviation is constant, and is only centred.
+MIN_STD = 1e-6
+_CLIPS, _STEPS = 32, 4096  # at a time when a subset is summed, so that it is never held as float64
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and standard deviation of the training subset.
+
+    Attributes:
+        mean, std: Per channel, in units of [0, 1], or per column of a sequence.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    _tensors: dict[torch.device, tuple[Tensor, Tensor]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @classmethod
+    def identity(cls, size: int) -> Scale:
+        """Scale that changes nothing."""
+        return cls((0.0,) * size, (1.0,) * size)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Sequence[float]]) -> Scale:
+        """Scale as `to_json` wrote it."""
+        return cls(tuple(value["mean"]), tuple(value["std"]))
+
+    def to_json(self) -> dict[str, Sequence[float]]:
+        """Mean and standard deviation for model.json."""
+        return {"mean": self.mean, "std": self.std}
+
+    def tensors(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation as float32 on a device, made once."""
+        if device not in self._tensors:
+            self._tensors[device] = torch.tensor(self.mean, device=device), torch.tensor(self.std, device=device)
+        return self._tensors[device]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a network takes.
+    """Inputs and labels of some clips.
 
     Attributes:
-        values: modality -> float32 (clip, *shape of its `Given`), zero where padded.
-        masks: modality -> bool (clip, frame) or (clip, step).
-        labels: int64 (clip,).
-        spans: modality -> int64 (clip, word, 2), the steps under each word, (0, 0) where there is none; empty unless
-            the fusion goes word by word.
+        values: Modality -> float32 (clip, *size of its shape), zero where padded.
+        masks: Modality -> bool (clip, frame) or (clip, step).
+        labels: int64 (clip,); `UNLABELLED` where a clip has none.
+        places: int64 (clip,), on the CPU: places of the clips in their subset.
+        spans: Modality -> int64 (clip, word, 2), the steps under each word, (0, 0) where there is none; empty unless
+            the fusion aligns modalities with words.
+        mixed_labels: int64 (clip,), labels that are mixed in; None where clips are not mixed.
+        mix_ratio: Share of the clips' own labels, where they are mixed.
     """
 
-    values: dict[str, Tensor]
-    masks: dict[str, Tensor]
+    values: Mapping[str, Tensor]
+    masks: Mapping[str, Tensor]
     labels: Tensor
+    places: Tensor
     spans: Mapping[str, Tensor] = field(default_factory=dict)
+    mixed_labels: Tensor | None = None
+    mix_ratio: float = 1.0
 
-    def at(self, rows: Tensor) -> Batch:
-        """Some of the clips, padded as they were."""
-        rows = rows.to(self.labels.device)
-        values, masks, spans = ({m: x[rows] for m, x in part.items()} for part in (self.values, self.masks, self.spans))
-        return Batch(values, masks, self.labels[rows], spans)
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, rows: Tensor) -> Batch:
+        """Some of the clips, padded as before."""
+        on_device = rows.to(self.labels.device)
+        values, masks, spans = (
+            {m: x[on_device] for m, x in part.items()} for part in (self.values, self.masks, self.spans)
+        )
+        mixed = None if self.mixed_labels is None else self.mixed_labels[on_device]
+        return Batch(values, masks, self.labels[on_device], self.places[rows], spans, mixed, self.mix_ratio)
+
+    def with_zeros(self, modality: str) -> Batch:
+        """The batch with the values of one modality set to zero, the mean of the training subset."""
+        return replace(self, values={m: torch.zeros_like(x) if m == modality else x for m, x in self.values.items()})
 
     def without(self, modality: str) -> Batch:
-        """The batch with the values of one modality set to zero (the mean picture of the training side)."""
-        blank = {m: torch.zeros_like(v) if m == modality else v for m, v in self.values.items()}
-        return replace(self, values=blank)
-
-    def lacking(self, modality: str) -> Batch:
-        """The batch of clips that do not have one of the modalities."""
+        """The batch without one of the modalities."""
         values, masks, spans = (
             {m: x for m, x in part.items() if m != modality} for part in (self.values, self.masks, self.spans)
         )
-        return Batch(values, masks, self.labels, spans)
+        return replace(self, values=values, masks=masks, spans=spans)
 
 
-def scales_of(train: ClipSet, recipe: Recipe) -> dict[str, Scale]:
-    """Mean and deviation of each modality and channel or column over the training side; padding does not count.
+def compute_scales(train: ClipSet, recipe: Recipe) -> dict[str, Scale]:
+    """Mean and standard deviation of each modality and channel or column over the training subset, without padding.
 
-    With `normalise: none` the mean is 0 and the deviation 1.
+    With `normalise: none` the mean is 0 and the standard deviation 1.
     """
-    return {
-        modality: inputs.scale(recipe.sequences.normalise)
-        if isinstance(inputs, StepInputs)
-        else _scale(inputs, recipe.pictures.normalise)
-        for modality, inputs in train.inputs.items()
-    }
+    scales = {}
+    for modality, inputs in train.inputs.items():
+        sequences = isinstance(inputs, StepInputs)
+        if (recipe.sequences if sequences else recipe.images).normalise == "none":
+            scales[modality] = Scale.identity(inputs.values.shape[1])
+        else:
+            mean, std = _step_statistics(inputs) if isinstance(inputs, StepInputs) else _image_statistics(inputs)
+            scales[modality] = Scale(tuple(mean.tolist()), tuple(std.tolist()))
+    return scales
 
 
-def _scale(inputs: Inputs, normalise: str) -> Scale:
-    clips, channels, _, *picture = inputs.values.shape
-    if normalise == "none":
-        return Scale(mean=(0.0,) * channels, std=(1.0,) * channels)
+def _image_statistics(inputs: ImageInputs) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel over all valid frames, float64."""
+    clips, channels, _, *size = inputs.values.shape
     total, squares = torch.zeros(channels, dtype=torch.float64), torch.zeros(channels, dtype=torch.float64)
-    for start in range(0, clips, _CHUNK):
+    for start in range(0, clips, _CLIPS):
         # Padding is zero, so it adds nothing to either sum.
-        values = _unit(inputs.values[start : start + _CHUNK]).double()
+        values = to_unit_range(inputs.values[start : start + _CLIPS]).double()
         total += values.sum(dim=(0, 2, 3, 4)).cpu()
         squares += values.square_().sum(dim=(0, 2, 3, 4)).cpu()
-    count = int(inputs.mask.sum()) * int(np.prod(picture))
+    count = int(inputs.mask.sum()) * int(np.prod(size))
     mean = total / count
     std = (squares / count - mean**2).clamp(min=0).sqrt()
-    std[std < FLAT] = 1.0
-    return Scale(mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+    return mean, torch.where(std < MIN_STD, 1.0, std)
+
+
+def _step_statistics(inputs: StepInputs) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each column over all steps, float64."""
+    steps, dim = inputs.values.shape
+    mean = torch.zeros(dim, dtype=torch.float64)
+    for start in range(0, steps, _STEPS):
+        mean += inputs.values[start : start + _STEPS].double().sum(dim=0).cpu()
+    mean /= steps
+    squares = torch.zeros(dim, dtype=torch.float64)
+    for start in range(0, steps, _STEPS):
+        # In a second pass, around the mean: descriptors in Hz would lose their digits in a sum of squares.
+        squares += (inputs.values[start : start + _STEPS].double().cpu() - mean).square().sum(dim=0)
+    std = (squares / steps).sqrt()
+    return mean, torch.where(std <= MIN_STD * mean.abs().clamp(min=1e-12), 1.0, std)
 
 
 def make_batch(
     clips: ClipSet,
-    index: Sequence[int] | np.ndarray,
+    places: Sequence[int] | np.ndarray,
     recipe: Recipe,
     scales: Mapping[str, Scale],
     device: torch.device,
     augmenter: Augmenter | None = None,
 ) -> Batch:
-    """The clips at these places as float32 on a device.
+    """Gather the clips at these places as float32 on a device.
 
-    A picture of one channel is repeated where the network takes three. Normalising comes before padding:
-    padded frames and steps are zero, not a normalised black. Sequences are as long as the longest of these clips.
+    An image of one channel is repeated where the network reads three. Normalising comes before padding: padded frames
+    and steps are zero, not a normalised black. Sequences are as long as the longest of these clips.
 
     Args:
-        clips, index: which.
-        recipe: says what the network takes.
-        scales: how inputs are normalised.
-        device: where the batch is made: until they are there, values are as they are kept.
-        augmenter: changes training inputs; none for all others.
+        clips: Clips of a subset.
+        places: Places of the batch's clips in it.
+        recipe: Recipe of the network.
+        scales: Modality -> normalisation.
+        device: Until they are there, values keep their stored type.
+        augmenter: Changes training inputs; None for all others.
     """
-    place = torch.as_tensor(np.asarray(index, dtype=np.int64))
+    index = torch.as_tensor(np.asarray(places, dtype=np.int64))
     values, masks = {}, {}
     for modality in recipe.modalities:
         inputs, scale = clips.inputs[modality], scales[modality]
         if isinstance(inputs, StepInputs):
-            x, mask = inputs.gather(place, scale, device)
-            values[modality] = x if augmenter is None else augmenter.steps(x, mask, modality)
-            masks[modality] = mask
-            continue
-        given = cast(Given, recipe.given[modality])
-        at = place.to(inputs.values.device)
-        mask = inputs.mask[at].to(device)
-        x = _unit(moved(inputs.values[at], device))
-        if augmenter is not None and modality == "vision":
-            x = augmenter.pictures(x, modality)
-        mean, std = (torch.tensor(v, device=device).view(1, -1, 1, 1, 1) for v in (scale.mean, scale.std))
-        x = (x - mean) / std
-        if not mask.all():
-            x = x * mask[:, None, :, None, None]
-        if augmenter is not None and modality == "audio":
-            x = augmenter.levels(x, mask, modality)
-        if x.shape[1] != given.channels:
-            x = x.expand(-1, given.channels, -1, -1, -1)
-        values[modality] = x if given.frames is not None else x.squeeze(2)
-        masks[modality] = mask
-    spans = {} if clips.spans is None else clips.spans.gather(place, device)
-    return Batch(values, masks, clips.labels[place.to(clips.labels.device)].to(device), spans)
+            values[modality], masks[modality] = _sequences(inputs, index, modality, scale, device, augmenter)
+        else:
+            shape = recipe.shapes[modality]
+            if not isinstance(shape, ImageShape):
+                raise TypeError(f"{modality} holds images, and the network reads sequences")
+            values[modality], masks[modality] = _images(inputs, index, modality, shape, scale, device, augmenter)
+    spans = {} if clips.spans is None else clips.spans.gather(index, device)
+    return Batch(values, masks, clips.labels[index.to(clips.labels.device)].to(device), index, spans)
 
 
-def _unit(values: Tensor) -> Tensor:
-    """uint8 from 0 to 255, or float16 from 0 to 1, as float32 from 0 to 1."""
-    return values.float().div_(255) if values.dtype == torch.uint8 else values.float()
+def _sequences(
+    inputs: StepInputs, index: Tensor, modality: str, scale: Scale, device: torch.device, augmenter: Augmenter | None
+) -> tuple[Tensor, Tensor]:
+    """Normalised sequences (clip, step, dim), zero where padded, and their mask."""
+    stored, mask = inputs.gather(index)
+    mask = mask.to(device)
+    mean, std = scale.tensors(device)
+    # In place: `stored` is a copy of the clips' rows.
+    x = to_device(stored, device).float().sub_(mean).div_(std).mul_(mask[..., None])
+    return (x if augmenter is None else augmenter.steps(x, mask, modality)), mask
+
+
+def _images(
+    inputs: ImageInputs,
+    index: Tensor,
+    modality: str,
+    shape: ImageShape,
+    scale: Scale,
+    device: torch.device,
+    augmenter: Augmenter | None,
+) -> tuple[Tensor, Tensor]:
+    """Normalised images (clip, channel, height, width) or clips of images, zero where padded, and their mask."""
+    at = index.to(inputs.values.device)
+    mask = inputs.mask[at].to(device)
+    x = to_unit_range(to_device(inputs.values[at], device))
+    if augmenter is not None and modality == "vision":
+        x = augmenter.images(x, modality)
+    mean, std = (statistic.view(1, -1, 1, 1, 1) for statistic in scale.tensors(device))
+    x = x.sub_(mean).div_(std)  # in place: `x` is a copy of the clips' images
+    if not mask.all():
+        x = x.mul_(mask[:, None, :, None, None])
+    if augmenter is not None and modality == "audio":
+        x = augmenter.levels(x, mask, modality)
+    if x.shape[1] != shape.channels:
+        x = x.expand(-1, shape.channels, -1, -1, -1)
+    return (x if isinstance(shape, ClipShape) else x.squeeze(2)), mask

@@ -1,30 +1,80 @@
-"""Stored rows as steps of a sequence: what each step is the mean of."""
+"""Stored rows as steps of sequences, kept for all clips of a subset."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from affectstore.config.experiment import Sequences
-from affectstore.models.base import TrainingError
+from affectstore.models.spec import TrainingError
 
 
-def pooling(rows: int, settings: Sequences, modality: str) -> int:
-    """How many of a clip's rows a step of a modality is the mean of."""
-    pool = settings.pool if isinstance(settings.pool, int) else settings.pool.get(modality, 1)  # type: ignore[call-overload]
-    return max(pool, -(-rows // settings.most_steps))
+@dataclass(frozen=True)
+class StepInputs:
+    """Sequences of one modality, for all clips of a subset; padded only in a batch.
+
+    Attributes:
+        values: (step, dim), float32, or float16 where it is stored so; the clips' steps joined.
+        edges: int64 (clip + 1,), on the CPU: clip k is steps edges[k]:edges[k + 1].
+    """
+
+    values: Tensor
+    edges: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values."""
+        return self.values.numel() * self.values.element_size()
+
+    @property
+    def lengths(self) -> Tensor:
+        """Number of steps of each clip, int64 (clip,)."""
+        return self.edges.diff()
+
+    def to(self, device: torch.device) -> StepInputs:
+        """Move the values to a device."""
+        return StepInputs(self.values.to(device), self.edges)
+
+    def gather(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Steps of the clips at these places, as stored: (clip, step, dim), arbitrary where padded.
+
+        Returns:
+            Values on their device, and the mask, bool (clip, step), on the CPU.
+        """
+        begins = self.edges[places]
+        lengths = self.edges[places + 1] - begins
+        step = torch.arange(int(lengths.max()))
+        mask = step < lengths[:, None]
+        # A padded step reads any step of the data; it is set to zero after normalising.
+        rows = torch.where(mask, begins[:, None] + step, begins[:, None])
+        # One row after the other is several times faster than indexing by a matrix.
+        values = self.values.index_select(0, rows.flatten().to(self.values.device))
+        return values.unflatten(0, rows.shape), mask
 
 
-def to_columns(rows: np.ndarray, source: str) -> np.ndarray:
-    """Rows as float32 (row, column).
+def pool_factor(rows: int, settings: Sequences, modality: str) -> int:
+    """Number of a clip's rows that are averaged to one step of a modality."""
+    pool = (
+        settings.pool
+        if isinstance(settings.pool, int)
+        else {str(m): k for m, k in settings.pool.items()}.get(modality, 1)
+    )
+    return max(pool, -(-rows // settings.max_steps))
+
+
+def to_float_rows(rows: np.ndarray, source: str) -> np.ndarray:
+    """Flatten rows to float32 (row, dim).
 
     Args:
-        rows: numbers (row, ...).
-        source: what messages call them: feature and clip.
+        rows: Numbers (row, ...).
+        source: Name of the rows in messages: feature and clip.
 
     Raises:
-        TrainingError: the rows are no numbers, or not finite.
+        TrainingError: The rows are not numbers, or not finite.
     """
     if rows.dtype.kind not in "fiu":
         raise TrainingError(f"{source} has rows of {rows.dtype}: a sequence is made of numbers; choose another feature")
@@ -35,22 +85,22 @@ def to_columns(rows: np.ndarray, source: str) -> np.ndarray:
 
 
 def to_steps(rows: np.ndarray, settings: Sequences, source: str, modality: str) -> np.ndarray:
-    """Rows pooled over time.
+    """Average rows over time to steps.
 
     Args:
-        rows: numbers (row, ...); what a row holds becomes its columns.
-        settings: how many rows a step is the mean of, and how many steps there may be.
-        source: what messages call the rows: feature and clip.
-        modality: which it is.
+        rows: Numbers (row, ...); the values of a row become those of a step.
+        settings: Number of rows per step, and maximum number of steps.
+        source: Name of the rows in messages: feature and clip.
+        modality: Modality of the rows.
 
     Returns:
-        float32 (step, column).
+        float32 (step, dim).
 
     Raises:
-        TrainingError: the rows are no numbers, or not finite.
+        TrainingError: The rows are not numbers, or not finite.
     """
-    values = to_columns(rows, source)
-    pool = pooling(len(values), settings, modality)
+    values = to_float_rows(rows, source)
+    pool = pool_factor(len(values), settings, modality)
     if pool == 1:
         return values
     starts = np.arange(0, len(values), pool)
@@ -59,22 +109,22 @@ def to_steps(rows: np.ndarray, settings: Sequences, source: str, modality: str) 
     return (sums / counts[:, None]).astype(np.float32)
 
 
-def to_first(feature: Any, name: str, clip_id: str, source: str) -> np.ndarray:
-    """The step that an array of a clip makes, float32 (1, column).
+def to_prepended_step(feature: Any, name: str, clip_id: str, source: str) -> np.ndarray:
+    """Read an array that has one row per clip as a step, float32 (1, dim).
 
     Args:
-        feature: of an open store.
-        name: of an array that has one row a clip, with the columns of the feature's rows.
-        clip_id: which clip.
-        source: what messages call feature and clip.
+        feature: Feature of an open store.
+        name: Name of an array with one row per clip, of the same length as the feature's rows.
+        clip_id: The clip.
+        source: Name of feature and clip in messages.
 
     Raises:
-        TrainingError: the feature has no such array, or it holds no numbers, or not finite ones.
+        TrainingError: The feature has no such array, or its values are not numbers, or not finite.
     """
     fitting = [n for n, spec in feature.specs.items() if spec.per == "clip" and spec.shape == feature.spec.shape]
     if name not in fitting:
         raise TrainingError(
-            f"`sequences.first` puts {name!r} before the rows of {source}, which has no array of that name with one "
-            f"row a clip and as many columns; it has {', '.join(fitting) or 'none'}"
+            f"`sequences.prepend` puts {name!r} before the rows of {source}, which has no array of that name with one "
+            f"row per clip of the same length; it has {', '.join(fitting) or 'none'}"
         )
-    return to_columns(feature.array(clip_id, name), source)
+    return to_float_rows(feature.array(clip_id, name), source)

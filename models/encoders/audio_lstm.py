@@ -1,53 +1,52 @@
-"""Audio LSTM over MFCCs: the audio branch of architecture 2 on RAVDESS (seed 004).
+"""Audio LSTM over MFCCs: the audio branch of architecture 2 on RAVDESS (document 004).
 
-The report says that an LSTM replaces the audio CNN because sound has a temporal structure, and no sizes.
-Chosen here: two layers of 128 units that read forwards; the vector is the state after the last step. On 40
-coefficients it has 219,136 parameters.
+The document replaces the audio CNN by an LSTM because audio has a temporal structure, and states no sizes. Ours: two
+unidirectional layers of 128 units, with the state after the last step as the vector; on 40 coefficients they have
+219,136 parameters.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import Field
+from torch import Tensor
 
-from affectstore.config.base import Settings
-from affectstore.models.base import Encoded, EncoderSpec, GivenSteps
+from affectstore.models.blocks.lstm import LSTM
+from affectstore.models.blocks.masked import last_valid
+from affectstore.models.modules import Encoded, Encoder
+from affectstore.models.spec import EncoderOptions, EncoderSpec, SequenceShape
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+SPEC = EncoderSpec(
+    version=1,
+    summary="unidirectional LSTM",
+    input_kind="sequence",
+    output_kind="sequence",
+    paper="Document 004, audio LSTM of architecture 2; sizes are ours",
+)
 
-SPEC = EncoderSpec(version=1, summary="LSTMs that read forwards", takes="sequence", gives="sequence")
 
-
-class Options(Settings):
+class Options(EncoderOptions):
     """Options of the audio LSTM."""
 
-    hidden: int = Field(default=128, ge=1, description="Units.")
+    renamed: ClassVar[Mapping[str, str]] = {"hidden": "hidden_dim"}
+
+    hidden_dim: int = Field(default=128, ge=1, description="Units of each layer, and length of the vector.")
     layers: int = Field(default=2, ge=1, description="Layers.")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of states dropped between layers in training.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout between layers.")
 
 
-def features(_given: GivenSteps, options: Options) -> int:
-    """Width of the states and of the vector."""
-    return options.hidden
+class AudioLSTM(Encoder):
+    """Encode a sequence with an LSTM (Hochreiter & Schmidhuber 1997); the vector is the state after the last step."""
+
+    def __init__(self, shape: SequenceShape, options: Options) -> None:
+        super().__init__()
+        self.output_dim = options.hidden_dim
+        self.lstm = LSTM(shape.dim, options.hidden_dim, options.layers, bidirectional=False, dropout=options.dropout)
+
+    def forward(self, values: Tensor, mask: Tensor) -> Encoded:
+        """Sequences (clip, step, dim) to states (clip, step, output_dim) and the last one (clip, output_dim)."""
+        states = self.lstm(values, mask)
+        return Encoded(last_valid(states, mask), states, mask)
 
 
-def weights(given: GivenSteps, options: Options) -> nn.Module:
-    """The LSTMs."""
-    from affectstore.models.layers.lstm import LSTM
-
-    return LSTM(given.columns, options.hidden, options.layers, both=False, dropout=options.dropout)
-
-
-def encode(weights: nn.Module, values: Tensor, mask: Tensor, _options: Options) -> Encoded:
-    """Sequences (clip, step, column) to states (clip, step, feature) and the last of them (clip, feature)."""
-    from affectstore.models.layers.masked import last
-
-    states = weights(values, mask)
-    return Encoded(last(states, mask), states, mask)
-
-
-def origin(_options: Options) -> str:
-    """What the weights started as."""
-    return "random"
+build = AudioLSTM

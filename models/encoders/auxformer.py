@@ -1,105 +1,98 @@
-"""AuxFormer's encoder of one modality (Goncalves & Busso 2022), the backbone nearest to the ladder of seed 002.
+"""Unimodal encoder of AuxFormer (Goncalves & Busso 2022), the backbone nearest to the ladder of document 002.
 
-A projection without bias to 130 (none where the feature has 130 columns, as ComParE LLDs with deltas do), then
-five self-attention layers of ten heads, normalised before each branch, whose hidden layer is four times as
-wide. As the authors run them: the input is scaled by the root of the width and has no positions, and a
-step reads none after it, so that the last step, which is the vector, is the one that has read all.
-Their auxiliary branches send a modality through the same layers three times (`passes: 3`). `layers: 0` is what
-stands before their fusion: the projection alone.
+A projection without bias to 130 values (none for features of 130 columns, as ComParE LLDs with deltas are), then five
+self-attention layers with ten heads, normalised before each branch, whose feed-forward networks are four times as wide.
+As in the authors' code the input is scaled by the square root of its dimension and has no positions, and attention is
+causal, so that the last step, which is the vector, is the one that has attended to all. Their auxiliary branches send a
+modality through the same layers three times (`passes: 3`). `layers: 0` is their input to the fusion: the projection
+alone.
 
-Layer 0 is the projected input, before scaling and dropout: what AuxFormer's cross-modal encoders read too;
-layer k is what the k-th layer gives, counted over the passes, and the last one is the sequence.
+Layer 0 is the projected input before scaling and dropout, which the crossmodal transformers of AuxFormer also read;
+layer k is the output of the k-th layer, counted over the passes. The last one is the sequence.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
+from torch import Tensor, nn
 
-from affectstore.config.base import Settings
-from affectstore.models.base import Encoded, EncoderSpec, GivenSteps
-from affectstore.models.layers.heads import heads_divide
+from affectstore.models.blocks.batch_stats import add_noise
+from affectstore.models.blocks.embedding import InputEmbedding
+from affectstore.models.blocks.masked import Pooling, apply_mask
+from affectstore.models.blocks.options import heads_divide
+from affectstore.models.blocks.transformer import LayerSizes, TransformerEncoder
+from affectstore.models.modules import Encoded, NoisyEncoder
+from affectstore.models.spec import EncoderOptions, EncoderSpec, SequenceShape
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+SPEC = EncoderSpec(
+    version=1,
+    summary="self-attention layers of AuxFormer",
+    input_kind="sequence",
+    output_kind="layers",
+    paper="Goncalves & Busso 2022, AuxFormer: Robust Approach to Audiovisual Emotion Recognition",
+)
 
-SPEC = EncoderSpec(version=1, summary="AuxFormer's self-attention layers", takes="sequence", gives="layers")
-
-_TIMES_WIDER = 4
+_FFN_TIMES = 4
 
 
-class Options(Settings):
-    """Options of AuxFormer's encoder."""
+class Options(EncoderOptions):
+    """Options of the AuxFormer encoder."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"width": "dim", "attention": "attention_dim"}
 
     pooling: Literal["last", "mean", "attention"] = Field(
         default="last",
-        description="What becomes of the last layer: its last step, its mean over the steps, or the sum weighted by "
+        description="Pooling of the last layer: its last step, its mean over the steps, or the sum weighted by "
         "e = v^T tanh(W h + b).",
     )
-    width: int = Field(default=130, ge=1, description="Width of each step, and of the vector.")
-    layers: int = Field(default=5, ge=0, description="Self-attention layers; 0 leaves the projection alone.")
-    passes: int = Field(default=1, ge=1, description="How often a sequence goes through the same layers.")
-    heads: int = Field(default=10, ge=1, description="Attention heads; they divide `width`.")
-    attention: int = Field(default=64, ge=1, description="Hidden units of the pooling's attention.")
-    causal: bool = Field(default=True, description="A step reads none after it.")
-    dropout: float = Field(default=0.1, ge=0, lt=1, description="Share of values dropped in the layers in training.")
+    dim: int = Field(default=130, ge=1, description="Length of each step, and of the vector.")
+    layers: int = Field(default=5, ge=0, description="Self-attention layers; 0 keeps the projection alone.")
+    passes: int = Field(default=1, ge=1, description="Number of passes through the same layers.")
+    heads: int = Field(default=10, ge=1, description="Attention heads; they divide `dim`.")
+    attention_dim: int = Field(default=64, ge=1, description="Hidden units of attention pooling.")
+    causal: bool = Field(default=True, description="No step attends to later ones.")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout in the layers.")
     attention_dropout: float = Field(
-        default=0.1, ge=0, lt=1, description="Share of attention dropped in training; any takes twice the time."
+        default=0.1, ge=0, lt=1, description="Dropout on the attention weights; any takes twice the time."
     )
-    input_dropout: float = Field(default=0.25, ge=0, lt=1, description="Share of values dropped before each pass.")
+    input_dropout: float = Field(default=0.25, ge=0, lt=1, description="Dropout before each pass.")
 
-    _heads_divide = heads_divide("width")
+    _heads_divide = heads_divide("dim")
 
-
-def features(_given: GivenSteps, options: Options) -> int:
-    """Width of every layer and of the vector."""
-    return options.width
-
-
-def depth(options: Options) -> int:
-    """How many layers it gives: those of self-attention, as often as they are passed, and what they read."""
-    return options.layers * options.passes + 1
+    @property
+    def depth(self) -> int:
+        """Number of output layers: the self-attention layers of all passes, and their input."""
+        return self.layers * self.passes + 1
 
 
-def weights(given: GivenSteps, options: Options) -> nn.ModuleDict:
-    """The projection, the layers, and the pooling's attention where there is one."""
-    from torch import nn
+class AuxFormer(NoisyEncoder):
+    """Encode a sequence with causal self-attention layers, passed once or several times (Goncalves & Busso 2022)."""
 
-    from affectstore.models.encoders._pooling import attention_of
-    from affectstore.models.layers.input_embedding import InputEmbedding
-    from affectstore.models.layers.stack import Stack
+    def __init__(self, shape: SequenceShape, options: Options) -> None:
+        super().__init__()
+        dim = self.output_dim = options.dim
+        self.project = nn.Identity() if shape.dim == dim else nn.Linear(shape.dim, dim, bias=False)
+        self.embed = InputEmbedding(options.input_dropout, positions=False)
+        sizes = LayerSizes(
+            dim=dim,
+            heads=options.heads,
+            ffn_dim=_FFN_TIMES * dim,
+            dropout=options.dropout,
+            attention_dropout=options.attention_dropout,
+            norm="before",
+        )
+        self.transformer = TransformerEncoder(options.layers, sizes)
+        self.pooling = Pooling(options.pooling, dim, options.attention_dim)
+        self.passes = options.passes if options.layers else 0
+        self.causal = options.causal
 
-    fits = given.columns == options.width
-    shared = options.model_dump(include={"width", "heads", "dropout", "attention_dropout"})
-    return nn.ModuleDict(
-        {
-            "project": nn.Identity() if fits else nn.Linear(given.columns, options.width, bias=False),
-            "embed": InputEmbedding(options.input_dropout, positions=False),
-            "stack": Stack(options.layers, hidden=_TIMES_WIDER * options.width, norm="before", **shared),
-            **attention_of(options.pooling, options.width, options.attention),
-        }
-    )
-
-
-def encode(weights: nn.ModuleDict, values: Tensor, mask: Tensor, options: Options, noise: float = 0.0) -> Encoded:
-    """Sequences (clip, step, column) to layers (clip, step, feature) and vectors (clip, feature).
-
-    Args:
-        weights, values, mask, options: as everywhere.
-        noise: Gaussian noise on every layer, layer 0 included, in units of each column's spread over the batch.
-    """
-    from affectstore.models.encoders._pooling import pooled
-    from affectstore.models.layers.masked import zeroed
-    from affectstore.models.layers.over_batch import corrupted
-
-    layers = [corrupted(zeroed(weights["project"](values), mask), mask, noise)]
-    for _ in range(options.passes if options.layers else 0):
-        embedded = weights["embed"](layers[-1], mask)
-        layers += weights["stack"](embedded, mask, causal=options.causal, noise=noise)
-    return Encoded(pooled(options.pooling, weights, layers[-1], mask), layers[-1], mask, tuple(layers))
+    def forward(self, values: Tensor, mask: Tensor, noise: float = 0.0) -> Encoded:
+        """Sequences (clip, step, dim) to layers (clip, step, output_dim) and vectors (clip, output_dim)."""
+        layers = [add_noise(apply_mask(self.project(values), mask), mask, noise)]
+        for _ in range(self.passes):
+            layers += self.transformer(self.embed(layers[-1], mask), mask, causal=self.causal, noise=noise)
+        return Encoded(self.pooling(layers[-1], mask), layers[-1], mask, tuple(layers))
 
 
-def origin(_options: Options) -> str:
-    """What the weights started as."""
-    return "random"
+build = AuxFormer

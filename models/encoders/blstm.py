@@ -1,82 +1,83 @@
-"""BLSTM: two bidirectional layers over a sequence, and a pooling (the unimodal networks on IEMOCAP, seed 003).
+"""BLSTM: two bidirectional LSTM layers and a pooling, the unimodal networks on IEMOCAP (document 003).
 
-Two layers of 128 units each way have 594,944 parameters on 65 columns and 1,314,816 on 768; the sequence
-is their states (256), the vector what is pooled of them:
+Two layers of 128 units in each direction have 594,944 parameters on 65 columns and 1,314,816 on 768. The sequence is
+their states (256), the vector is pooled from them:
 
-- `last`: the state at the last step (the seed's "final-frame"): its backward half has read that step alone;
-- `ends`: the forward half at the last step beside the backward half at the first: either has read all;
-- `cls`: the state at the first step, for words behind [CLS] (`sequences: {first: {text: cls}}`); elsewhere it is the
-  first frame's or the first word's;
-- `mean`: over the steps;
-- `attention`: e = v^T tanh(W h + b), 256 -> 64 -> 1, softmax over the steps, weighted sum (16,512 more, which
-  stay as they are under a fusion that reads the sequence and not the vector).
+- `last`: the state at the last step (the document's "final-frame"); its backward half has read that step alone;
+- `ends`: the forward half at the last step beside the backward half at the first: each has read all steps;
+- `cls`: the state at the first step, for words preceded by [CLS] (`sequences: {prepend: {text: cls}}`); elsewhere it is
+  that of the first frame or word;
+- `mean`: the mean over the steps;
+- `attention`: e = v^T tanh(W h + b), 256 -> 64 -> 1, softmax over the steps, weighted sum (16,512 more parameters,
+  which no loss reaches under a fusion that reads the sequence and not the vector).
 
-As the seed ran, it padded with zeros and treated them as steps: `masked: false` does so too, in the LSTMs
-and in the pooling. What a clip gives then depends on the longest clip of its batch.
+The document's network pads with zeros and treats them as steps: `masked: false` does so too, in the LSTM and in the
+pooling. The output of a clip then depends on the longest clip of its batch.
 """
 
-from __future__ import annotations
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
-from typing import TYPE_CHECKING, Literal
-
+import torch
 from pydantic import Field
+from torch import Tensor
 
-from affectstore.config.base import Settings
-from affectstore.models.base import Encoded, EncoderSpec, GivenSteps
+from affectstore.models.blocks.lstm import LSTM
+from affectstore.models.blocks.masked import Pooling, apply_mask, last_valid
+from affectstore.models.modules import Encoded, Encoder
+from affectstore.models.spec import EncoderOptions, EncoderSpec, SequenceShape
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+SPEC = EncoderSpec(
+    version=1,
+    summary="bidirectional LSTM and a pooling",
+    input_kind="sequence",
+    output_kind="sequence",
+    paper="Document 003, unimodal BLSTM",
+)
 
-SPEC = EncoderSpec(version=1, summary="bidirectional LSTMs and a pooling", takes="sequence", gives="sequence")
 
-
-class Options(Settings):
+class Options(EncoderOptions):
     """Options of the BLSTM."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"hidden": "hidden_dim", "attention": "attention_dim"}
+
     pooling: Literal["last", "ends", "cls", "mean", "attention"] = Field(
-        default="mean", description="What becomes of the states: see `models/encoders/blstm.py`."
+        default="mean", description="Pooling of the states: see `models/encoders/blstm.py`."
     )
-    hidden: int = Field(default=128, ge=1, description="Units of each direction.")
+    hidden_dim: int = Field(default=128, ge=1, description="Units of each direction.")
     layers: int = Field(default=2, ge=1, description="Layers.")
-    attention: int = Field(default=64, ge=1, description="Hidden units of the attention.")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of states dropped between layers in training.")
+    attention_dim: int = Field(default=64, ge=1, description="Hidden units of attention pooling.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout between layers.")
     masked: bool = Field(
-        default=True, description="false: padding is read and pooled like steps (a departure from a sound protocol)."
+        default=True,
+        description="false: padding is read and pooled like valid steps (a departure: outputs depend on the batch).",
     )
 
 
-def features(_given: GivenSteps, options: Options) -> int:
-    """Width of the states and of the vector: both directions."""
-    return 2 * options.hidden
+class BLSTM(Encoder):
+    """Encode a sequence with a bidirectional LSTM and pool its states (document 003)."""
+
+    def __init__(self, shape: SequenceShape, options: Options) -> None:
+        super().__init__()
+        self.output_dim = 2 * options.hidden_dim
+        self.masked = options.masked
+        self.lstm = LSTM(shape.dim, options.hidden_dim, options.layers, bidirectional=True, dropout=options.dropout)
+        self.pooling = (
+            None if options.pooling == "ends" else Pooling(options.pooling, self.output_dim, options.attention_dim)
+        )
+
+    def forward(self, values: Tensor, mask: Tensor) -> Encoded:
+        """Sequences (clip, step, dim) to states (clip, step, output_dim) and vectors (clip, output_dim)."""
+        read = mask if self.masked else torch.ones_like(mask)
+        states = self.lstm(values, read)
+        return Encoded(self._pool(states, read), apply_mask(states, mask), mask)
+
+    def _pool(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Pool states (clip, step, output_dim) to vectors (clip, output_dim)."""
+        if self.pooling is not None:
+            return self.pooling(states, mask)
+        half = self.output_dim // 2
+        return torch.cat([last_valid(states, mask)[:, :half], states[:, 0, half:]], dim=1)
 
 
-def weights(given: GivenSteps, options: Options) -> nn.ModuleDict:
-    """The LSTMs, and the attention where there is one."""
-    from torch import nn
-
-    from affectstore.models.encoders._pooling import attention_of
-    from affectstore.models.layers.lstm import LSTM
-
-    lstm = LSTM(given.columns, options.hidden, options.layers, both=True, dropout=options.dropout)
-    return nn.ModuleDict({"lstm": lstm, **attention_of(options.pooling, 2 * options.hidden, options.attention)})
-
-
-def encode(weights: nn.ModuleDict, values: Tensor, mask: Tensor, options: Options) -> Encoded:
-    """Sequences (clip, step, column) to states (clip, step, feature) and vectors (clip, feature)."""
-    import torch
-
-    from affectstore.models.encoders._pooling import pooled
-    from affectstore.models.layers.masked import last, zeroed
-
-    counted = mask if options.masked else torch.ones_like(mask)
-    states = weights["lstm"](values, counted)
-    if options.pooling == "ends":
-        vector = torch.cat([last(states, counted)[:, : options.hidden], states[:, 0, options.hidden :]], dim=1)
-    else:
-        vector = pooled(options.pooling, weights, states, counted)
-    return Encoded(vector, zeroed(states, mask), mask)
-
-
-def origin(_options: Options) -> str:
-    """What the weights started as."""
-    return "random"
+build = BLSTM

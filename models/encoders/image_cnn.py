@@ -1,57 +1,48 @@
-"""Image CNN: two convolutions on one picture, the image branch of the joint architectures on RAVDESS (seed 004).
+"""Image CNN: two convolutions on one image, the image branch of the joint architectures on RAVDESS (document 004).
 
-The report feeds it two frames joined horizontally and says that it has two layers, max pooling, and an
-output that is flattened and much longer than the audio branch's; it states no sizes. Chosen here:
-kernels of 5 with padding 2, 16 and 32 channels, ReLU and a max pooling of 4 after each. A picture of
-224x224 gives 6,272 features, a pair of frames of 224x448 12,544. An axis shorter than 4 is pooled to
-length 1.
+The document feeds it two frames joined horizontally and states two layers, max pooling, and a flattened output much
+longer than that of the audio branch; no sizes. Ours: kernels of 5 with padding 2, 16 and 32 channels, ReLU and a max
+pooling of 4 after each. An image of 224x224 has a vector of 6,272 values, a pair of frames of 224x448 one of 12,544. An
+axis shorter than 4 is pooled to length 1.
 """
 
-from __future__ import annotations
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from typing import TYPE_CHECKING
+from affectstore.models.blocks.convolution import max_pool, pooled_size
+from affectstore.models.modules import Encoded, Encoder
+from affectstore.models.spec import EncoderOptions, EncoderSpec, ImageShape
 
-from affectstore.config.base import Settings
-from affectstore.models.base import EncoderSpec, Given
-from affectstore.models.encoders._max_pool import max_pool, pooled_size
+SPEC = EncoderSpec(
+    version=1,
+    summary="two 2D convolutions on one image",
+    input_kind="image",
+    output_kind="vector",
+    paper="Document 004, image CNN of the joint architectures; sizes are ours",
+)
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-SPEC = EncoderSpec(version=1, summary="two convolutions on one picture", takes="image", gives="vector")
-
-_WIDTHS = (16, 32)
+_CHANNELS = (16, 32)
 _POOL = 4
 
 
-class Options(Settings):
-    """It has none."""
+class Options(EncoderOptions):
+    """Options of the image CNN: none."""
 
 
-def features(given: Given, _options: Options) -> int:
-    """Length of the vector: 32 channels times the axes after two poolings."""
-    return _WIDTHS[-1] * pooled_size(given.shape[1:], _POOL, len(_WIDTHS))
+class ImageCNN(Encoder):
+    """Encode an image with two convolutions and max poolings (document 004)."""
+
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__()
+        first, last = _CHANNELS
+        self.output_dim = last * pooled_size(shape.size[1:], _POOL, len(_CHANNELS))
+        self.conv1 = nn.Conv2d(shape.channels, first, 5, padding=2)
+        self.conv2 = nn.Conv2d(first, last, 5, padding=2)
+
+    def forward(self, values: Tensor, mask: Tensor) -> Encoded:
+        """Images (clip, channel, height, width) to vectors (clip, output_dim)."""
+        hidden = max_pool(F.relu(self.conv1(values)), _POOL)
+        return Encoded(max_pool(F.relu(self.conv2(hidden)), _POOL).flatten(1))
 
 
-def weights(given: Given, _options: Options) -> nn.Module:
-    """The two convolutions."""
-    from torch import nn
-
-    first, second = _WIDTHS
-    return nn.ModuleList(
-        (nn.Conv2d(given.channels, first, 5, padding=2), nn.Conv2d(first, second, 5, padding=2)),
-    )
-
-
-def encode(weights: nn.ModuleList, values: Tensor, _mask: Tensor, _options: Options) -> Tensor:
-    """Pictures (clip, channel, height, width) to vectors (clip, feature)."""
-    from torch.nn import functional as F
-
-    for convolution in weights:
-        values = max_pool(F.relu(convolution(values)), _POOL)
-    return values.flatten(1)
-
-
-def origin(_options: Options) -> str:
-    """What the weights started as."""
-    return "random"
+build = ImageCNN

@@ -1,78 +1,63 @@
-"""ResNet-18 (He et al. 2016, torchvision's) on one picture, its first convolution made for any channels.
+"""ResNet-18 (He et al. 2016, torchvision's) on one image, with a first convolution for any number of channels.
 
-The first convolution is 7x7, stride 2, without bias, for as many channels as the input has; the vector
-is the 512 averaged features. With a linear layer to 6 classes it has 11,173,318 parameters for one
-channel and 11,176,454 for two. `weights: imagenet` starts from torchvision's IMAGENET1K_V1; its first
-convolution is kept for three channels and newly made for any other number.
+The first convolution is 7x7 with stride 2, without bias, for the channels of the input; the vector is the 512 averaged
+features. With a linear layer to 6 classes it has 11,173,318 parameters for one channel and 11,176,454 for two.
+`weights: imagenet` starts from torchvision's IMAGENET1K_V1; its first convolution is kept for three channels and newly
+initialised for any other number.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
+from torch import Tensor, nn
+from torchvision.models import resnet18
 
-from affectstore.config.base import Settings
-from affectstore.models.base import EncoderSpec, Given
+from affectstore.models.blocks.pretrained import FileOptions
+from affectstore.models.blocks.pretrained_state import load_file_state
+from affectstore.models.modules import Encoded, Encoder
+from affectstore.models.spec import EncoderSpec, ImageShape
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+SPEC = EncoderSpec(
+    version=1,
+    summary="residual network of 18 layers on one image",
+    input_kind="image",
+    output_kind="vector",
+    paper="He et al. 2016, Deep Residual Learning for Image Recognition (equation 1, table 1)",
+)
 
-#: torchvision's IMAGENET1K_V1.
-_FILE = "resnet18-f37072fd.pth"
 
-SPEC = EncoderSpec(version=1, summary="residual network of 18 layers on one picture", takes="image", gives="vector")
-
-
-class Options(Settings):
+class Options(FileOptions):
     """Options of ResNet-18."""
 
+    pretrained_file: ClassVar[str] = "resnet18-f37072fd.pth"
+
     weights: Literal["random", "imagenet"] = Field(
-        default="random", description="What training starts from: newly drawn, or torchvision's IMAGENET1K_V1."
+        default="random", description="Weights that training starts from: `random`, or torchvision's IMAGENET1K_V1."
     )
 
 
-def features(_given: Given, _options: Options) -> int:
-    """Length of the vector: the channels of the last block."""
-    return 512
-
-
-def weights(given: Given, options: Options) -> nn.Module:
-    """The network without its classifier.
+class ResNet18(Encoder):
+    """Encode an image with ResNet-18 without its classifier (He et al. 2016, equation 1 and table 1).
 
     Raises:
-        ConfigError: ImageNet's weights are not here and cannot be fetched, or are not the published file.
+        ConfigError: ImageNet's weights are missing and cannot be downloaded, or are not the published file.
     """
-    from torch import nn
-    from torchvision.models import resnet18
 
-    from affectstore.models.encoders._files import load_published
+    output_dim = 512
 
-    network = resnet18(weights=None)
-    if options.weights == "imagenet":
-        load_published(network, _FILE)
-    if options.weights == "random" or given.channels != network.conv1.in_channels:
-        network.conv1 = nn.Conv2d(given.channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
-    network.fc = nn.Identity()
-    return network
+    def __init__(self, shape: ImageShape, options: Options) -> None:
+        super().__init__()
+        network = resnet18(weights=None)
+        if options.pretrained:
+            load_file_state(network, options.pretrained_file)
+        if not options.pretrained or shape.channels != network.conv1.in_channels:
+            network.conv1 = nn.Conv2d(shape.channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        network.fc = nn.Identity()
+        self.network = network
 
-
-def encode(weights: nn.Module, values: Tensor, _mask: Tensor, _options: Options) -> Tensor:
-    """Pictures (clip, channel, height, width) to vectors (clip, 512)."""
-    return weights(values)
-
-
-def origin(options: Options) -> str:
-    """What the weights started as."""
-    return "random" if options.weights == "random" else f"imagenet ({_FILE})"
+    def forward(self, values: Tensor, mask: Tensor) -> Encoded:
+        """Images (clip, channel, height, width) to vectors (clip, 512)."""
+        return Encoded(self.network(values))
 
 
-def weights_digest(options: Options) -> str | None:
-    """Digest of the published file; None where weights are newly drawn.
-
-    Raises:
-        ConfigError: it is not here, or is not the published file.
-    """
-    from affectstore.models.encoders._named import file_digest
-
-    return file_digest(options.weights, _FILE)
+build = ResNet18

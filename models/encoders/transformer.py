@@ -1,94 +1,88 @@
-"""Transformer encoder (Vaswani et al. 2017) over a sequence: a projection, sinusoidal positions, self-attention layers.
+"""Transformer encoder (Vaswani et al. 2017, "Attention Is All You Need") on a sequence.
 
-Layer 0 is the projected input, before positions and dropout; layer k is what the k-th of the self-attention
-layers gives, and the last one is the sequence.
+A linear projection, sinusoidal positions and self-attention layers. Layer 0 is the projected input before positions and
+dropout; layer k is the output of the k-th self-attention layer, and the last one is the sequence.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
+from torch import Tensor, nn
 
-from affectstore.config.base import Settings
-from affectstore.models.base import Encoded, EncoderSpec, GivenSteps
-from affectstore.models.layers.heads import heads_divide
+from affectstore.models.blocks.batch_stats import add_noise
+from affectstore.models.blocks.embedding import add_sinusoidal_positions
+from affectstore.models.blocks.masked import Pooling, apply_mask
+from affectstore.models.blocks.options import heads_divide
+from affectstore.models.blocks.transformer import LayerSizes, TransformerEncoder
+from affectstore.models.modules import Encoded, NoisyEncoder
+from affectstore.models.spec import EncoderOptions, EncoderSpec, SequenceShape
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+SPEC = EncoderSpec(
+    version=1,
+    summary="self-attention layers and a pooling",
+    input_kind="sequence",
+    output_kind="layers",
+    paper="Vaswani et al. 2017, Attention Is All You Need (equations 1 and 2)",
+)
 
-SPEC = EncoderSpec(version=1, summary="self-attention layers and a pooling", takes="sequence", gives="layers")
 
-
-class Options(Settings):
+class Options(EncoderOptions):
     """Options of the transformer."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"width": "dim", "hidden": "ffn_dim", "attention": "attention_dim"}
 
     pooling: Literal["mean", "last", "cls", "attention"] = Field(
         default="mean",
-        description="What becomes of the last layer: its mean over the steps, its last step, its first step (for words "
+        description="Pooling of the last layer: its mean over the steps, its last step, its first step (for words "
         "whose first row is [CLS]), or the sum weighted by e = v^T tanh(W h + b).",
     )
-    width: int = Field(default=128, ge=1, description="Width of each step, and of the vector.")
-    layers: int = Field(default=4, ge=0, description="Self-attention layers; 0 leaves the projection alone.")
-    heads: int = Field(default=4, ge=1, description="Attention heads; they divide `width`.")
-    hidden: int = Field(default=512, ge=1, description="Hidden units of each layer's perceptron.")
-    attention: int = Field(default=64, ge=1, description="Hidden units of the pooling's attention.")
-    dropout: float = Field(default=0.1, ge=0, lt=1, description="Share of values dropped in training.")
+    dim: int = Field(default=128, ge=1, description="Length of each step, and of the vector.")
+    layers: int = Field(default=4, ge=0, description="Self-attention layers; 0 keeps the projection alone.")
+    heads: int = Field(default=4, ge=1, description="Attention heads; they divide `dim`.")
+    ffn_dim: int = Field(default=512, ge=1, description="Hidden units of each layer's feed-forward network.")
+    attention_dim: int = Field(default=64, ge=1, description="Hidden units of attention pooling.")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout before and in the layers.")
     attention_dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="Share of attention dropped in training; any takes twice the time."
+        default=0.0, ge=0, lt=1, description="Dropout on the attention weights; any takes twice the time."
     )
     norm: Literal["before", "after"] = Field(
         default="before", description="Layer normalisation before each branch, or after each sum."
     )
 
-    _heads_divide = heads_divide("width")
+    _heads_divide = heads_divide("dim")
+
+    @property
+    def depth(self) -> int:
+        """Number of output layers: the self-attention layers and their input."""
+        return self.layers + 1
 
 
-def features(_given: GivenSteps, options: Options) -> int:
-    """Width of every layer and of the vector."""
-    return options.width
+class Transformer(NoisyEncoder):
+    """Encode a sequence with self-attention layers (Vaswani et al. 2017, equations 1 and 2) and pool the last one."""
+
+    def __init__(self, shape: SequenceShape, options: Options) -> None:
+        super().__init__()
+        self.output_dim = options.dim
+        self.project = nn.Linear(shape.dim, options.dim)
+        self.dropout = nn.Dropout(options.dropout)
+        sizes = LayerSizes(
+            dim=options.dim,
+            heads=options.heads,
+            ffn_dim=options.ffn_dim,
+            dropout=options.dropout,
+            attention_dropout=options.attention_dropout,
+            norm=options.norm,
+        )
+        self.transformer = TransformerEncoder(options.layers, sizes)
+        self.pooling = Pooling(options.pooling, options.dim, options.attention_dim)
+
+    def forward(self, values: Tensor, mask: Tensor, noise: float = 0.0) -> Encoded:
+        """Sequences (clip, step, dim) to layers (clip, step, output_dim) and vectors (clip, output_dim)."""
+        projected = add_noise(apply_mask(self.project(values), mask), mask, noise)
+        embedded = self.dropout(add_sinusoidal_positions(projected))
+        layers = (projected, *self.transformer(embedded, mask, noise=noise))
+        return Encoded(self.pooling(layers[-1], mask), layers[-1], mask, layers)
 
 
-def depth(options: Options) -> int:
-    """How many layers it gives: those of self-attention, and what they read."""
-    return options.layers + 1
-
-
-def weights(given: GivenSteps, options: Options) -> nn.ModuleDict:
-    """The projection, the layers, and the pooling's attention where there is one."""
-    from torch import nn
-
-    from affectstore.models.encoders._pooling import attention_of
-    from affectstore.models.layers.stack import Stack
-
-    shared = {"width", "heads", "hidden", "dropout", "attention_dropout", "norm"}
-    return nn.ModuleDict(
-        {
-            "project": nn.Linear(given.columns, options.width),
-            "dropout": nn.Dropout(options.dropout),
-            "stack": Stack(options.layers, **options.model_dump(include=shared)),
-            **attention_of(options.pooling, options.width, options.attention),
-        }
-    )
-
-
-def encode(weights: nn.ModuleDict, values: Tensor, mask: Tensor, options: Options, noise: float = 0.0) -> Encoded:
-    """Sequences (clip, step, column) to layers (clip, step, feature) and vectors (clip, feature).
-
-    Args:
-        weights, values, mask, options: as everywhere.
-        noise: Gaussian noise on every layer, layer 0 included, in units of each column's spread over the batch.
-    """
-    from affectstore.models.encoders._pooling import pooled
-    from affectstore.models.layers.masked import zeroed
-    from affectstore.models.layers.over_batch import corrupted
-    from affectstore.models.layers.positions import placed
-
-    projected = corrupted(zeroed(weights["project"](values), mask), mask, noise)
-    layers = (projected, *weights["stack"](weights["dropout"](placed(projected)), mask, noise=noise))
-    return Encoded(pooled(options.pooling, weights, layers[-1], mask), layers[-1], mask, layers)
-
-
-def origin(_options: Options) -> str:
-    """What the weights started as."""
-    return "random"
+build = Transformer

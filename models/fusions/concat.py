@@ -1,69 +1,68 @@
 """Vector fusion by concatenation: the encoders' vectors one after the other, then one linear layer, or an MLP.
 
-With two `hidden` layers it is architecture 1 of the joint audio-image study on RAVDESS (seed 004): the flattened
-outputs of two networks, of unequal length, joined as they are and classified by a three-layer MLP. Its architecture 2
-is the same with `audio_lstm` in place of `audio_cnn`. The study states no sizes; `[128, 64]` are those of `equalised`
-(its architecture 3), so that the two differ in the equalisation alone:
+With two hidden layers it is architecture 1 of document 004 (RAVDESS): the flattened outputs of two networks, of
+unequal length, joined as they are and classified by a three-layer MLP. Its architecture 2 is the same with
+`audio_lstm` in place of `audio_cnn`. The document states no sizes; `[128, 64]` are those of `equalised` (its
+architecture 3), so that the two differ in the equalisation alone:
 
     {modalities: [audio, vision], encoder: {audio: audio_cnn, vision: image_cnn}, fusion: concat,
-     fusion_options: {hidden: [128, 64]}, encoder_options: {audio: {over: coefficients}}}
+     fusion_options: {hidden_dims: [128, 64]}, encoder_options: {audio: {over: coefficients}}}
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import ClassVar
 
+import torch
 from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from affectstore.config.base import Settings
-from affectstore.models.base import Criterion, FusionSpec, Output
-from affectstore.models.fusions._perceptron import Hidden, perceptron
+from affectstore.models.blocks.mlp import mlp
+from affectstore.models.blocks.options import HiddenDims
+from affectstore.models.modules import Encoded, Fusion, FusionContext, Output, vectors
+from affectstore.models.spec import FusionOptions, FusionSpec
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+SPEC = FusionSpec(
+    version=1,
+    summary="encoded vectors joined, then a linear layer or an MLP",
+    needs="vector",
+    paper="Document 004, architectures 1 and 2",
+)
 
-SPEC = FusionSpec(version=1, summary="encoded vectors joined, then a linear layer or an MLP", needs="vector")
 
-
-class Options(Settings):
+class Options(FusionOptions):
     """Options of `concat`."""
 
-    hidden: Hidden = Field(
+    renamed: ClassVar[Mapping[str, str]] = {"hidden": "hidden_dims"}
+
+    hidden_dims: HiddenDims = Field(
         default=(), description="Hidden layers of the classifier, which has one layer more; none: a linear layer alone."
     )
 
 
-def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.Module:
-    """The linear layer on the joined vectors, or the MLP."""
-    from torch import nn
+class Concat(Fusion):
+    """Concatenate the vectors and classify them."""
 
-    size = sum(sizes.values())
-    return perceptron(size, options.hidden, classes) if options.hidden else nn.Linear(size, classes)
+    def __init__(self, dims: Mapping[str, int], num_classes: int, options: Options) -> None:
+        super().__init__()
+        dim, hidden_dims = sum(dims.values()), options.hidden_dims
+        self.classifier = mlp(dim, hidden_dims, num_classes) if hidden_dims else nn.Linear(dim, num_classes)
+
+    def forward(self, encoded: Mapping[str, Encoded], context: FusionContext) -> Output:
+        """Vectors (clip, dim) to logits (clip, class)."""
+        return Output(self.classifier(torch.cat(list(vectors(encoded).values()), dim=1)))
+
+    def unimodal_logits(self, encoded: Mapping[str, Encoded], context: FusionContext) -> dict[str, Tensor]:
+        """Modality -> its term of the logits (clip, class), the bias in equal parts (Peng et al. 2022, OGM-GE).
+
+        The logits of an MLP are no sum of terms: there all other modalities are set to zero.
+        """
+        if not isinstance(self.classifier, nn.Linear):
+            return super().unimodal_logits(encoded, context)
+        by_modality = vectors(encoded)
+        weights = self.classifier.weight.split([vector.shape[1] for vector in by_modality.values()], dim=1)
+        bias = self.classifier.bias / len(by_modality)
+        return {m: F.linear(x, weight, bias) for (m, x), weight in zip(by_modality.items(), weights, strict=True)}
 
 
-def fuse(weights: nn.Module, vectors: Mapping[str, Tensor], _criterion: Criterion | None, _options: Options) -> Output:
-    """Vectors (clip, feature) to logits (clip, class)."""
-    import torch
-
-    return Output(weights(torch.cat(list(vectors.values()), dim=1)), {})
-
-
-def scores(weights: nn.Module, vectors: Mapping[str, Tensor], options: Options) -> dict[str, Tensor]:
-    """Modality -> its share of the logits (clip, class), the bias in equal parts (as OGM-GE is published).
-
-    An MLP's logits are no sum of shares: there it is what the classifier makes of the modality with zeros in place of
-    all others.
-    """
-    import torch
-    from torch.nn import functional as F
-
-    if options.hidden:
-        return {
-            m: weights(torch.cat([v if m == other else torch.zeros_like(v) for other, v in vectors.items()], dim=1))
-            for m in vectors
-        }
-    layer = cast("nn.Linear", weights)
-    parts = layer.weight.split([vector.shape[1] for vector in vectors.values()], dim=1)
-    bias = layer.bias / len(vectors)
-    return {m: F.linear(vector, part, bias) for (m, vector), part in zip(vectors.items(), parts, strict=True)}
+build = Concat

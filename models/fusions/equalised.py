@@ -1,46 +1,44 @@
-"""Concatenation of equally wide vectors (architecture 3 of the joint audio-image study on RAVDESS).
+"""Concatenation of vectors of one length (document 004, architecture 3).
 
-The longer vector is brought to the length of the shorter one by a small MLP, then the vectors are joined
-and a three-layer MLP classifies them. Sizes are not stated: those of `_equal_width.py` and `hidden` are our choice.
-Without the equalisation it is `concat` with hidden layers (architecture 1).
+The longer vector is brought to the length of the shorter one by a small MLP, then the vectors are joined and a
+three-layer MLP classifies them. The document states no sizes: those of `blocks/mlp.py` and `hidden_dims` are ours;
+with more than two modalities, each that is longer than the shortest has an MLP. Without the equalisation it is
+`concat` with hidden layers (architecture 1).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from affectstore.models.base import Criterion, FusionSpec, Output
-from affectstore.models.fusions._equal_width import EqualOptions
+import torch
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from affectstore.models.blocks.mlp import MatchDims, mlp
+from affectstore.models.blocks.options import MatchDimsOptions
+from affectstore.models.modules import Encoded, Fusion, FusionContext, Output, vectors
+from affectstore.models.spec import FusionSpec
 
-SPEC = FusionSpec(version=1, summary="vectors of one width joined, then a three-layer MLP", needs="vector")
+SPEC = FusionSpec(
+    version=1,
+    summary="vectors of one length joined, then a three-layer MLP",
+    needs="vector",
+    paper="Document 004, architecture 3",
+)
 
-
-class Options(EqualOptions):
-    """Options of `equalised`."""
-
-
-def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.ModuleDict:
-    """An MLP for each vector of another width, and the joint classifier."""
-    from torch import nn
-
-    from affectstore.models.fusions._equal_width import equalisers, width_of
-    from affectstore.models.fusions._perceptron import perceptron
-
-    width = width_of(sizes, options)
-    classify = perceptron(len(sizes) * width, options.hidden, classes)
-    return nn.ModuleDict({**equalisers(sizes, width), "classify": classify})
+Options = MatchDimsOptions
 
 
-def fuse(
-    weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _criterion: Criterion | None, _options: Options
-) -> Output:
-    """Vectors (clip, feature) to logits (clip, class)."""
-    import torch
+class Equalised(Fusion):
+    """Bring the vectors to one length, concatenate and classify them."""
 
-    from affectstore.models.fusions._equal_width import equal
+    def __init__(self, dims: Mapping[str, int], num_classes: int, options: Options) -> None:
+        super().__init__()
+        dim = options.target_dim(dims)
+        # Initialised first, registered last: seeds and the norm of all gradients depend on these orders.
+        classifier = mlp(len(dims) * dim, options.hidden_dims, num_classes)
+        self.match = MatchDims(dims, dim)
+        self.classifier = classifier
 
-    return Output(weights["classify"](torch.cat(list(equal(weights, vectors).values()), dim=1)), {})
+    def forward(self, encoded: Mapping[str, Encoded], context: FusionContext) -> Output:
+        """Vectors (clip, dim) to logits (clip, class)."""
+        return Output(self.classifier(torch.cat(list(self.match(vectors(encoded)).values()), dim=1)))
+
+
+build = Equalised

@@ -1,58 +1,53 @@
-"""A modality gated by the others (Kiela et al. 2018, "Efficient Large-Scale Multi-Modal Classification").
+"""One modality gated by the others (Kiela et al. 2018, "Efficient Large-Scale Multi-Modal Classification").
 
 logits = W (sigmoid(U u) * V v): the paper's gated fusion, in which one modality attends over the other, with the
-biases that published baselines give each layer. Ours: several other modalities are joined to one u; the width.
+biases that published baselines add to each layer. Ours: several other modalities are joined to one u; the size.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar
 
+import torch
 from pydantic import Field
+from torch import nn
 
-from affectstore.config.base import Settings
-from affectstore.models.base import Criterion, FusionSpec, Output
+from affectstore.models.blocks.options import Place
+from affectstore.models.modules import Encoded, Fusion, FusionContext, Output, pop_modality, vectors
+from affectstore.models.spec import FusionOptions, FusionSpec
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+SPEC = FusionSpec(
+    version=1,
+    summary="one modality multiplied by a gate of the others",
+    needs="vector",
+    paper="Kiela et al. 2018, Efficient Large-Scale Multi-Modal Classification (gated fusion)",
+)
 
-SPEC = FusionSpec(version=1, summary="one modality times a gate that the others open", needs="vector")
 
-
-class Options(Settings):
+class Options(FusionOptions):
     """Options of `gated`."""
 
-    width: int = Field(default=128, ge=1, description="Length of the gate and of what it is multiplied with.")
-    gated: Literal["first", "last"] = Field(
-        default="last", description="Which of the cell's modalities passes the gate that the others open."
-    )
+    renamed: ClassVar[Mapping[str, str]] = {"width": "hidden_dim"}
+
+    hidden_dim: int = Field(default=128, ge=1, description="Length of the gate and of the vector that it multiplies.")
+    gated: Place = Field(default="last", description="Modality of the cell that is gated by the others.")
 
 
-def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.ModuleDict:
-    """The gate, the projection of what passes it, and the classifier."""
-    from torch import nn
+class Gated(Fusion):
+    """Gate one modality by the others: logits = W (sigmoid(U u) * V v)."""
 
-    from affectstore.models.fusions._split_off import split_off
+    def __init__(self, dims: Mapping[str, int], num_classes: int, options: Options) -> None:
+        super().__init__()
+        dim, others = pop_modality(dims, options.gated)
+        self.gated = options.gated
+        self.gate = nn.Linear(sum(others), options.hidden_dim)
+        self.value = nn.Linear(dim, options.hidden_dim)
+        self.classifier = nn.Linear(options.hidden_dim, num_classes)
 
-    size, others = split_off(sizes, options.gated)
-    return nn.ModuleDict(
-        {
-            "gate": nn.Linear(sum(others), options.width),
-            "pass": nn.Linear(size, options.width),
-            "classify": nn.Linear(options.width, classes),
-        }
-    )
+    def forward(self, encoded: Mapping[str, Encoded], context: FusionContext) -> Output:
+        """Vectors (clip, dim) to logits (clip, class)."""
+        vector, others = pop_modality(vectors(encoded), self.gated)
+        gate = torch.sigmoid(self.gate(torch.cat(others, dim=1)))
+        return Output(self.classifier(gate * self.value(vector)))
 
 
-def fuse(
-    weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _criterion: Criterion | None, options: Options
-) -> Output:
-    """Vectors (clip, feature) to logits (clip, class)."""
-    import torch
-
-    from affectstore.models.fusions._split_off import split_off
-
-    vector, others = split_off(vectors, options.gated)
-    gate = torch.sigmoid(weights["gate"](torch.cat(others, dim=1)))
-    return Output(weights["classify"](gate * weights["pass"](vector)), {})
+build = Gated

@@ -1,31 +1,36 @@
-"""Input fusion along the width: pictures lie side by side (as written in the shared-encoder study)."""
-
-from __future__ import annotations
+"""Input fusion along the width: images stand side by side (document 001, as its text states)."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from affectstore.config.base import Settings
-from affectstore.models.base import FusionSpec, Given, any_frame
+import torch
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from affectstore.models.modules import InputFusion, any_frame
+from affectstore.models.spec import FusionSpec, ImageShape, JoinOptions
 
-SPEC = FusionSpec(version=1, summary="inputs side by side", needs="inputs", axis="width")
-
-
-class Options(Settings):
-    """It has none."""
+SPEC = FusionSpec(
+    version=1, summary="inputs side by side", needs="inputs", paper="Document 001, as its text states", axis="width"
+)
 
 
-def joined(given: Mapping[str, Given], _options: Options) -> Given:
-    """Shape of the joined input: widths add up."""
-    first = next(iter(given.values()))
-    return first.model_copy(update={"width_px": sum(shape.width_px for shape in given.values())})
+class Options(JoinOptions):
+    """No options."""
+
+    def join_shapes(self, shapes: Mapping[str, ImageShape]) -> ImageShape:
+        """Shape of the joined input: widths add up."""
+        first = next(iter(shapes.values()))
+        return first.model_copy(update={"width_px": sum(shape.width_px for shape in shapes.values())})
 
 
-def join(values: Mapping[str, Tensor], masks: Mapping[str, Tensor], _options: Options) -> tuple[Tensor, Tensor]:
-    """Values (..., height, width) joined on the last axis; a frame counts where any modality has it."""
-    import torch
+class HorizontalFusion(InputFusion):
+    """Concatenate inputs along the width."""
 
-    return torch.cat(list(values.values()), dim=-1), any_frame(masks)
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+
+    def forward(self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Concatenate values (..., height, width) on axis -1; the mask is True where any modality has the frame."""
+        return torch.cat(list(values.values()), dim=-1), any_frame(masks)
+
+
+build = HorizontalFusion

@@ -1,42 +1,46 @@
-"""One classifier for every modality's vector (architecture 0 of the joint audio-image study on RAVDESS).
+"""One classifier for every modality's vector (document 004, architecture 0).
 
-Each modality is mapped to one space, and one classifier C reads a mapping at a time (the study's section 2):
+Each modality is mapped to one space, and one classifier C reads one mapping at a time (the document's section 2):
 
     L = L_C(phi_a(x_audio)) + alpha L_C(phi_i(x_image)) + beta Reg(C) + gamma Similarity(phi_a(x_audio), phi_i(x_image))
 
 It has no joint output. A pair is predicted by the mean of the probabilities, or by the first modality alone
-(`predict: first`), the study's idea of sound helped by pictures while training. The prediction carries no
-gradient while training: the classifier learns from the losses above, and from nothing else.
+(`predict: first`), the document's idea of audio helped by images in training. The prediction carries no gradient in
+training: the classifier learns from the losses above, and from nothing else.
 
-Defaults are what the study ran: alpha 1 (called beta in its section 4.7), neither regulariser nor similarity.
-Ours: the mappings are those of `equalised`; Reg is half the sum of the squared weights of C, without its biases;
-Similarity is the mean squared difference of two mappings, averaged over pairs of modalities; a third modality has
-a weight of its own.
+Defaults are those of the document's run: alpha 1 (called beta in its section 4.7), neither regulariser nor
+similarity. Ours: the mappings are those of `equalised`; Reg is half the sum of the squared weights of C, without its
+biases; Similarity is the mean squared difference of two mappings, averaged over pairs of modalities; a third modality
+has a weight of its own.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
+from torch import Tensor
 
-from affectstore.models.base import Criterion, FusionSpec, Output
-from affectstore.models.fusions._equal_width import EqualOptions
+from affectstore.models.blocks.late import log_mean, log_probabilities
+from affectstore.models.blocks.mlp import MatchDims, mlp
+from affectstore.models.blocks.options import MatchDimsOptions
+from affectstore.models.modules import Encoded, Fusion, FusionContext, Output, vectors
+from affectstore.models.spec import FusionSpec
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+SPEC = FusionSpec(
+    version=1,
+    summary="one classifier trained on each modality's vector in turn",
+    needs="vector",
+    paper="Document 004, section 2 and architecture 0",
+)
 
-SPEC = FusionSpec(version=1, summary="one classifier trained on each modality's vector in turn", needs="vector")
 
-
-class Options(EqualOptions):
+class Options(MatchDimsOptions):
     """Options of `joint_loss`."""
 
-    audio: float = Field(default=1.0, ge=0, description="Weight of the classifier's loss on the sound.")
-    vision: float = Field(default=1.0, ge=0, description="alpha: weight of its loss on the picture.")
-    text: float = Field(default=1.0, ge=0, description="Weight of its loss on the words.")
+    audio: float = Field(default=1.0, ge=0, description="Weight of the classifier's loss on audio.")
+    vision: float = Field(default=1.0, ge=0, description="alpha: weight of its loss on vision.")
+    text: float = Field(default=1.0, ge=0, description="Weight of its loss on text.")
     regulariser: float = Field(
         default=0.0, ge=0, description="beta: weight of half the sum of the classifier's squared weights."
     )
@@ -44,51 +48,53 @@ class Options(EqualOptions):
         default=0.0, ge=0, description="gamma: weight of the mean squared difference of the modalities' mappings."
     )
     predict: Literal["mean", "first"] = Field(
-        default="mean", description="By the mean of all modalities' probabilities, or by the first modality alone."
+        default="mean", description="Predict by the mean of all modalities' probabilities, or by the first modality."
     )
 
+    def problem(self, modalities: tuple[str, ...], depths: Mapping[str, int]) -> str | None:
+        """Reason why these modalities do not train the classifier, or None."""
+        if any(getattr(self, modality) for modality in modalities):
+            return None
+        zeros = ", ".join(f"`{modality}: 0`" for modality in modalities)
+        return f"fusion 'joint_loss' has {zeros}, so no label trains the classifier; set one of them above 0"
 
-def check(modalities: tuple[str, ...], options: Options, _depths: Mapping[str, int]) -> str:
-    """Why these modalities teach the classifier nothing, or ''."""
-    if any(getattr(options, modality) for modality in modalities):
-        return ""
-    weights = ", ".join(f"`{modality}: 0`" for modality in modalities)
-    return f"fusion 'joint_loss' has {weights}, so nothing is learnt from any label; give one of them some weight"
-
-
-def heard(modalities: tuple[str, ...], options: Options) -> tuple[str, ...]:
-    """The modalities that the logits depend on."""
-    return modalities[:1] if options.predict == "first" else modalities
+    def used_modalities(self, modalities: tuple[str, ...]) -> tuple[str, ...]:
+        """Modalities that the logits depend on."""
+        return modalities[:1] if self.predict == "first" else modalities
 
 
-def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.ModuleDict:
-    """An MLP for each vector of another width, and the one classifier."""
-    from torch import nn
+class JointLoss(Fusion):
+    """Classify each modality's vector with one classifier."""
 
-    from affectstore.models.fusions._equal_width import equalisers, width_of
-    from affectstore.models.fusions._perceptron import perceptron
+    def __init__(self, dims: Mapping[str, int], num_classes: int, options: Options) -> None:
+        super().__init__()
+        dim = options.target_dim(dims)
+        self.options = options
+        self.match = MatchDims(dims, dim)
+        self.classifier = mlp(dim, options.hidden_dims, num_classes)
 
-    width = width_of(sizes, options)
-    return nn.ModuleDict({**equalisers(sizes, width), "classify": perceptron(width, options.hidden, classes)})
+    def forward(self, encoded: Mapping[str, Encoded], context: FusionContext) -> Output:
+        """Vectors (clip, dim) to logits (clip, class) and the losses `audio`, ..., `regulariser`, `similarity`."""
+        matched = self.match(vectors(encoded))
+        log_p = {modality: log_probabilities(self.classifier(vector)) for modality, vector in matched.items()}
+        logits = log_mean(log_p[modality] for modality in self.options.used_modalities(tuple(log_p)))
+        if context.criterion is None:
+            return Output(logits)
+        return Output(logits.detach(), self._losses(matched, log_p, context.criterion))
+
+    def _losses(
+        self, matched: Mapping[str, Tensor], log_p: Mapping[str, Tensor], criterion: Callable[[Tensor], Tensor]
+    ) -> dict[str, Tensor]:
+        """Weighted losses by name."""
+        losses = {modality: getattr(self.options, modality) * criterion(one) for modality, one in log_p.items()}
+        if self.options.regulariser:
+            weights = (p for name, p in self.classifier.named_parameters() if name.endswith("weight"))
+            squares = [weight.square().sum() for weight in weights]
+            losses["regulariser"] = self.options.regulariser / 2 * sum(squares[1:], squares[0])
+        if self.options.similarity and len(matched) > 1:
+            distances = [(one - other).square().mean() for one, other in combinations(matched.values(), 2)]
+            losses["similarity"] = self.options.similarity * sum(distances[1:], distances[0]) / len(distances)
+        return losses
 
 
-def fuse(
-    weights: nn.ModuleDict, vectors: Mapping[str, Tensor], criterion: Criterion | None, options: Options
-) -> Output:
-    """Vectors (clip, feature) to logits (clip, class) and the losses `audio`, ..., `regulariser`, `similarity`."""
-    from affectstore.models.fusions._equal_width import equal
-    from affectstore.models.fusions._scores import log_probabilities, mean_of
-
-    mapped = equal(weights, vectors)
-    log_p = {modality: log_probabilities(weights["classify"](vector)) for modality, vector in mapped.items()}
-    logits = mean_of(log_p[modality] for modality in heard(tuple(log_p), options))
-    if criterion is None:
-        return Output(logits, {})
-    losses = {modality: getattr(options, modality) * criterion(one) for modality, one in log_p.items()}
-    if options.regulariser:
-        squares = [p.square().sum() for name, p in weights["classify"].named_parameters() if name.endswith("weight")]
-        losses["regulariser"] = options.regulariser / 2 * sum(squares[1:], squares[0])
-    if options.similarity and len(mapped) > 1:
-        apart = [(one - other).square().mean() for one, other in combinations(mapped.values(), 2)]
-        losses["similarity"] = options.similarity * sum(apart[1:], apart[0]) / len(apart)
-    return Output(logits.detach(), losses)
+build = JointLoss

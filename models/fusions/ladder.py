@@ -1,69 +1,73 @@
-"""Audiovisual ladder network (Goncalves & Busso, "Learning Cross-modal Audiovisual Representations with Ladder
-Networks for Emotion Recognition"; combinator and normalisation of Rasmus et al. 2015).
+"""Audiovisual ladder network (Goncalves & Busso, "Learning Cross-modal Audiovisual Representations with Ladder Networks
+for Emotion Recognition", document 002; combinator and normalisation of Rasmus et al. 2015).
 
-In training a clip passes the encoders twice: clean, and with noise in every layer. From the noisy layers decoders
-restore the clean ones, layer by layer from the last to the first; skip connections bring each decoder the noisy
+In training a clip passes the encoders twice: clean, and with noise in every layer. Decoders restore the clean layers
+from the noisy ones, layer by layer from the last to the first; the skip connections of a decoder start from the noisy
 layers of its own modality (own), of another one (cross), or there is a decoder for either (both).
 
     L_sup = (C_AV + C_A + C_V) / 3                    cross-entropies of the noisy path, jointly and by each modality
     L_uns = sum_l lambda_l (C_rAV + (C_rA->V + C_rV->A) / 2)
 
-The cost of a layer is the mean squared difference of what was restored and the clean layer, both normalised by
-the clean layer's mean and standard deviation over the batch. L_uns needs no labels. Padding enters neither
-statistics nor costs. When it predicts there is no noise and no decoder, and a clip depends on no other.
+The cost of a layer is the mean squared difference of the restored and the clean layer, both normalised by the clean
+layer's mean and standard deviation over the batch. L_uns needs no labels. Padding enters neither statistics nor
+costs. In evaluation there is no noise and no decoder, and a clip depends on no other.
 
 The losses are `supervised`, `own` and `cross`; their sum is L_sup + L_uns, and the prediction carries no gradient in
 training. Without own-modality reconstruction: `skips: cross`; without cross-modal: `own`; without any: `none`.
 
-Not published, and options to be swept: depth, noise, lambda. Ours: C_rAV is the mean of the modalities' own costs, and
-for three modalities, means over all and over all ordered pairs; a cross-modal decoder starts from its own
-modality's last noisy layer; the other modality's steps are laid on its own by linear interpolation over time; layers
-of encoders that differ in depth are paired from the last one; the prediction is the mean of all logits, as in
-the same authors' AuxFormer, whose main network is the joint network where `crossmodal` is given. Otherwise the
-joint network is a residual perceptron on the joined vectors.
+Not published, and options to be swept: depth, noise, lambda. Ours: C_rAV is the mean of the modalities' own costs,
+and for three modalities, means over all and over all ordered pairs; a cross-modal decoder starts from its own
+modality's last noisy layer; the other modality's steps are resampled to its own by linear interpolation over time;
+layers of encoders that differ in depth are paired from the last one; the prediction is the mean of all logits, as in
+the same authors' AuxFormer, whose main network is the joint network where `crossmodal` is given. Otherwise the joint
+network is a residual MLP on the joined vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from itertools import permutations
+from typing import Annotated, Literal
 
+import torch
 from pydantic import Field, model_validator
+from torch import Tensor, nn
 
-from affectstore.config.base import Settings
 from affectstore.errors import ConfigError
-from affectstore.models.base import Criterion, Encoded, FusionSpec, Output
-from affectstore.models.fusions._stack_options import MainOptions
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from affectstore.models.blocks.auxformer import CrossmodalNetwork
+from affectstore.models.blocks.ladder import Decoder, reconstruction_cost
+from affectstore.models.blocks.mlp import ResidualHead
+from affectstore.models.blocks.options import CrossmodalNetworkOptions
+from affectstore.models.modules import Encoded, Fusion, FusionContext, Output, vectors
+from affectstore.models.spec import FusionOptions, FusionSpec
 
 SPEC = FusionSpec(
     version=1,
     summary="restores clean layers from noisy ones, within and across modalities",
     needs="layers",
-    unlabelled=True,
+    paper="Document 002; Rasmus et al. 2015, Semi-Supervised Learning with Ladder Networks (equation 2)",
+    uses_unlabelled=True,
 )
 
 _Weight = Annotated[float, Field(ge=0)]
 
 
-class Options(Settings):
+class Options(FusionOptions):
     """Options of `ladder`."""
 
     skips: Literal["own", "cross", "both", "none"] = Field(
-        default="both", description="Which noisy layers are skipped to the decoders: what is restored from what."
+        default="both", description="Modality of the noisy layers that the decoders' skip connections start from."
     )
     depth: int | None = Field(default=None, ge=1, description="Layers that are restored, from the last; none: all.")
     noise: float = Field(default=0.3, ge=0, description="Standard deviation of the noise in every layer.")
     reconstruction: _Weight | tuple[_Weight, ...] = Field(
         default=0.1, description="lambda: weight of the costs, one for all layers or one each, from the last layer."
     )
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout in the joint perceptron's hidden layer.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout in the joint MLP's hidden layer.")
     predict: Literal["mean", "joint"] = Field(
-        default="mean", description="By the mean of the logits of all networks, or by the joint network's."
+        default="mean", description="Predict by the mean of the logits of all networks, or by the joint network's."
     )
-    crossmodal: MainOptions | None = Field(
+    crossmodal: CrossmodalNetworkOptions | None = Field(
         default=None, description="Options of AuxFormer's main network as the joint one; none: the joined vectors."
     )
 
@@ -76,126 +80,99 @@ class Options(Settings):
             )
         return self
 
-
-def noise(options: Options) -> float:
-    """Standard deviation of the noise in every layer of the second pass."""
-    return options.noise
-
-
-def check(_modalities: tuple[str, ...], options: Options, depths: Mapping[str, int]) -> str:
-    """Why layers of encoders that have so many cannot be restored, or ''."""
-    if options.depth is None or options.depth <= min(depths.values()):
-        return ""
-    listed = ", ".join(f"{modality} {depth}" for modality, depth in depths.items())
-    return (
-        f"fusion 'ladder' shall restore {options.depth} layers (`depth`), and the encoders have: {listed}; lower "
-        "`depth`, or make the encoders deeper"
-    )
-
-
-def weights(sizes: Mapping[str, tuple[int, ...]], classes: int, options: Options) -> nn.ModuleDict:
-    """Classifiers by each modality and by all, and the decoders of each skip connection.
-
-    Raises:
-        ConfigError: more layers shall be restored than an encoder has.
-    """
-    from itertools import permutations
-
-    from torch import nn
-
-    from affectstore.models.fusions._ladder import Decoder
-    from affectstore.models.fusions._main_network import MainNetwork
-    from affectstore.models.fusions._residual_head import ResidualHead
-
-    depths = {m: len(layers) for m, layers in sizes.items()}
-    if reason := check(tuple(sizes), options, depths):
-        raise ConfigError(reason)
-    depth = options.depth or min(depths.values())
-    widths = {m: layers[::-1][:depth] for m, layers in sizes.items()}
-    vectors = {m: layers[-1] for m, layers in sizes.items()}
-    joined = sum(vectors.values())
-    parts: dict[str, nn.Module] = {
-        "alone": nn.ModuleDict({m: nn.Linear(size, classes) for m, size in vectors.items()}),
-        "joint": ResidualHead(joined, (joined,), classes, options.dropout)
-        if options.crossmodal is None
-        else MainNetwork(vectors, classes, options.crossmodal),
-    }
-    if options.skips in ("own", "both"):
-        parts["own"] = nn.ModuleDict({m: Decoder(layers) for m, layers in widths.items()})
-    if options.skips in ("cross", "both"):
-        parts["cross"] = nn.ModuleDict(
-            {f"{s}_to_{t}": Decoder(widths[t], widths[s]) for s, t in permutations(widths, 2)}
+    def problem(self, modalities: tuple[str, ...], depths: Mapping[str, int]) -> str | None:
+        """Reason why layers of encoders of these depths cannot be restored, or None."""
+        if self.depth is None or self.depth <= min(depths.values()):
+            return None
+        listed = ", ".join(f"{modality} {depth}" for modality, depth in depths.items())
+        return (
+            f"fusion 'ladder' cannot restore {self.depth} layers (`depth`), since the encoders have: {listed}; lower "
+            "`depth`, or make the encoders deeper"
         )
-    return nn.ModuleDict(parts)
+
+    def layer_weights(self, depth: int) -> tuple[float, ...]:
+        """lambda of each layer, from the last one."""
+        return self.reconstruction if isinstance(self.reconstruction, tuple) else (self.reconstruction,) * depth
 
 
-def scores(weights: nn.ModuleDict, encoded: Mapping[str, Encoded], _options: Options) -> dict[str, Tensor]:
-    """Modality -> logits (clip, class) by its vector alone."""
-    heads = cast("nn.ModuleDict", weights["alone"])
-    return {modality: heads[modality](one.vector) for modality, one in encoded.items()}
-
-
-def fuse(
-    weights: nn.ModuleDict,
-    encoded: Mapping[str, Encoded],
-    criterion: Criterion | None,
-    options: Options,
-    noisy: Mapping[str, Encoded] | None = None,
-) -> Output:
-    """Layers with their masks to logits (clip, class); `supervised` by the criterion, `own` and `cross` without it.
+class Ladder(Fusion):
+    """Classify noisy layers, and restore the clean ones from them.
 
     Args:
-        weights, criterion, options: as everywhere.
-        encoded: what the encoders give without noise.
-        noisy: what they give with it; none when it predicts.
+        dims: Modality -> length of each of its encoder's layers.
+        num_classes: Number of logits.
+        options: Options of `ladder`.
+
+    Raises:
+        ConfigError: More layers would be restored than an encoder has.
     """
-    import torch
 
-    given = encoded if noisy is None else noisy
-    vectors = torch.cat([one.vector for one in given.values()], dim=1)
-    joint = weights["joint"](vectors if options.crossmodal is None else given)
-    logits = torch.stack([joint, *scores(weights, given, options).values()])
-    predicted = logits.mean(dim=0) if options.predict == "mean" else joint
-    losses = {} if noisy is None else _reconstruction(weights, encoded, noisy, options)
-    if criterion is None:
-        return Output(predicted, losses)
-    supervised = torch.stack([criterion(one) for one in logits]).mean()
-    return Output(predicted.detach(), {"supervised": supervised, **losses})
+    def __init__(self, dims: Mapping[str, tuple[int, ...]], num_classes: int, options: Options) -> None:
+        super().__init__()
+        depths = {modality: len(layers) for modality, layers in dims.items()}
+        if reason := options.problem(tuple(dims), depths):
+            raise ConfigError(reason)
+        depth = options.depth or min(depths.values())
+        restored = {modality: layers[::-1][:depth] for modality, layers in dims.items()}
+        vector_dims = {modality: layers[-1] for modality, layers in dims.items()}
+        joint_dim = sum(vector_dims.values())
+        self.noise, self.predict, self.layer_weights = options.noise, options.predict, options.layer_weights(depth)
+        self.heads = nn.ModuleDict({modality: nn.Linear(dim, num_classes) for modality, dim in vector_dims.items()})
+        self.joint = (
+            ResidualHead(joint_dim, (joint_dim,), num_classes, options.dropout)
+            if options.crossmodal is None
+            else CrossmodalNetwork(vector_dims, num_classes, options.crossmodal)
+        )
+        self.own, self.cross = nn.ModuleDict(), nn.ModuleDict()
+        if options.skips in ("own", "both"):
+            self.own.update({modality: Decoder(layers) for modality, layers in restored.items()})
+        if options.skips in ("cross", "both"):
+            pairs = permutations(restored, 2)
+            self.cross.update({f"{s}_to_{t}": Decoder(restored[t], restored[s]) for s, t in pairs})
 
+    def forward(self, encoded: Mapping[str, Encoded], context: FusionContext) -> Output:
+        """Layers with their masks to logits (clip, class) and the losses `supervised`, `own` and `cross`."""
+        given = encoded if context.noisy is None else context.noisy
+        crossmodal = isinstance(self.joint, CrossmodalNetwork)
+        joint = self.joint(given if crossmodal else torch.cat(list(vectors(given).values()), dim=1))
+        logits = torch.stack([joint, *self.unimodal_logits(given, context).values()])
+        predicted = logits.mean(dim=0) if self.predict == "mean" else joint
+        losses = {} if context.noisy is None else self._reconstruction(encoded, context.noisy)
+        if context.criterion is None:
+            return Output(predicted, losses)
+        supervised = torch.stack([context.criterion(one) for one in logits]).mean()
+        return Output(predicted.detach(), {"supervised": supervised, **losses})
 
-def _reconstruction(
-    weights: nn.ModuleDict, encoded: Mapping[str, Encoded], noisy: Mapping[str, Encoded], options: Options
-) -> dict[str, Tensor]:
-    """The two parts of L_uns, weighted: `own` and `cross`, as far as there are decoders for them."""
-    from itertools import permutations
+    def unimodal_logits(self, encoded: Mapping[str, Encoded], context: FusionContext) -> dict[str, Tensor]:
+        """Modality -> logits (clip, class) of its vector alone."""
+        return {modality: self.heads[modality](one.vector) for modality, one in encoded.items()}
 
-    from affectstore.models.fusions._ladder import cost
-    from affectstore.models.fusions._masks_of import masks_of
+    def _reconstruction(self, encoded: Mapping[str, Encoded], noisy: Mapping[str, Encoded]) -> dict[str, Tensor]:
+        """Weighted parts of L_uns: `own` and `cross`, as far as there are decoders for them."""
+        layers = {modality: one.layers[::-1] for modality, one in noisy.items()}
+        masks = {modality: one.steps()[1] for modality, one in encoded.items()}
+        losses = {}
+        if self.own:
+            own = [self._cost(encoded[m], self.own[m](layers[m], masks[m]), masks[m]) for m in encoded]
+            losses["own"] = sum(own[1:], own[0]) / len(own)
+        if self.cross:
+            cross = []
+            for source, target in permutations(encoded, 2):
+                decoder = self.cross[f"{source}_to_{target}"]
+                restored = decoder(layers[target], masks[target], layers[source], masks[source])
+                # A clip without the source has nothing to be restored from.
+                valid = masks[target] & masks[source].any(dim=1, keepdim=True)
+                cross.append(self._cost(encoded[target], restored, valid))
+            losses["cross"] = sum(cross[1:], cross[0]) / len(cross)
+        return losses
 
-    down, masks = {m: one.layers[::-1] for m, one in noisy.items()}, masks_of(encoded)
-
-    def total(target: str, restored: list[Tensor], judged: Tensor) -> Tensor:
-        share = options.reconstruction
-        each = share if isinstance(share, tuple) else (share,) * len(restored)
-        clean = encoded[target].layers[::-1]
-        costs = [w * cost(z, c, masks[target], judged) for w, z, c in zip(each, restored, clean, strict=False)]
+    def _cost(self, clean: Encoded, restored: list[Tensor], valid: Tensor) -> Tensor:
+        """Weighted cost of the restored layers, which start from the last one, over the valid steps."""
+        _, mask = clean.steps()
+        layers = clean.layers[::-1][: len(restored)]
+        terms = zip(self.layer_weights, restored, layers, strict=True)
+        costs = [weight * reconstruction_cost(one, layer, mask, valid) for weight, one, layer in terms]
         return sum(costs[1:], costs[0])
 
-    losses = {}
-    if "own" in weights:
-        decoders = cast("nn.ModuleDict", weights["own"])
-        own = [total(m, decoders[m](down[m], masks[m]), masks[m]) for m in encoded]
-        losses["own"] = sum(own[1:], own[0]) / len(own)
-    if "cross" in weights:
-        decoders = cast("nn.ModuleDict", weights["cross"])
-        across = [
-            total(
-                target,
-                decoders[f"{source}_to_{target}"](down[target], masks[target], down[source], masks[source]),
-                # A clip without the source has nothing to be restored from.
-                masks[target] & masks[source].any(dim=1, keepdim=True),
-            )
-            for source, target in permutations(encoded, 2)
-        ]
-        losses["cross"] = sum(across[1:], across[0]) / len(across)
-    return losses
+
+build = Ladder

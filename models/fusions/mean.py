@@ -1,52 +1,35 @@
-"""Late fusion by the mean of the modalities' probabilities (the sum rule of Kittler et al. 1998, equal priors).
+"""Late fusion by the mean of the modalities' probabilities (sum rule of Kittler et al. 1998, with equal priors).
 
-Each modality is trained as if it were alone (`_scores.py`); a softmax of the logits is the mean of their
+Each modality is trained as if it were alone (see `blocks/late.py`); a softmax of the logits is the mean of their
 probabilities.
 """
 
-from __future__ import annotations
-
-import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from affectstore.config.base import Settings
-from affectstore.models.base import Criterion, FusionSpec, Output
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from affectstore.models.blocks.late import LateFusion, log_mean
+from affectstore.models.spec import FusionOptions, FusionSpec
 
 SPEC = FusionSpec(
-    version=1, summary="late fusion: mean of the modalities' probabilities", needs="vector", leaves_out=True
+    version=1,
+    summary="late fusion: mean of the modalities' probabilities",
+    needs="vector",
+    paper="Kittler et al. 1998, On Combining Classifiers (sum rule)",
+    handles_missing=True,
 )
 
 
-class Options(Settings):
-    """It has none."""
+class Options(FusionOptions):
+    """No options."""
 
 
-def weights(sizes: Mapping[str, int], classes: int, _options: Options) -> nn.ModuleDict:
-    """A linear layer a modality."""
-    from affectstore.models.fusions._scores import heads
+class Mean(LateFusion):
+    """Average the probabilities of the modalities that a clip has."""
 
-    return heads(sizes, classes)
-
-
-def fuse(
-    weights: nn.ModuleDict,
-    vectors: Mapping[str, Tensor],
-    criterion: Criterion | None,
-    _options: Options,
-    present: Mapping[str, Tensor],
-) -> Output:
-    """Vectors (clip, feature) to logits (clip, class) and each modality's own loss."""
-    from affectstore.models.fusions._scores import late, mean_of
-
-    return late(weights, vectors, criterion, lambda own: mean_of(own.values()), present, -math.inf)
+    def combine(self, log_p: Mapping[str, Tensor]) -> Tensor:
+        """Logarithm of the mean probabilities, (clip, class)."""
+        return log_mean(log_p.values())
 
 
-def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
-    """Modality -> log-probabilities (clip, class) of its own classifier."""
-    from affectstore.models.fusions._scores import scores as own
-
-    return own(weights, vectors)
+build = Mean

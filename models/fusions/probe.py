@@ -1,68 +1,74 @@
-"""Probes beside the joint classifier (architecture 4 of the joint audio-image study on RAVDESS).
+"""Probes beside the joint classifier (document 004, architecture 4).
 
-As `equalised`, and each modality has a probe: an MLP that classifies by its equally wide vector alone.
-L = L_joint + sum over modalities of L_probe, all cross-entropies: no modality may be neglected. The study adds
-them with equal weights; `weight` scales the probes. Sizes are not stated: the probes' hidden layer is our choice.
-The losses are named `probe_<modality>`; the probes take no part in the prediction.
+As `equalised`, and each modality has a probe: an MLP that classifies its vector of the common length alone.
+L = L_joint + sum over modalities of L_probe, all cross-entropies, so that no modality is neglected. The document adds
+them with equal weights; `weight` scales the probes. Sizes are not stated: the probes' hidden layer is ours. The
+losses are named `probe_<modality>`; the probes take no part in the prediction.
 """
 
-from __future__ import annotations
+from collections.abc import Callable, Mapping
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import torch
+from torch import Tensor, nn
 
-from pydantic import Field
+from affectstore.models.blocks.late import log_probabilities
+from affectstore.models.blocks.mlp import MatchDims, mlp
+from affectstore.models.blocks.options import ProbeOptions
+from affectstore.models.modules import Encoded, Fusion, FusionContext, Output, vectors
+from affectstore.models.spec import FusionSpec
 
-from affectstore.models.base import Criterion, FusionSpec, Output
-from affectstore.models.fusions._equal_width import EqualOptions
-from affectstore.models.fusions._perceptron import Hidden
+SPEC = FusionSpec(
+    version=1,
+    summary="equalised, with a probe that classifies each modality alone",
+    needs="vector",
+    paper="Document 004, architecture 4",
+)
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-SPEC = FusionSpec(version=1, summary="equalised, with a probe that classifies each modality alone", needs="vector")
-
-
-class Options(EqualOptions):
-    """Options of `probe`."""
-
-    probe_hidden: Hidden = Field(default=(64,), description="Hidden layers of each probe.")
-    weight: float = Field(default=1.0, gt=0, description="Weight of each probe's loss beside the joint classifier's.")
+Options = ProbeOptions
 
 
-def weights(sizes: Mapping[str, int], classes: int, options: Options) -> nn.ModuleDict:
-    """An MLP for each vector of another width, the joint classifier, and a probe a modality."""
-    from torch import nn
+class Probe(Fusion):
+    """Classify the joined vectors, and in training each of them alone."""
 
-    from affectstore.models.fusions._equal_width import equalisers, width_of
-    from affectstore.models.fusions._perceptron import perceptron
+    def __init__(self, dims: Mapping[str, int], num_classes: int, options: ProbeOptions) -> None:
+        super().__init__()
+        dim = options.target_dim(dims)
+        self.weight = options.weight
+        # Initialised first, registered last: seeds and the norm of all gradients depend on these orders.
+        classifier = mlp(len(dims) * dim, options.hidden_dims, num_classes)
+        probes = {modality: mlp(dim, options.probe_hidden_dims, num_classes) for modality in dims}
+        self.match = MatchDims(dims, dim)
+        self.classifier, self.probes = classifier, nn.ModuleDict(probes)
 
-    width = width_of(sizes, options)
-    classify = perceptron(len(sizes) * width, options.hidden, classes)
-    probes = {f"probe_{modality}": perceptron(width, options.probe_hidden, classes) for modality in sizes}
-    return nn.ModuleDict({**equalisers(sizes, width), "classify": classify, **probes})
+    def forward(self, encoded: Mapping[str, Encoded], context: FusionContext) -> Output:
+        """Vectors (clip, dim) to logits (clip, class) and the probes' losses."""
+        matched = self.match(vectors(encoded))
+        logits = self.classifier(torch.cat(list(matched.values()), dim=1))
+        if context.criterion is None:
+            return Output(logits)
+        losses = {}
+        for modality, vector in matched.items():
+            name, loss = self.probe_loss(
+                self.probes[modality](vector), context.criterion, context.teachers.get(modality)
+            )
+            losses[f"{name}_{modality}"] = loss
+        return Output(logits, losses)
+
+    def probe_loss(
+        self, logits: Tensor, criterion: Callable[[Tensor], Tensor], teacher: Tensor | None
+    ) -> tuple[str, Tensor]:
+        """Name and weighted value of the loss of one probe.
+
+        Args:
+            logits: Of the probe, (clip, class).
+            criterion: Compares logits with the labels.
+            teacher: Logits (clip, class) of the modality's teacher, for subclasses; None without one.
+        """
+        return "probe", self.weight * criterion(log_probabilities(logits))
+
+    def unimodal_logits(self, encoded: Mapping[str, Encoded], context: FusionContext) -> dict[str, Tensor]:
+        """Modality -> log-probabilities (clip, class) of its probe."""
+        return {m: log_probabilities(self.probes[m](vector)) for m, vector in self.match(vectors(encoded)).items()}
 
 
-def fuse(
-    weights: nn.ModuleDict, vectors: Mapping[str, Tensor], criterion: Criterion | None, options: Options
-) -> Output:
-    """Vectors (clip, feature) to logits (clip, class) and the probes' losses."""
-    import torch
-
-    from affectstore.models.fusions._equal_width import equal
-    from affectstore.models.fusions._scores import log_probabilities
-
-    mapped = equal(weights, vectors)
-    logits = weights["classify"](torch.cat(list(mapped.values()), dim=1))
-    if criterion is None:
-        return Output(logits, {})
-    probed = {f"probe_{m}": log_probabilities(weights[f"probe_{m}"](vector)) for m, vector in mapped.items()}
-    return Output(logits, {name: options.weight * criterion(log_p) for name, log_p in probed.items()})
-
-
-def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
-    """Modality -> log-probabilities (clip, class) of its probe."""
-    from affectstore.models.fusions._equal_width import equal
-    from affectstore.models.fusions._scores import log_probabilities
-
-    return {m: log_probabilities(weights[f"probe_{m}"](vector)) for m, vector in equal(weights, vectors).items()}
+build = Probe

@@ -1,41 +1,41 @@
 """Late fusion by stacking (Wolpert 1992): a second classifier reads the modalities' log-probabilities.
 
-Each modality is trained as if it were alone (`_scores.py`). Then `settle` fits a multinomial logistic regression from
-the log-probabilities of all modalities to the label, on the validation side, which the first classifiers have not
-trained on: least sum of cross-entropies + l2 / 2 times the sum of all squared weights, the biases among them,
-so that there is one solution also where a class has no clip. (It is scikit-learn's LogisticRegression with C = 1 / l2
-and a column of ones for the intercept.) Until `settle` is called it gives the mean of the probabilities.
+Each modality is trained as if it were alone (see `blocks/late.py`). Then `calibrate` fits a multinomial logistic
+regression from the log-probabilities of all modalities to the label, on the validation subset, on which the first
+classifiers were not trained. It minimises the sum of cross-entropies + l2 / 2 times the sum of all squared weights,
+the biases among them, so that there is one solution also where a class has no clip. (It is scikit-learn's
+LogisticRegression with C = 1 / l2 and a column of ones for the intercept.) Until `calibrate` is called the logits are
+those of `mean`.
 
-Probabilities below a millionth count as one millionth: a classifier that is sure and wrong must not rule the fit.
+Probabilities below a millionth count as one millionth: a classifier that is sure and wrong must not dominate the fit.
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from pydantic import Field
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+from torch import Tensor
 
-from affectstore.config.base import Settings
-from affectstore.models.base import Criterion, FusionSpec, Output
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from affectstore.models.blocks.late import LateFusion, log_mean
+from affectstore.models.spec import FusionOptions, FusionSpec
 
 SPEC = FusionSpec(
     version=1,
     summary="late fusion: logistic regression on the log-probabilities, fitted on validation",
     needs="vector",
-    leaves_out=True,
+    paper="Wolpert 1992, Stacked Generalization",
+    handles_missing=True,
+    calibrates=True,
 )
 
-_LEAST_LOG_P = math.log(1e-6)
-_MATRIX, _BIAS, _SETTLED = "matrix", "bias", "settled"
+_MIN_LOG_P = math.log(1e-6)
 
 
-class Options(Settings):
+class Options(FusionOptions):
     """Options of `stacked`."""
 
     l2: float = Field(
@@ -43,102 +43,73 @@ class Options(Settings):
     )
 
 
-def weights(sizes: Mapping[str, int], classes: int, _options: Options) -> nn.ModuleDict:
-    """A linear layer a modality; buffers for the regression: `matrix`, `bias`, and whether they are `settled`."""
-    import torch
+class Stacked(LateFusion):
+    """Classify the log-probabilities of all modalities by logistic regression."""
 
-    from affectstore.models.fusions._scores import heads
+    weight: Tensor
+    bias: Tensor
+    calibrated: Tensor
 
-    layers = heads(sizes, classes)
-    layers.register_buffer(_MATRIX, torch.zeros(len(sizes) * classes, classes))
-    layers.register_buffer(_BIAS, torch.zeros(classes))
-    layers.register_buffer(_SETTLED, torch.tensor(False))
-    return layers
+    def __init__(self, dims: Mapping[str, int], num_classes: int, options: Options) -> None:
+        super().__init__(dims, num_classes, options)
+        self.l2 = options.l2
+        self.register_buffer("weight", torch.zeros(len(dims) * num_classes, num_classes))
+        self.register_buffer("bias", torch.zeros(num_classes))
+        self.register_buffer("calibrated", torch.tensor(False))
 
-
-def fuse(
-    weights: nn.ModuleDict,
-    vectors: Mapping[str, Tensor],
-    criterion: Criterion | None,
-    _options: Options,
-    present: Mapping[str, Tensor],
-) -> Output:
-    """Vectors (clip, feature) to logits (clip, class) and each modality's own loss."""
-    import torch
-
-    from affectstore.models.fusions._scores import late, mean_of
-
-    def combine(own: dict[str, Tensor]) -> Tensor:
+    def combine(self, log_p: Mapping[str, Tensor]) -> Tensor:
+        """Logits (clip, class) of the regression."""
         # Multiplied element by element: autocast would round a matrix product to half precision.
-        products = _read(weights, own).unsqueeze(2) * weights.get_buffer(_MATRIX)
-        stacked = products.sum(dim=1) + weights.get_buffer(_BIAS)
-        return torch.where(weights.get_buffer(_SETTLED), stacked, mean_of(own.values()))
+        products = self._features(log_p).unsqueeze(2) * self.weight
+        stacked = products.sum(dim=1) + self.bias
+        return torch.where(self.calibrated, stacked, log_mean(log_p.values()))
 
-    return late(weights, vectors, criterion, combine, present, -math.inf)
+    @torch.no_grad()
+    def calibrate(self, vectors: Mapping[str, Tensor], labels: Tensor) -> None:
+        """Fit the regression.
 
+        Args:
+            vectors: Modality -> (clip, dim), of all clips of the validation subset.
+            labels: int64 (clip,).
+        """
+        features = self._features(self.classify(vectors)).double().cpu().numpy()
+        fitted = regression(features, labels.cpu().numpy(), len(self.bias), self.l2)
+        self.weight.copy_(torch.from_numpy(fitted[:-1]))
+        self.bias.copy_(torch.from_numpy(fitted[-1]))
+        self.calibrated.fill_(True)
 
-def settle(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], labels: Tensor, options: Options) -> None:
-    """Fit the regression to clips that were not trained on.
-
-    Args:
-        weights: of `weights`; the buffers `matrix`, `bias` and `settled` are set.
-        vectors: modality -> (clip, feature), of all clips of the validation side.
-        labels: int64 (clip,).
-        options: `l2`.
-    """
-    import torch
-
-    from affectstore.models.fusions._scores import scores
-
-    with torch.no_grad():
-        read = _read(weights, scores(weights, vectors)).double().cpu().numpy()
-        matrix, bias = weights.get_buffer(_MATRIX), weights.get_buffer(_BIAS)
-        fitted = regression(read, labels.cpu().numpy(), len(bias), options.l2)
-        matrix.copy_(torch.from_numpy(fitted[:-1]))
-        bias.copy_(torch.from_numpy(fitted[-1]))
-        weights.get_buffer(_SETTLED).fill_(True)
+    def _features(self, log_p: Mapping[str, Tensor]) -> Tensor:
+        """Log-probabilities side by side (clip, modality x class); uniform ones for a modality that a clip lacks."""
+        joined = torch.cat([log_p[modality] for modality in self.heads], dim=1)
+        uniform = -math.log(len(self.bias))
+        return joined.masked_fill(joined == -math.inf, uniform).clamp(min=_MIN_LOG_P)
 
 
-def _read(weights: nn.ModuleDict, own: Mapping[str, Tensor]) -> Tensor:
-    """Log-probabilities side by side (clip, modality x class); one that is left out knows nothing: uniform."""
-    import torch
-
-    read = torch.cat([own[modality] for modality in weights], dim=1)
-    uniform = -math.log(len(weights.get_buffer(_BIAS)))
-    return read.masked_fill(read == -math.inf, uniform).clamp(min=_LEAST_LOG_P)
-
-
-def regression(features: np.ndarray, labels: np.ndarray, classes: int, l2: float) -> np.ndarray:
-    """Multinomial logistic regression, all weights drawn to zero.
+def regression(features: np.ndarray, labels: np.ndarray, num_classes: int, l2: float) -> np.ndarray:
+    """Fit a multinomial logistic regression with a penalty on all weights.
 
     Args:
         features: float64 (clip, feature).
         labels: int (clip,).
-        classes: how many there are, with clips or without.
-        l2: weight of half the sum of squares.
+        num_classes: Number of classes, with clips or without.
+        l2: Weight of half the sum of squares.
 
     Returns:
         (feature + 1, class); the last row is the bias.
     """
-    from scipy.optimize import minimize
-    from scipy.special import log_softmax
-
     inputs = np.column_stack([features, np.ones(len(features))])
-    targets = np.eye(classes)[labels]
+    targets = np.eye(num_classes)[labels]
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        matrix = flat.reshape(-1, classes)
-        log_p = log_softmax(inputs @ matrix, axis=1)
-        slope = inputs.T @ (np.exp(log_p) - targets) + l2 * matrix
-        return -(targets * log_p).sum() + l2 / 2 * (flat @ flat), slope.ravel()
+        weight = flat.reshape(-1, num_classes)
+        log_p = log_softmax(inputs @ weight, axis=1)
+        gradient = inputs.T @ (np.exp(log_p) - targets) + l2 * weight
+        return -(targets * log_p).sum() + l2 / 2 * (flat @ flat), gradient.ravel()
 
-    tight = {"maxiter": 10_000, "maxfun": 100_000, "ftol": 1e-15, "gtol": 1e-7}
-    found = minimize(loss, np.zeros(inputs.shape[1] * classes), jac=True, method="L-BFGS-B", options=tight)
-    return found.x.reshape(-1, classes)
+    tolerances = {"maxiter": 10_000, "maxfun": 100_000, "ftol": 1e-15, "gtol": 1e-7}
+    start = np.zeros(inputs.shape[1] * num_classes)
+    solution = minimize(loss, start, jac=True, method="L-BFGS-B", options=tolerances)
+    return solution.x.reshape(-1, num_classes)
 
 
-def scores(weights: nn.ModuleDict, vectors: Mapping[str, Tensor], _options: Options) -> dict[str, Tensor]:
-    """Modality -> log-probabilities (clip, class) of its own classifier."""
-    from affectstore.models.fusions._scores import scores as own
-
-    return own(weights, vectors)
+build = Stacked

@@ -1,35 +1,39 @@
 """Input fusion along time: the frames of one modality follow those of the other. For clips only.
 
-Each modality keeps its own padding, so the joined mask is not one run of frames: padding may stand
-in the middle.
+Each modality keeps its own padding, so the joined mask is not one run of frames: padding may lie in the middle.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from affectstore.config.base import Settings
-from affectstore.models.base import FusionSpec, Given
+import torch
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from affectstore.models.modules import InputFusion
+from affectstore.models.spec import ClipShape, FusionSpec, ImageShape, JoinOptions
 
-SPEC = FusionSpec(version=1, summary="frames of one modality after those of the other", needs="inputs", axis="frame")
-
-
-class Options(Settings):
-    """It has none."""
+SPEC = FusionSpec(
+    version=1, summary="frames of one modality after those of the other", needs="inputs", paper="Ours", axis="frame"
+)
 
 
-def joined(given: Mapping[str, Given], _options: Options) -> Given:
-    """Shape of the joined input: frames add up."""
-    first = next(iter(given.values()))
-    return first.model_copy(update={"frames": sum(shape.frames or 0 for shape in given.values())})
+class Options(JoinOptions):
+    """No options."""
+
+    def join_shapes(self, shapes: Mapping[str, ImageShape]) -> ImageShape:
+        """Shape of the joined input: frames add up."""
+        clips = [shape for shape in shapes.values() if isinstance(shape, ClipShape)]
+        return clips[0].model_copy(update={"frames": sum(shape.frames for shape in clips)})
 
 
-def join(values: Mapping[str, Tensor], masks: Mapping[str, Tensor], _options: Options) -> tuple[Tensor, Tensor]:
-    """Values (clip, channel, frame, height, width) and masks (clip, frame), both joined along the frames."""
-    import torch
+class TimeFusion(InputFusion):
+    """Concatenate clips along the frame axis."""
 
-    return torch.cat(list(values.values()), dim=2), torch.cat(list(masks.values()), dim=1)
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+
+    def forward(self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Concatenate values (clip, channel, frame, height, width) and masks (clip, frame) along the frames."""
+        return torch.cat(list(values.values()), dim=2), torch.cat(list(masks.values()), dim=1)
+
+
+build = TimeFusion

@@ -24,7 +24,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "settings": {
             "title": "one step",
             "corpus": "synthetic",
-            "pictures": {"size_px": 32, "frames": 4},
+            "images": {"image_px": 32, "frames": 4},
             "train": {"batch_size": 4, "epochs": 1},
             "cells": [{"modalities": ["audio", "vision"], "encoder": "resnet18", "fusion": "horizontal"}],
         },

@@ -15,6 +15,8 @@ from affectstore.config.resolve import load_resolved, read_config
 from affectstore.errors import ConfigError, CorpusError
 from affectstore.features.keys import features_of
 
+BLSTM: dict[str, Any] = {"modalities": ["audio"], "encoder": "blstm", "inputs": {"audio": "mel"}}
+
 
 def check(folder: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], experiment: dict[str, Any]) -> None:
     monkeypatch.chdir(tiny_project.make_project(folder / "project", config, experiment))
@@ -59,7 +61,14 @@ def test_config_yaml(path: str, value: Any, words: list[str], tmp_path: Path, mo
     ("path", "value", "words"),
     [
         ("corpus", "cremad", ["cremad", "synthetic"]),
-        ("protocol", "sounds", ["sounds", "sound"]),
+        ("protocol", "speaker_dependent", ["speaker_dependent", "speaker_independent"]),
+        ("protocol", "sound", ["unknown protocol 'sound'", "it is now called 'speaker_independent'"]),
+        (
+            "cells/0",
+            BLSTM | {"encoder_options": {"hidden": 8}},
+            ["unknown key 'hidden': it is now called 'hidden_dim'"],
+        ),
+        ("cells/0", BLSTM | {"grid": {"encoder_options.hidden": [8]}}, ["'hidden': it is now called 'hidden_dim'"]),
         ("classes", ["ANG", "JOY"], ["JOY", "HAP"]),
         ("seeds", 0, ["seeds", "0"]),
         ("cells/0/encoder", "resnet19", ["resnet19", "resnet18"]),

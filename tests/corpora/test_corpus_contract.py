@@ -58,7 +58,7 @@ def test_card(name: str):
         assert not sum(parts) or sum(parts) == card.counts["clips"]
     listed = [value for group in card.folds for value in group]
     assert len(set(listed)) == len(listed)
-    assert not listed or len(card.folds) > 2, "training, validation and test side need a group each"
+    assert not listed or len(card.folds) > 2, "training, validation and test subset need a group each"
     assert not listed or card.fold_column != "speaker" or len(listed) == card.counts["speakers"]
 
 

@@ -143,7 +143,7 @@ def test_a_table_that_is_not_there_or_no_text(tmp_path: Path):
             find(root, {})
 
 
-def test_sides_by_any_of_their_names(tmp_path: Path):
+def test_subsets_by_any_of_their_names(tmp_path: Path):
     names = ["train", "Training", "val", "valid", "VALIDATION", "dev", "development", "test", "Testing", ""]
     text = "path,split\n" + "".join(f"{n:02d}.mp4,{name}\n" for n, name in enumerate(names))
     got = rows(table(tmp_path, text))["split"].fillna("").tolist()

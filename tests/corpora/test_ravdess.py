@@ -17,7 +17,7 @@ from affectstore.corpora.ravdess import CARD, find
 from affectstore.errors import CorpusError, NotApplicable
 from affectstore.features.base import Media, Source
 from affectstore.preflight.scan import Manifest, scan
-from affectstore.splits import sound as sound_protocol
+from affectstore.splits import speaker_independent
 from affectstore.splits.base import check_split, exclusions
 
 ANGRY, NEUTRAL, CALM, SUNG = "01-05-02-01-01-12", "01-01-01-02-01-12", "01-02-01-02-02-07", "02-03-01-01-01-07"
@@ -208,28 +208,28 @@ def with_media(clips: pd.DataFrame) -> pd.DataFrame:
 def test_six_folds_of_four_actors(whole: Path, tmp_path: Path):
     assert sorted(actor for group in CARD.folds for actor in group) == sorted(ACTORS)
     clips = with_media(find(whole, {}).clips)
-    split = sound_protocol.split(clips)
+    split = speaker_independent.split(clips)
     check_split(split, clips, speaker_disjoint=True)
     speaker = clips.set_index("clip_id")["speaker"]
     assert split["fold"].nunique() == 6
     for fold, rows in split.groupby("fold"):
-        sides = rows.assign(speaker=speaker.loc[rows["clip_id"]].to_numpy()).groupby("side")["speaker"].unique()
-        assert set(sides["test"]) == set(CARD.folds[fold])
-        assert set(sides["val"]) == set(CARD.folds[(fold + 1) % 6])
-        assert len(sides["train"]) == 16
+        subsets = rows.assign(speaker=speaker.loc[rows["clip_id"]].to_numpy()).groupby("subset")["speaker"].unique()
+        assert set(subsets["test"]) == set(CARD.folds[fold])
+        assert set(subsets["val"]) == set(CARD.folds[(fold + 1) % 6])
+        assert len(subsets["train"]) == 16
     song = tmp_path / "song"
     small.write(song, (f"03-{r}.wav" for r in recordings(SONG)), content=b"x")
     found = find(song, {"channel": "song"})
     assert (len(found.clips), found.clips["speaker"].nunique(), found.absent) == (1012, 23, 0)
-    assert sound_protocol.split(with_media(found.clips))["fold"].nunique() == 6  # 18 is missing, his group is not
+    assert speaker_independent.split(with_media(found.clips))["fold"].nunique() == 6  # 18 is missing, his group is not
 
 
 def test_a_few_actors_are_left_out_one_at_a_time(whole: Path):
     clips = with_media(find(whole, {}).clips)
     four = clips[clips["speaker"].isin(["01", "02", "07", "20"])]
-    split = sound_protocol.split(four)
+    split = speaker_independent.split(four)
     check_split(split, four, speaker_disjoint=True)
-    tested = split[split["side"] == "test"].groupby("fold")["clip_id"].agg(lambda ids: set(ids.str[-2:]))
+    tested = split[split["subset"] == "test"].groupby("fold")["clip_id"].agg(lambda ids: set(ids.str[-2:]))
     assert sorted(tested.map(lambda actors: "".join(actors))) == ["01", "02", "07", "20"]
 
 
@@ -263,7 +263,7 @@ def test_the_real_recordings(tmp_path: Path):
     first = clips.set_index("clip_id").loc[repeat["duplicate_of"]]
     assert first["audio_sha256"] == repeat["audio_sha256"]
     assert (exclusions(clips) == "").all()
-    assert sound_protocol.split(clips)["fold"].nunique() == 4
+    assert speaker_independent.split(clips)["fold"].nunique() == 4
     media = Media(Source(root / clips["audio_path"][0]), None)
     for feature in ("frames", "faces", "mel_chunks", "frame_pairs"):
         with pytest.raises(NotApplicable):

@@ -23,7 +23,7 @@ def an_experiment(**changes) -> Experiment:
         "corpus": "synthetic",
         "seeds": 3,
         "folds": (0, 1),
-        "pictures": {"size_px": 64, "frames": 8},
+        "images": {"image_px": 64, "frames": 8},
         "train": {"epochs": 4},
         "encoder_settings": {"simple3d": {"train": {"epochs": 6}}},
         "cells": (
@@ -60,20 +60,20 @@ def write_runs(root: Path, name: str, experiment: Experiment, clips: int = 96, s
                 rng = np.random.default_rng([c, fold, seed])
                 parts = []
                 conditions = ["full"] + (["no_audio", "no_vision"] if cell.modality == "multimodal" else [])
-                for side, rows in (("val", ~mine), ("test", mine)):
-                    for condition in conditions if side == "test" else ["full"]:
+                for subset, rows in (("val", ~mine), ("test", mine)):
+                    for condition in conditions if subset == "test" else ["full"]:
                         own = table[rows]
                         true = own["y"].map(list(classes).index).to_numpy(dtype=np.int64)
                         p = probabilities_for(rng, true, len(classes), 0.8 + 0.5 * c if condition == "full" else 0.4)
                         part = pd.DataFrame(
                             {
-                                "unit_id": own["clip_id"],
+                                "instance_id": own["clip_id"],
                                 "clip_id": own["clip_id"],
                                 "audio_clip_id": own["clip_id"],
                                 "speaker": own["speaker"],
                                 "fold": fold,
                                 "seed": seed,
-                                "side": side,
+                                "subset": subset,
                                 "condition": condition,
                                 "y": own["y"],
                             }
@@ -109,7 +109,7 @@ def write_run(folder: Path, predictions: pd.DataFrame, experiment, cell, fold: i
         "seed": seed,
         "badges": [],
         "weights": {"audio": "random"},
-        "takes": "clip" if cell.encoder_label == "simple3d" else "image",
+        "input_kind": "clip" if cell.encoder_label == "simple3d" else "image",
         "device": "cpu",
         "versions": {"python": "3.11", "torch": "2.14.1", "affectstore": "0.1.0"},
         "digests": {"split": "ab" * 32, "features": {"faces": "cd" * 32}, "config": "ef" * 32},

@@ -30,7 +30,7 @@ def config(make_experiment, make_runs, tmp_path: Path, monkeypatch: pytest.Monke
     Path("results/manifests").mkdir()
     Path("results/manifests/synthetic.skipped.tsv").write_text('clip_id\tpath\treason\nx\tx "a.mp4\ttruncated\n')
     Path("results/splits/synthetic").mkdir(parents=True)
-    pd.DataFrame({"fold": [0, 1, 2, 3]}).to_parquet("results/splits/synthetic/sound.parquet")
+    pd.DataFrame({"fold": [0, 1, 2, 3]}).to_parquet("results/splits/synthetic/speaker_independent.parquet")
     settings = Config(corpora={"synthetic": {"root": "media", "shards": 4}}, features={}, experiments=("demo", "later"))
     resolved = Resolved(settings, {"demo": experiment, "later": experiment}, {"synthetic": "media"}, {})
     Path("config.json").write_text(resolved.text)

@@ -84,7 +84,7 @@ def test_no_texts_overlap_in_the_bars(drawn) -> None:
 def test_counts_of_the_matrices_are_those_of_the_predictions(drawn, tree: Path) -> None:
     row = drawn[0].rows[0]
     files = (tree / "results/runs/demo").glob(f"{row.cell.id}/*/*/predictions.parquet")
-    frame = pd.concat([pd.read_parquet(path) for path in files]).query("side == 'test'")
+    frame = pd.concat([pd.read_parquet(path) for path in files]).query("subset == 'test'")
     guess = np.array(LABELS)[frame[[f"p_{label}" for label in LABELS]].to_numpy().argmax(axis=1)]
     expected = pd.crosstab(frame["y"], guess).reindex(index=LABELS, columns=LABELS, fill_value=0)
     np.testing.assert_array_equal(confusion_counts(row, LABELS), expected.to_numpy())

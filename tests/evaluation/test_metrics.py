@@ -38,7 +38,7 @@ def test_values_by_hand() -> None:
     assert scores["confusion:b>a"] == 0
 
 
-def test_a_class_without_units_has_no_score_and_no_weight() -> None:
+def test_a_class_without_instances_has_no_score_and_no_weight() -> None:
     scores = evaluate(list("aab"), softly([0, 2, 1]), LABELS)
     assert math.isnan(scores["recall:c"])
     assert math.isnan(scores["precision:c"])
@@ -65,11 +65,11 @@ def test_a_probability_of_zero_costs_as_much_as_its_type_resolves(dtype: type) -
     assert evaluate(["b"], p, LABELS)["loss"] == pytest.approx(-math.log(np.finfo(dtype).eps))
 
 
-units = st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(1, 99), min_size=4, max_size=4)), min_size=1)
+instances = st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(1, 99), min_size=4, max_size=4)), min_size=1)
 
 
 @settings(max_examples=60, deadline=None)
-@given(units)
+@given(instances)
 def test_agreement_with_scikit_learn(drawn: list[tuple[int, list[int]]]) -> None:
     labels = ("w", "x", "y", "z")
     y = np.array([true for true, _ in drawn])

@@ -84,14 +84,14 @@ def test_sharing_and_names_make_lines_and_columns_of_their_own(table_of) -> None
     cells = [
         *FOUR,
         a_cell("mlp", "gmu", sharing="shared"),
-        a_cell("mlp", None, BOTH, sharing="union"),
+        a_cell("mlp", None, BOTH, sharing="modality_agnostic"),
         a_cell("mlp", "gmu", name="slow", train={"learning_rate": 1e-5}),
         a_cell("mlp", "film", name="only-called-so"),
         a_cell("mlp", "film", name="twin"),
     ]
     (matrix,) = pairings(table_of(*(a_row(cell, k / 10) for k, cell in enumerate(cells))))
     found = texts(matrix)
-    assert matrix.fusions == ("concat", "gmu", "crossmodal", "gmu (shared)", "union", "film")
+    assert matrix.fusions == ("concat", "gmu", "crossmodal", "gmu (shared)", "modality_agnostic", "film")
     assert found["mlp"][2:] == ("0.0 ± 2.0", "10.0 ± 2.0", "", "40.0 ± 2.0", "50.0 ± 2.0", "70.0 ± 2.0")
     assert found["mlp [slow]"][2:] == ("", "60.0 ± 2.0", "", "", "", "")
     assert found["mlp [twin]"][2:] == ("", "", "", "", "", "80.0 ± 2.0")
@@ -163,7 +163,7 @@ def built(tmp_path_factory, session_card):
 def test_numbers_are_those_of_the_predictions(built) -> None:
     table, _, _, runs_dir = built
     frames = [pd.read_parquet(p) for p in runs_dir.glob("demo/blstm-multimodal-gmu/*/*/predictions.parquet")]
-    frame = pd.concat(frames).query("side == 'test' and condition == 'full'")
+    frame = pd.concat(frames).query("subset == 'test' and condition == 'full'")
     values = []
     for _, one in frame.groupby("seed"):
         guess = np.array(LABELS)[one[[f"p_{label}" for label in LABELS]].to_numpy().argmax(axis=1)]

@@ -44,11 +44,11 @@ def by_scikit_learn(frame: pd.DataFrame) -> dict[str, float]:
 def test_every_level_agrees_with_scikit_learn(runs_dir: Path, experiment) -> None:
     table = score("demo", experiment, runs_dir, LABELS, draws=20)
     assert list(table.columns) == list(COLUMNS)
-    indexed = table.set_index(["cell", "side", "condition", "fold", "seed", "metric"])["value"]
+    indexed = table.set_index(["cell", "subset", "condition", "fold", "seed", "metric"])["value"]
     for cell in (experiment.cells[0], experiment.cells[2]):
         every = pd.concat([pd.read_parquet(file_of(runs_dir, f, s, cell.id)) for f in (0, 1) for s in range(3)])
-        for (side, condition), part in every.groupby(["side", "condition"]):
-            where = (cell.id, side, condition)
+        for (subset, condition), part in every.groupby(["subset", "condition"]):
+            where = (cell.id, subset, condition)
             for (fold, seed), one in part.groupby(["fold", "seed"]):
                 for metric, value in by_scikit_learn(one).items():
                     assert indexed[(*where, fold, seed, metric)] == pytest.approx(value, abs=1e-6)
@@ -60,7 +60,7 @@ def test_every_level_agrees_with_scikit_learn(runs_dir: Path, experiment) -> Non
                 assert indexed[(*where, -1, -1, metric)] == pytest.approx(np.mean(values), abs=1e-6)
                 row = table[
                     (table["cell"] == cell.id)
-                    & (table["side"] == side)
+                    & (table["subset"] == subset)
                     & (table["condition"] == condition)
                     & (table["seed"] == -1)
                     & (table["metric"] == metric)
@@ -70,7 +70,7 @@ def test_every_level_agrees_with_scikit_learn(runs_dir: Path, experiment) -> Non
 
 def test_counts(runs_dir: Path, experiment) -> None:
     table = score("demo", experiment, runs_dir, LABELS, draws=20)
-    summary = table[(table["seed"] == -1) & (table["side"] == "test")]
+    summary = table[(table["seed"] == -1) & (table["subset"] == "test")]
     assert set(summary["n"]) == {96}
     assert set(summary["n_clips"]) == {96}
     assert set(summary["n_speakers"]) == {8}
@@ -138,14 +138,14 @@ def test_a_clip_twice_is_refused(runs_dir: Path, experiment) -> None:
     refuse(runs_dir, experiment, "more than once")
 
 
-def test_a_clip_twice_under_other_unit_names_is_refused(runs_dir: Path, experiment) -> None:
-    change(file_of(runs_dir), lambda f: pd.concat([f, f.iloc[[0]].assign(unit_id="another")]))
+def test_a_clip_twice_under_other_instance_names_is_refused(runs_dir: Path, experiment) -> None:
+    change(file_of(runs_dir), lambda f: pd.concat([f, f.iloc[[0]].assign(instance_id="another")]))
     refuse(runs_dir, experiment, "more than once")
 
 
 def test_a_clip_on_two_sides_is_refused(runs_dir: Path, experiment) -> None:
-    change(file_of(runs_dir), lambda f: pd.concat([f, f[f["side"] == "val"].iloc[[0]].assign(side="test")]))
-    refuse(runs_dir, experiment, "several sides")
+    change(file_of(runs_dir), lambda f: pd.concat([f, f[f["subset"] == "val"].iloc[[0]].assign(subset="test")]))
+    refuse(runs_dir, experiment, "several subsets")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.9, -0.5])
@@ -185,7 +185,7 @@ def test_predictions_of_another_run_are_refused(runs_dir: Path, experiment, colu
 
 def test_a_label_that_differs_between_runs_is_refused(runs_dir: Path, experiment) -> None:
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
-        first = frame["unit_id"] == frame["unit_id"].iloc[0]
+        first = frame["instance_id"] == frame["instance_id"].iloc[0]
         was = frame["y"].iloc[0]
         return frame.assign(y=frame["y"].mask(first, "SAD" if was != "SAD" else "ANG"))
 
@@ -230,12 +230,12 @@ def test_runs_beyond_the_experiment_are_left_alone(runs_dir: Path, experiment, m
     assert set(table["seed"]) == {-1, 0, 1}
 
 
-def test_units_without_a_speaker_stand_for_themselves(runs_dir: Path, experiment) -> None:
+def test_instances_without_a_speaker_stand_for_themselves(runs_dir: Path, experiment) -> None:
     for fold in (0, 1):
         for seed in range(3):
             change(file_of(runs_dir, fold, seed), lambda f: f.assign(speaker=None))
     table = score("demo", experiment, runs_dir, LABELS, draws=5)
-    own = table[(table["cell"] == CELL) & (table["seed"] == -1) & (table["side"] == "test")]
+    own = table[(table["cell"] == CELL) & (table["seed"] == -1) & (table["subset"] == "test")]
     assert set(own["n_speakers"]) == {96}
 
 

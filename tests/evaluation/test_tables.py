@@ -68,7 +68,7 @@ def test_numbers_of_the_csv_are_those_of_the_predictions(built, tree: Path) -> N
     table = pd.read_csv(io.StringIO(long_table(built[0]).to_csv(index=False)))
     for cell in table["cell"].unique():
         frames = [pd.read_parquet(p) for p in (tree / "results/runs/demo").glob(f"{cell}/*/*/predictions.parquet")]
-        frame = pd.concat(frames).query("side == 'test' and condition == 'full'")
+        frame = pd.concat(frames).query("subset == 'test' and condition == 'full'")
         values = []
         for _, one in frame.groupby("seed"):
             guess = np.array(LABELS)[one[[f"p_{label}" for label in LABELS]].to_numpy().argmax(axis=1)]
@@ -95,7 +95,7 @@ def test_flags_say_what_a_row_was(built) -> None:
 
 def test_flags_of_devices_weights_precision_and_badges(runs_dir: Path, make_experiment) -> None:
     experiment = make_experiment(
-        seeds=3, pictures={"size_px": 112, "colour": "grey"}, train={"precision": "bf16-mixed"}
+        seeds=3, images={"image_px": 112, "colour": "grayscale"}, train={"precision": "bf16-mixed"}
     )
     edit_facts(runs_dir, "resnet18-vision/*/0", device="cuda:0")
     edit_facts(runs_dir, "resnet18-vision/*/1", device="cuda:1", badges=["select=test"])
@@ -103,8 +103,8 @@ def test_flags_of_devices_weights_precision_and_badges(runs_dir: Path, make_expe
     runs = [run for run in read_runs("demo", experiment, runs_dir) if run.cell == "resnet18-vision"]
     flags = flags_of(experiment, experiment.cells[1], runs, 2, n_speakers=1)
     assert set(flags) == {
-        "epochs<=50", "112px", "grey", "cuda", "cpu", "bf16-mixed", "random weights", "imagenet weights", "seeds<5",
-        "speakers<10", "select=test",
+        "epochs<=50", "112px", "grayscale", "cuda", "cpu", "bf16-mixed", "random weights", "imagenet weights",
+        "seeds<5", "speakers<10", "select=test",
     }  # fmt: skip
     assert "started from" in meaning_of("imagenet weights", ["cuda"])
     assert "device" in meaning_of("NVIDIA H200", ["NVIDIA H200"])
@@ -167,7 +167,7 @@ def test_rows_on_different_clips_are_pointed_out(runs_dir: Path, experiment, car
     for seed in range(3):
         path = runs_dir / f"demo/resnet18-vision/0/{seed}/predictions.parquet"
         frame = pd.read_parquet(path)
-        frame[frame["unit_id"] != frame.loc[frame["side"] == "test", "unit_id"].iloc[0]].to_parquet(path)
+        frame[frame["instance_id"] != frame.loc[frame["subset"] == "test", "instance_id"].iloc[0]].to_parquet(path)
     lines = "\n".join(notes(build(runs_dir, experiment, card)[0]))
     assert "Tested: 95 clips of 8 speakers, 2 folds (0, 1), 3 seeds per fold: resnet18-vision." in lines
     assert "compare them with care" in lines

@@ -59,11 +59,11 @@ class FakeStore:
 
 
 def make_store(clips: int = 24, size: int = 16, frames: int = 6, seed: int = 0) -> FakeStore:
-    """Clips whose class is a bright stripe in the picture and in the spectrogram, with noise."""
+    """Clips whose class is a bright stripe in the image and in the spectrogram, with noise."""
     rng = np.random.default_rng(seed)
     ids = [f"{k:03d}" for k in range(clips)]
     labels = [CLASSES[k % len(CLASSES)] for k in range(clips)]
-    faces, images, chunks, pictures = {}, {}, {}, {}
+    faces, videos, images, chunks = {}, {}, {}, {}
     for clip_id, label in zip(ids, labels, strict=True):
         stripe = slice(CLASSES.index(label) * size // 3, (CLASSES.index(label) + 1) * size // 3)
         count = int(rng.integers(frames - 2, frames + 6))
@@ -73,7 +73,7 @@ def make_store(clips: int = 24, size: int = 16, frames: int = 6, seed: int = 0) 
             rows[:, stripe] += 100
             return rows
 
-        faces[clip_id], pictures[clip_id], images[clip_id] = drawn(count), drawn(count), drawn(1)[..., 0]
+        faces[clip_id], videos[clip_id], images[clip_id] = drawn(count), drawn(count), drawn(1)[..., 0]
         level = rng.uniform(-80, -50, (count, size, 4)).astype(np.float16)
         level[:, stripe] += 40
         chunks[clip_id] = level
@@ -85,7 +85,7 @@ def make_store(clips: int = 24, size: int = 16, frames: int = 6, seed: int = 0) 
             "label_intended": labels,
         }
     )
-    features = {"faces": faces, "frames": pictures, "mel_image": images, "mel_chunks": chunks}
+    features = {"faces": faces, "frames": videos, "mel_image": images, "mel_chunks": chunks}
     return FakeStore({name: FakeFeature(rows, {}) for name, rows in features.items()}, table)
 
 
@@ -95,18 +95,18 @@ def store_of(**features: dict[str, np.ndarray]) -> FakeStore:
 
 
 def make_split(store: FakeStore) -> pd.DataFrame:
-    """Half of the clips train, a quarter each validate and test; one fold."""
-    sides = np.array(["train", "train", "val", "test"])[np.arange(len(store.clips)) // 3 % 4]
-    return pd.DataFrame({"fold": 0, "clip_id": store.clips["clip_id"], "side": sides, "reason": ""})
+    """One fold: half of the clips for training, a quarter each for validation and test."""
+    subsets = np.array(["train", "train", "val", "test"])[np.arange(len(store.clips)) // 3 % 4]
+    return pd.DataFrame({"fold": 0, "clip_id": store.clips["clip_id"], "subset": subsets, "reason": ""})
 
 
 def make_experiment(cell: Mapping[str, Any], **changes: Any) -> Experiment:
-    """An experiment of one cell on small pictures."""
+    """An experiment of one cell on small images."""
     settings: dict[str, Any] = {
         "title": "test",
         "corpus": "synthetic",
         "seeds": 1,
-        "pictures": {"size_px": 16, "colour": "grey", "frames": 6},
+        "images": {"image_px": 16, "colour": "grayscale", "frames": 6},
         "train": {"learning_rate": 1e-2, "batch_size": 6, "epochs": 3},
     }
     settings |= changes
@@ -123,23 +123,25 @@ class Bench:
 
     def train(self, experiment: Experiment, out: str = "out", digests: Mapping[str, str] | None = None) -> Path:
         """Train the experiment's one cell; the folder of its first seed."""
-        from affectstore.models.engine.train import train_fold
+        from affectstore.models.cells.job import TrainJob
+        from affectstore.models.train_fold import train_fold
         from affectstore.preflight.cells import combination_digests
 
         self.split.to_parquet(self.folder / "split.parquet")
-        train_fold(
-            experiment=experiment,
+        job = TrainJob(
             experiment_name="test",
+            experiment=experiment,
             cell=experiment.cells[0],
             fold=0,
             classes=CLASSES,
-            store_root=self.folder,
-            split_path=self.folder / "split.parquet",
+            store=self.folder,
+            split=self.folder / "split.parquet",
             out=self.folder / out,
             digests=digests or {"config": "c", "split": "s", "features": "f"},
-            accelerator="cpu",
             combinations=combination_digests(experiment, experiment.cells[0]),
+            accelerator="cpu",
         )
+        train_fold(job)
         return self.folder / out / "0"
 
 

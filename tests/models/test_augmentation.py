@@ -1,4 +1,4 @@
-"""Changes of training batches: mixed, without a modality, mirrored, cut out, masked."""
+"""Changes of training batches: mixup, modality dropout, flips, crops, brightness and masks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from hypothesis import strategies as st
 from affectstore.config.training import Augmentation
 from affectstore.models.data.augment import Augmenter
 from affectstore.models.data.batch import Batch
-from affectstore.models.data.draws import Draws
-from affectstore.models.engine import epoch, read_ahead
-from affectstore.models.engine import fit as engine
-from affectstore.models.engine.mixup import mix
-from affectstore.models.engine.modality_dropout import drop_modalities
+from affectstore.models.data.rng import RngStreams
+from affectstore.models.spec import TRICKS
+from affectstore.models.training import loader, trainer
+from affectstore.models.training.trick import Trick, TrickSetup
 
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "sharing": "separate"}
 CONCAT = {**BOTH, "fusion": "concat"}
-DRAWS = Draws(seed=0, epoch=1, batch=0)
-AUGMENT = {"flip": 0.5, "crop": 0.7, "brightness": 0.3, "time_masks": 1, "band_masks": 2}
+RNG = RngStreams(seed=0, epoch=1, step=0)
+AUGMENT = {"flip": 0.5, "crop": 0.7, "brightness": 0.3, "time_masks": 1, "freq_masks": 2}
 
 
 def training(**changes: Any) -> dict[str, Any]:
@@ -44,22 +43,32 @@ def some_batch(clips: int = 6) -> Batch:
         {"audio": steps, "vision": torch.randn(clips, 3, 5, 5, generator=generator)},
         {"audio": mask, "vision": torch.ones(clips, 1, dtype=torch.bool)},
         torch.arange(clips) % 3,
+        torch.arange(clips),
     )
 
 
-def test_mixup_mixes_inputs_and_labels_by_the_same_share() -> None:
+def trick(name: str, **options: Any) -> Trick:
+    declared = TRICKS.load(name)
+    built: Trick = declared.build(declared.Options(**options), TrickSetup(("audio", "vision")))
+    return built
+
+
+def test_mixup_mixes_inputs_and_labels_by_the_same_ratio() -> None:
     batch = some_batch()
-    mixed, partners, share = mix(batch, 0.4, DRAWS)
-    assert 0.5 <= share <= 1
-    order = torch.from_numpy(_order(DRAWS, 0.4, len(batch.labels)))
-    assert torch.equal(partners, batch.labels[order])
+    mixed = trick("mixup", alpha=0.4).on_batch(batch, RNG)
+    ratio = mixed.mix_ratio
+    assert 0.5 <= ratio <= 1
+    order = torch.from_numpy(_order(RNG, 0.4, len(batch.labels)))
+    assert mixed.mixed_labels is not None
+    assert torch.equal(mixed.mixed_labels, batch.labels[order])
+    assert torch.equal(mixed.labels, batch.labels)
     for m, value in batch.values.items():
-        torch.testing.assert_close(mixed.values[m], share * value + (1 - share) * value[order])
+        torch.testing.assert_close(mixed.values[m], ratio * value + (1 - ratio) * value[order])
         assert torch.equal(mixed.masks[m], batch.masks[m] | batch.masks[m][order])
 
 
-def _order(draws: Draws, alpha: float, clips: int) -> np.ndarray:
-    generator = draws.of("mixup")
+def _order(rng: RngStreams, alpha: float, clips: int) -> np.ndarray:
+    generator = rng.of("mixup")
     generator.beta(alpha, alpha)
     return generator.permutation(clips)
 
@@ -68,7 +77,7 @@ def _order(draws: Draws, alpha: float, clips: int) -> np.ndarray:
 @settings(max_examples=25, deadline=None)
 def test_a_clip_never_loses_all_modalities(number: int, rates: Any) -> None:
     batch = some_batch(20)
-    dropped = drop_modalities(batch, rates, Draws(0, 1, number))
+    dropped = trick("modality_dropout", rate=rates).on_batch(batch, RngStreams(0, 1, number))
     gone = {m: (v == 0).flatten(1).all(dim=1) for m, v in dropped.values.items()}
     assert not (gone["audio"] & gone["vision"]).any()
     for m, value in dropped.values.items():
@@ -80,35 +89,35 @@ def test_a_clip_never_loses_all_modalities(number: int, rates: Any) -> None:
 
 def test_modalities_are_dropped_as_often_as_asked() -> None:
     batch = some_batch(4000)
-    gone = (drop_modalities(batch, 0.2, DRAWS).values["vision"] == 0).flatten(1).all(dim=1)
+    gone = (trick("modality_dropout", rate=0.2).on_batch(batch, RNG).values["vision"] == 0).flatten(1).all(dim=1)
     assert gone.double().mean().item() == pytest.approx(0.2 - 0.04, abs=0.02)
 
 
-def pictures(clips: int = 8, frames: int = 3, size: int = 12) -> torch.Tensor:
+def images(clips: int = 8, frames: int = 3, size: int = 12) -> torch.Tensor:
     return torch.rand(clips, 2, frames, size, size, generator=torch.Generator().manual_seed(1))
 
 
 def test_nothing_is_changed_by_default() -> None:
-    augmenter, x, mask = Augmenter(Augmentation(), DRAWS), pictures(), torch.ones(8, 3, dtype=torch.bool)
-    assert torch.equal(augmenter.pictures(x, "vision"), x)
+    augmenter, x, mask = Augmenter(Augmentation(), RNG), images(), torch.ones(8, 3, dtype=torch.bool)
+    assert torch.equal(augmenter.images(x, "vision"), x)
     assert torch.equal(augmenter.levels(x, mask, "audio"), x)
     assert torch.equal(augmenter.steps(x[:, 0, 0], torch.ones(8, 12, dtype=torch.bool), "audio"), x[:, 0, 0])
 
 
 def test_a_clip_is_mirrored_as_a_whole_or_not_at_all() -> None:
-    x = pictures(40)
-    y = Augmenter(Augmentation(flip=0.5), DRAWS).pictures(x, "vision")
+    x = images(40)
+    y = Augmenter(Augmentation(flip=0.5), RNG).images(x, "vision")
     mirrored = [torch.equal(after, before.flip(-1)) for after, before in zip(y, x, strict=True)]
     same = [torch.equal(after, before) for after, before in zip(y, x, strict=True)]
     assert all(a != b for a, b in zip(mirrored, same, strict=True))
     assert 8 <= sum(mirrored) <= 32
-    assert torch.equal(Augmenter(Augmentation(flip=1.0), DRAWS).pictures(x, "vision"), x.flip(-1))
+    assert torch.equal(Augmenter(Augmentation(flip=1.0), RNG).images(x, "vision"), x.flip(-1))
 
 
-def test_a_cut_is_a_smaller_part_scaled_back_and_the_same_in_all_frames() -> None:
+def test_a_crop_is_a_smaller_part_scaled_back_and_the_same_in_all_frames() -> None:
     ramp = torch.linspace(0, 1, 24)
     x = torch.stack([ramp[None].expand(24, 24), ramp[:, None].expand(24, 24)])[None, :, None].expand(16, 2, 3, 24, 24)
-    y = Augmenter(Augmentation(crop=0.5), DRAWS).pictures(x.clone(), "vision")
+    y = Augmenter(Augmentation(crop=0.5), RNG).images(x.clone(), "vision")
     slope = (y[..., 1:].diff().mean(dim=(2, 3, 4)) / ramp.diff().mean())[:, 0]  # of the channel that rises to the right
     inner = y[:, 0, :, 12, 4:20].diff(dim=-1).mean(dim=(1, 2)) / ramp.diff().mean()
     assert ((inner > 0.45) & (inner < 1.01)).all()
@@ -118,17 +127,17 @@ def test_a_cut_is_a_smaller_part_scaled_back_and_the_same_in_all_frames() -> Non
     height = y[:, 1, 0, 4:20, 12].diff(dim=-1).mean(dim=-1) / ramp.diff().mean()
     torch.testing.assert_close(height, inner, rtol=1e-3, atol=1e-3)  # the part is a square
     constant = torch.full((4, 1, 2, 9, 9), 0.3)
-    torch.testing.assert_close(Augmenter(Augmentation(crop=0.5), DRAWS).pictures(constant, "vision"), constant)
+    torch.testing.assert_close(Augmenter(Augmentation(crop=0.5), RNG).images(constant, "vision"), constant)
 
 
 def test_brightness_is_one_factor_a_clip_within_its_range() -> None:
-    x = 0.5 * pictures(200) + 0.05
-    y = Augmenter(Augmentation(brightness=0.4), DRAWS).pictures(x, "vision")
+    x = 0.5 * images(200) + 0.05
+    y = Augmenter(Augmentation(brightness=0.4), RNG).images(x, "vision")
     factor = (y / x).flatten(1)
     torch.testing.assert_close(factor, factor[:, :1].expand_as(factor))
     assert 0.6 <= factor.min() < 0.65
     assert 1.35 < factor.max() <= 1.4
-    assert Augmenter(Augmentation(brightness=0.4), DRAWS).pictures(torch.ones_like(x), "vision").max() == 1
+    assert Augmenter(Augmentation(brightness=0.4), RNG).images(torch.ones_like(x), "vision").max() == 1
 
 
 @given(st.integers(0, 30), st.integers(1, 3), st.floats(0, 1))
@@ -136,11 +145,11 @@ def test_brightness_is_one_factor_a_clip_within_its_range() -> None:
 def test_time_masks_are_spans_within_the_clips_own_steps(number: int, masks: int, share: float) -> None:
     lengths = torch.tensor([1, 5, 17, 20])
     mask = torch.arange(20) < lengths[:, None]
-    told = Augmentation(time_masks=masks, time_share=share)
-    y = Augmenter(told, Draws(3, 2, number)).steps(torch.ones(4, 20, 3), mask, "audio")
+    chosen = Augmentation(time_masks=masks, max_time_mask=share)
+    y = Augmenter(chosen, RngStreams(3, 2, number)).steps(torch.ones(4, 20, 3), mask, "audio")
     gone = (y == 0).all(dim=2)
     assert torch.equal((y == 0).any(dim=2), gone)
-    assert not (gone & ~mask).any()  # padding is not counted on
+    assert not (gone & ~mask).any()  # padding is never masked
     assert (gone.sum(dim=1) <= masks * torch.floor(share * lengths)).all()
     if masks == 1:
         assert (gone.int().diff(dim=1).abs().sum(dim=1) <= 2).all()
@@ -148,32 +157,32 @@ def test_time_masks_are_spans_within_the_clips_own_steps(number: int, masks: int
 
 def test_bands_of_spectrograms_are_masked_over_all_time_and_times_over_all_bands() -> None:
     x, mask = torch.ones(400, 1, 6, 20, 4), torch.ones(400, 6, dtype=torch.bool)
-    bands = Augmenter(Augmentation(band_masks=1, band_share=0.5), DRAWS).levels(x, mask, "audio") == 0
+    bands = Augmenter(Augmentation(freq_masks=1, max_freq_mask=0.5), RNG).levels(x, mask, "audio") == 0
     assert torch.equal(bands.any(dim=4).any(dim=2), bands.all(dim=4).all(dim=2))
     widths = bands[:, 0, 0, :, 0].sum(dim=1)
     assert set(widths.tolist()) == set(range(11))
-    chunks = Augmenter(Augmentation(time_masks=1, time_share=0.5), DRAWS).levels(x, mask, "audio") == 0
+    chunks = Augmenter(Augmentation(time_masks=1, max_time_mask=0.5), RNG).levels(x, mask, "audio") == 0
     assert torch.equal(chunks.any(dim=(3, 4)), chunks.all(dim=4).all(dim=3))  # whole frames of chunks
-    picture = torch.ones(400, 1, 1, 20, 30)
-    columns = Augmenter(Augmentation(time_masks=1, time_share=0.5), DRAWS).levels(picture, mask[:, :1], "audio") == 0
+    image = torch.ones(400, 1, 1, 20, 30)
+    columns = Augmenter(Augmentation(time_masks=1, max_time_mask=0.5), RNG).levels(image, mask[:, :1], "audio") == 0
     assert torch.equal(columns.any(dim=3), columns.all(dim=3))
     assert columns[:, 0, 0, 0].sum(dim=1).max() > 10
 
 
-def test_what_is_drawn_follows_from_seed_epoch_and_batch() -> None:
-    def drawn(*place: int) -> list[float]:
-        return Draws(*place).of("augment", "vision", "flip").random(4).tolist()
+def test_random_numbers_follow_from_seed_epoch_and_step() -> None:
+    def sampled(*place: int) -> list[float]:
+        return RngStreams(*place).of("augment", "vision", "flip").random(4).tolist()
 
-    assert drawn(0, 1, 0) == drawn(0, 1, 0)
-    assert len({tuple(drawn(*place)) for place in ((0, 1, 0), (1, 1, 0), (0, 2, 0), (0, 1, 1))}) == 4
-    assert DRAWS.of("a").random() != DRAWS.of("b").random()
-    noise = [torch.randn(3, generator=DRAWS.on(torch.device("cpu"), "x")) for _ in range(2)]
+    assert sampled(0, 1, 0) == sampled(0, 1, 0)
+    assert len({tuple(sampled(*place)) for place in ((0, 1, 0), (1, 1, 0), (0, 2, 0), (0, 1, 1))}) == 4
+    assert RNG.of("a").random() != RNG.of("b").random()
+    noise = [torch.randn(3, generator=RNG.on(torch.device("cpu"), "x")) for _ in range(2)]
     assert torch.equal(*noise)
 
 
 def test_only_training_batches_are_augmented(bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    for module in (engine, epoch, read_ahead):
+    for module in (trainer, loader):
         real = module.make_batch
 
         def spied(
@@ -183,9 +192,9 @@ def test_only_training_batches_are_augmented(bench: Any, fake: Any, monkeypatch:
             return real(clips, index, recipe, scales, device, augmenter)
 
         monkeypatch.setattr(module, "make_batch", spied)
-    still = training(epochs=2, learning_rate=1e-12, optimiser="sgd")
+    still = training(epochs=2, learning_rate=1e-12, optimizer="sgd")
     plain = bench.train(fake.experiment(CONCAT, train=still), "plain")
     folder = bench.train(fake.experiment(CONCAT, train=still | {"augment": AUGMENT}))
-    assert set(seen) == set(bench.split.loc[bench.split["side"] == "train", "clip_id"])
+    assert set(seen) == set(bench.split.loc[bench.split["subset"] == "train", "clip_id"])
     np.testing.assert_allclose(history(folder)["val_loss"], history(plain)["val_loss"], atol=1e-6)
     assert (history(folder)["train_loss"] != history(plain)["train_loss"]).all()

@@ -1,4 +1,4 @@
-"""Every file of models/baselines/ keeps its contract (a new file is tested by being there), and its runs are whole."""
+"""Every file of models/baselines/ keeps its contract (a new file is tested by being there); its runs are complete."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import affectstore
+from affectstore.classification import class_recalls
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.config.messages import validated
 from affectstore.errors import ConfigError, StaleError, StoreError
@@ -23,21 +24,22 @@ from affectstore.evaluation.base import evaluate
 from affectstore.evaluation.flags import flags_of
 from affectstore.evaluation.predictions import read_predictions
 from affectstore.evaluation.runs import Run
-from affectstore.models.base import TrainingError
+from affectstore.models.baseline_fit.saved import FittedBaseline, load_baseline
+from affectstore.models.baseline_fit.vectors import ColumnScale, load_vectors, pool_rows
+from affectstore.models.baseline_spec import BASELINES, Examples, PoolingOptions, softmax
 from affectstore.models.baselines import chance, gradient_boosting, majority
-from affectstore.models.baselines.base import BASELINES, Examples, ReadingOptions, softmax, uar
-from affectstore.models.check import check_cell
-from affectstore.models.classical.recipe import baseline_recipe_of
-from affectstore.models.classical.saved import FittedBaseline, load_baseline
-from affectstore.models.classical.vectors import ColumnScale, load_vectors, pool_rows
-from affectstore.models.engine.train import train_fold
-from affectstore.models.needs import inputs_of
+from affectstore.models.cells.inputs import input_features
+from affectstore.models.cells.job import TrainJob
+from affectstore.models.cells.recipe import baseline_recipe_for
+from affectstore.models.cells.validate import cell_problem
+from affectstore.models.spec import TrainingError
+from affectstore.models.train_fold import train_fold
 from affectstore.preflight.cells import combination_digests, plan_cells
 from affectstore.store.spec import ArraySpec
 
 CLASSES = ("ANG", "HAP", "SAD")
-READING = [name for name in BASELINES.names() if BASELINES.load(name).SPEC.reads]
-BLIND = [name for name in BASELINES.names() if name not in READING]
+READING = [name for name in BASELINES.names() if BASELINES.load(name).SPEC.reads_features]
+OF_LABELS = [name for name in BASELINES.names() if name not in READING]
 DIGESTS = {"config": "c", "split": "s", "features": "f"}
 
 every = pytest.mark.parametrize("name", BASELINES.names())
@@ -45,7 +47,7 @@ reading = pytest.mark.parametrize("name", READING)
 
 
 def clips(count: int, seed: int = 0, classes: int = 3, columns: int = 6, shift: float = 4.0) -> Examples:
-    """Clips whose class moves a column of its own."""
+    """Clips whose class shifts a column of its own."""
     rng = np.random.default_rng(seed)
     y = np.arange(count) % classes
     x = rng.normal(size=(count, columns)).astype(np.float32)
@@ -62,16 +64,21 @@ def predicted(name: str, state: Any, given: Examples) -> np.ndarray:
     return BASELINES.load(name).probabilities(state, given.ids, given.x)
 
 
+def uar(y: np.ndarray, p: np.ndarray) -> float:
+    """Unweighted average recall of the most probable classes."""
+    return float(class_recalls(y, p.argmax(axis=1)).mean())
+
+
 @every
-def test_a_baseline_declares_what_it_is(name: str) -> None:
+def test_a_baseline_is_declared_completely(name: str) -> None:
     module = BASELINES.load(name)
     assert module.SPEC.version >= 1
     assert module.SPEC.summary
-    assert issubclass(module.Options, ReadingOptions) == module.SPEC.reads
+    assert issubclass(module.Options, PoolingOptions) == module.SPEC.reads_features
     assert [p.strip("_") for p in inspect.signature(module.fit).parameters] == [
         "train",
         "val",
-        "classes",
+        "num_classes",
         "seed",
         "options",
     ]
@@ -84,7 +91,7 @@ def test_a_seed_gives_the_same_and_probabilities_sum_to_one(name: str, validated
     train, val, other = clips(60), clips(30, 1) if validated else None, clips(45, 2)
     first, again = fitted(name, train, val, seed=3), fitted(name, train, val, seed=3)
     assert {n: a.tobytes() for n, a in first.state.items()} == {n: a.tobytes() for n, a in again.state.items()}
-    assert first.parameters > 0
+    assert first.num_parameters > 0
     assert first.chosen_by
     p = predicted(name, first.state, other)
     assert (p.dtype, p.shape) == (np.float64, (45, 3))
@@ -103,7 +110,7 @@ def test_a_clip_gives_the_same_alone_and_among_others(name: str) -> None:
 
 @every
 @pytest.mark.parametrize("missing", [0, 1, 2])
-def test_a_class_that_does_not_train_gets_nothing(name: str, missing: int) -> None:
+def test_a_class_without_training_clips_has_probability_zero(name: str, missing: int) -> None:
     whole, val, other = clips(90), clips(30, 1), clips(30, 2)
     part = whole.y != missing
     train = Examples(tuple(np.array(whole.ids)[part]), whole.x[part], whole.y[part])
@@ -115,8 +122,8 @@ def test_a_class_that_does_not_train_gets_nothing(name: str, missing: int) -> No
 
 
 @every
-def test_classes_stand_in_the_order_of_the_tables(name: str) -> None:
-    """Shares, or scores, of the last class go to the last column, also where labels come in another order."""
+def test_classes_are_in_the_order_of_the_tables(name: str) -> None:
+    """Frequencies, or scores, of the last class are in the last column, also where labels come in another order."""
     train = clips(90)
     keep = (train.y == 2) | (np.arange(90) % 9 < 3)
     train = Examples(tuple(np.array(train.ids)[keep][::-1]), train.x[keep][::-1], train.y[keep][::-1])
@@ -141,7 +148,7 @@ def test_constant_columns_change_nothing(name: str) -> None:
 
 
 @reading
-def test_what_can_be_told_apart_is(name: str) -> None:
+def test_separable_classes_are_separated(name: str) -> None:
     other = clips(90, 2)
     result = fitted(name, clips(90), clips(45, 1))
     assert uar(other.y, predicted(name, result.state, other)) > 0.9
@@ -151,11 +158,11 @@ def test_what_can_be_told_apart_is(name: str) -> None:
 @reading
 def test_one_class_is_refused(name: str) -> None:
     train = clips(30)._replace(y=np.full(30, 1))
-    with pytest.raises(TrainingError, match="all 30 clips of the training side have one label"):
+    with pytest.raises(TrainingError, match="all 30 clips of the training subset have one label"):
         fitted(name, train, clips(30, 1))
 
 
-@pytest.mark.parametrize("name", BLIND)
+@pytest.mark.parametrize("name", OF_LABELS)
 def test_labels_alone_count_where_features_are_not_read(name: str) -> None:
     train, other = clips(60), clips(30, 1)
     first = fitted(name, train, None)
@@ -175,13 +182,13 @@ def test_the_majority_is_one_class_and_its_uar_one_over_the_classes(trained: lis
     assert evaluate([str(k) for k in tested], p, list("0123"))["uar"] == pytest.approx(1 / 4)
 
 
-def test_chance_draws_classes_as_often_as_they_trained_and_by_name() -> None:
+def test_chance_samples_classes_by_their_frequency_and_the_clips_id() -> None:
     y = np.repeat([0, 1, 2], [60, 30, 10])
     state = chance.fit(Examples(("",) * 100, np.zeros((100, 0)), y), None, 4, 5, chance.Options()).state
     ids = tuple(f"clip{k}" for k in range(20000))
     p = chance.probabilities(state, ids, None)
-    drawn = np.bincount(p.argmax(axis=1), minlength=4) / len(ids)
-    np.testing.assert_allclose(drawn, [0.6, 0.3, 0.1, 0], atol=0.012)  # three deviations of the largest
+    sampled = np.bincount(p.argmax(axis=1), minlength=4) / len(ids)
+    np.testing.assert_allclose(sampled, [0.6, 0.3, 0.1, 0], atol=0.012)  # three standard deviations of the largest
     labels = np.random.default_rng(0).integers(0, 3, len(ids))
     assert uar(labels, p) == pytest.approx(1 / 3, abs=0.012)
     np.testing.assert_array_equal(chance.probabilities(state, ids[50:60], None), p[50:60])
@@ -204,7 +211,7 @@ def test_the_cost_is_the_smallest_of_the_best_on_validation() -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_the_machine_is_the_librarys(classes: int) -> None:
+def test_the_support_vector_machine_is_that_of_the_library(classes: int) -> None:
     from sklearn.svm import LinearSVC
 
     train, other = clips(60, classes=classes, shift=1), clips(30, 2, classes=classes, shift=1)
@@ -214,11 +221,11 @@ def test_the_machine_is_the_librarys(classes: int) -> None:
     if classes == 2:
         scores = np.stack([np.zeros_like(scores), scores], axis=1)
     np.testing.assert_allclose(predicted("linear_svm", result.state, other), softmax(scores), rtol=1e-9)
-    assert result.parameters == (1 if classes == 2 else 3) * 7
+    assert result.num_parameters == (1 if classes == 2 else 3) * 7
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_the_trees_are_the_librarys(classes: int) -> None:
+def test_the_trees_are_those_of_the_library(classes: int) -> None:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     train, other = clips(120, classes=classes, shift=1), clips(30, 2, classes=classes, shift=1)
@@ -232,7 +239,7 @@ def test_the_trees_are_the_librarys(classes: int) -> None:
     assert len(result.state["roots"]) == 7 * (1 if classes == 2 else 3)
 
 
-def test_boosting_keeps_the_rounds_of_the_least_validation_loss() -> None:
+def test_boosting_keeps_the_rounds_with_the_lowest_validation_loss() -> None:
     train, val = clips(120, shift=1), clips(300, 1, shift=1)
     result = fitted("gradient_boosting", train, val, patience=5, leaf_clips=5)
     losses = [row["val_loss"] for row in result.history]
@@ -244,14 +251,14 @@ def test_boosting_keeps_the_rounds_of_the_least_validation_loss() -> None:
     np.testing.assert_allclose(predicted("gradient_boosting", hopeless.state, val), 1 / 3, atol=1e-6)
 
 
-def test_trees_that_the_library_no_longer_keeps_so_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trees_that_the_library_stores_differently_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     real = gradient_boosting.probabilities
     monkeypatch.setattr(gradient_boosting, "probabilities", lambda *given: np.roll(real(*given), 1, axis=1))
     with pytest.raises(TrainingError, match=r"cannot read the trees of scikit-learn \d"):
         fitted("gradient_boosting", clips(60), None, rounds=2)
 
 
-def test_seeds_change_what_is_drawn_and_nothing_else() -> None:
+def test_seeds_change_random_baselines_and_no_others() -> None:
     train, val, other = clips(90, columns=40, shift=1), clips(45, 1, columns=40, shift=1), clips(45, 2, columns=40)
     differ = {}
     for name in BASELINES.names():
@@ -265,7 +272,7 @@ def test_seeds_change_what_is_drawn_and_nothing_else() -> None:
 
 @settings(max_examples=30)
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 99))
-def test_pooling_is_mean_and_deviation_over_time(rows: int, columns: int, seed: int) -> None:
+def test_pooling_is_mean_and_standard_deviation_over_time(rows: int, columns: int, seed: int) -> None:
     values = np.random.default_rng(seed).normal(300, 5, (rows, columns)).astype(np.float32)
     exact = values.astype(np.float64)
     mean = exact.sum(axis=0) / rows
@@ -309,7 +316,7 @@ class Rows:
 
 @dataclass
 class Bench:
-    """One fold: a store of functionals (a row a clip) and of face vectors (a row a frame), and its split."""
+    """One fold: a store of functionals (one row per clip) and of face vectors (one per frame), and its split."""
 
     features: dict[str, Rows]
     clips: pd.DataFrame
@@ -322,18 +329,19 @@ class Bench:
     def train(self, cell: dict[str, Any], out: str = "out", **changes: Any) -> Path:
         experiment = asked(cell, **changes)
         self.split.to_parquet(self.folder / "split.parquet")
-        train_fold(
-            experiment=experiment,
+        job = TrainJob(
             experiment_name="test",
+            experiment=experiment,
             cell=experiment.cells[0],
             fold=0,
             classes=CLASSES,
-            store_root=self.folder,
-            split_path=self.folder / "split.parquet",
+            store=self.folder,
+            split=self.folder / "split.parquet",
             out=self.folder / out,
             digests=DIGESTS,
             combinations=combination_digests(experiment, experiment.cells[0]),
         )
+        train_fold(job)
         return self.folder / out / "0"
 
 
@@ -347,20 +355,20 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     rng = np.random.default_rng(0)
     ids = [f"{k:03d}" for k in range(72)]
     labels = [CLASSES[k % 3] for k in range(72)]
-    heard, seen = {}, {}
+    functionals, faces = {}, {}
     for k, clip_id in enumerate(ids):
         level = np.eye(3)[k % 3] * 3
-        heard[clip_id] = (rng.normal(size=(1, 3)) + level).astype(np.float32)
-        seen[clip_id] = (rng.normal(size=(5 + k % 4, 3)) + level).astype(np.float16)
+        functionals[clip_id] = (rng.normal(size=(1, 3)) + level).astype(np.float32)
+        faces[clip_id] = (rng.normal(size=(5 + k % 4, 3)) + level).astype(np.float16)
     features = {
-        "functionals": Rows(heard, ArraySpec("values", "float32", ("clip", "functional"), (3,)), {}),
+        "functionals": Rows(functionals, ArraySpec("values", "float32", ("clip", "functional"), (3,)), {}),
         "vggface": Rows(
-            seen, ArraySpec("values", "float16", ("frame", "feature"), (3,)), {"random_weights": ["vggface"]}
+            faces, ArraySpec("values", "float16", ("frame", "feature"), (3,)), {"random_weights": ["vggface"]}
         ),
     }
     table = pd.DataFrame({"clip_id": ids, "speaker": [f"s{k // 3}" for k in range(72)], "label_intended": labels})
-    sides = np.array(["train", "train", "val", "test"])[np.arange(72) // 3 % 4]
-    split = pd.DataFrame({"fold": 0, "clip_id": ids, "side": sides, "reason": ""})
+    subsets = np.array(["train", "train", "val", "test"])[np.arange(72) // 3 % 4]
+    split = pd.DataFrame({"fold": 0, "clip_id": ids, "subset": subsets, "reason": ""})
     store = Bench(features, table, split, tmp_path)
     monkeypatch.setattr(affectstore, "open", lambda root: store)
     return store
@@ -371,7 +379,7 @@ def facts(folder: Path) -> dict[str, Any]:
 
 
 @every
-def test_a_run_is_whole_and_loads_back_to_the_bit(name: str, bench: Bench) -> None:
+def test_a_run_is_complete_and_loads_back_to_the_bit(name: str, bench: Bench) -> None:
     folder = bench.train({"modalities": ["audio", "vision"], "baseline": name}, seeds=2)
     files = ["history.csv", "model.json", "model.safetensors", "predictions.parquet", "run.json"]
     assert sorted(path.name for path in folder.iterdir()) == files
@@ -385,62 +393,63 @@ def test_a_run_is_whole_and_loads_back_to_the_bit(name: str, bench: Bench) -> No
     assert run["device_name"]
     assert run["infer_ms_per_clip"] > 0
     table = read_predictions(folder / "predictions.parquet", CLASSES, fold=0, seed=0)
-    counts = table.groupby(["side", "condition"]).size().to_dict()
+    counts = table.groupby(["subset", "condition"]).size().to_dict()
     assert counts == {("val", "full"): 18, ("test", "full"): 18, ("test", "no_audio"): 18, ("test", "no_vision"): 18}
     again = load_baseline(folder)
     for condition, without in (("full", None), ("no_audio", "audio"), ("no_vision", "vision")):
-        rows = table[(table["side"] == "test") & (table["condition"] == condition)]
+        rows = table[(table["subset"] == "test") & (table["condition"] == condition)]
         vectors = load_vectors(bench, again.recipe, rows[["clip_id", "speaker"]].assign(label=rows["y"]))
         np.testing.assert_array_equal(
             again.probabilities(vectors, without), rows[[f"p_{label}" for label in CLASSES]].to_numpy()
         )
     assert facts(folder.parent / "1")["seed"] == 1
-    assert json.loads((folder / "model.json").read_text())["digests"] == DIGESTS
+    record = json.loads((folder / "model.json").read_text())
+    assert (record["format"], record["digests"]) == (2, DIGESTS)
     load_baseline(folder, DIGESTS)
     with pytest.raises(StaleError, match=r"another features: its digest is f, expected is g;.*delete"):
         load_baseline(folder, DIGESTS | {"features": "g"})
 
 
 @every
-def test_the_test_side_is_never_seen(name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_test_subset_is_never_seen(name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     module = BASELINES.load(name)
     real, given = module.fit, []
     monkeypatch.setattr(module, "fit", lambda *args: given.append(args) or real(*args))
     cell = {"modalities": ["audio"], "baseline": name}
     first = load_baseline(bench.train(cell))
-    sides = bench.split.groupby("side")["clip_id"].agg(set)
+    subsets = bench.split.groupby("subset")["clip_id"].agg(set)
     (train, val, classes, seed, _), *_ = given
-    assert (set(train.ids), set(val.ids), classes, seed) == (sides["train"], sides["val"], 3, 0)
-    for clip_id in sides["test"]:
+    assert (set(train.ids), set(val.ids), classes, seed) == (subsets["train"], subsets["val"], 3, 0)
+    for clip_id in subsets["test"]:
         bench["functionals"].arrays[clip_id] = bench["functionals"].arrays[clip_id] * 100 + 7
     again = load_baseline(bench.train(cell, "again"))
     assert all(np.array_equal(first.state[key], again.state[key]) for key in first.state)
     assert np.array_equal(first.scales["audio"].mean, again.scales["audio"].mean)
 
 
-def test_vectors_are_standardised_by_the_training_side_and_joined(bench: Bench) -> None:
+def test_vectors_are_standardised_by_the_training_subset_and_joined(bench: Bench) -> None:
     folder = bench.train({"modalities": ["vision", "audio"], "baseline": "linear_svm"})
     run, saved = facts(folder), load_baseline(folder)
     assert run["columns"] == {"vision": 6, "audio": 3}
-    train = bench.split.loc[bench.split["side"] == "train", "clip_id"]
-    heard = np.concatenate([bench["functionals"].arrays[i] for i in train]).astype(np.float64)
-    np.testing.assert_allclose(saved.scales["audio"].mean, heard.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(saved.scales["audio"].std, heard.std(axis=0), rtol=1e-12)
+    train = bench.split.loc[bench.split["subset"] == "train", "clip_id"]
+    rows = np.concatenate([bench["functionals"].arrays[i] for i in train]).astype(np.float64)
+    np.testing.assert_allclose(saved.scales["audio"].mean, rows.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(saved.scales["audio"].std, rows.std(axis=0), rtol=1e-12)
     assert saved.state["coefficients"].shape == (3, 9)
     plain = bench.train(
         {"modalities": ["vision"], "baseline": "linear_svm", "baseline_options": {"pool": "mean"}}, "plain"
     )
     assert facts(plain)["columns"] == {"vision": 3}
-    assert facts(plain)["takes"] == "vector"
+    assert facts(plain)["input_kind"] == "vector"
 
 
-def test_badges_say_what_is_true_of_a_row(bench: Bench) -> None:
-    bench.split.loc[bench.split["side"] == "val", "side"] = "train"
-    blind = bench.train({"modalities": ["vision"], "baseline": "majority"}, "blind")
-    assert (facts(blind)["badges"], facts(blind)["random_weights"]) == ([], [])
+def test_badges_are_those_of_the_row(bench: Bench) -> None:
+    bench.split.loc[bench.split["subset"] == "val", "subset"] = "train"
+    of_labels = bench.train({"modalities": ["vision"], "baseline": "majority"}, "labels")
+    assert (facts(of_labels)["badges"], facts(of_labels)["random_weights"]) == ([], [])
     folder = bench.train({"modalities": ["vision"], "baseline": "linear_svm"})
     badges = facts(folder)["badges"]
-    assert badges[:2] == ["uncalibrated", "no validation side: nothing chosen"]
+    assert badges[:2] == ["uncalibrated", "no validation subset: nothing chosen"]
     assert "vggface" in badges[2]
     assert facts(folder)["chosen_by"] == "cost 0.001, as set"
     experiment = asked({"modalities": ["vision"], "baseline": "linear_svm"})
@@ -451,7 +460,7 @@ def test_badges_say_what_is_true_of_a_row(bench: Bench) -> None:
 def test_clips_without_the_feature_are_skipped_and_runs_reused(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    test = bench.split.loc[bench.split["side"] == "test", "clip_id"].tolist()
+    test = bench.split.loc[bench.split["subset"] == "test", "clip_id"].tolist()
     bench["functionals"].arrays[test[0]] = np.zeros((0, 3), dtype=np.float32)
     cell = {"modalities": ["audio"], "baseline": "majority"}
     folder = bench.train(cell)
@@ -465,13 +474,13 @@ def test_clips_without_the_feature_are_skipped_and_runs_reused(
 
 
 def test_values_that_are_not_finite_or_no_numbers_are_named(bench: Bench) -> None:
-    first = bench.split.loc[bench.split["side"] == "train", "clip_id"].iloc[0]
+    first = bench.split.loc[bench.split["subset"] == "train", "clip_id"].iloc[0]
     bench["functionals"].arrays[first][0, 1] = np.nan
     with pytest.raises(TrainingError, match=f"feature 'functionals' of clip '{first}' has values that are not finite"):
         bench.train({"modalities": ["audio"], "baseline": "linear_svm"})
 
 
-def test_a_folder_without_a_baseline_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_a_baseline_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"holds no fitted baseline.*model\.json"):
         load_baseline(tmp_path)
 
@@ -490,7 +499,7 @@ def test_a_folder_without_a_baseline_says_so(tmp_path: Path) -> None:
         ({"modalities": ["audio"], "baseline": "majority", "inputs": {"vision": "mfcc"}}, "`inputs` names vision"),
     ],
 )
-def test_a_cell_that_makes_no_sense_is_refused(cell: dict[str, Any], words: str) -> None:
+def test_a_contradictory_cell_is_refused(cell: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError) as error:
         validated(Experiment, {"title": "t", "corpus": "c", "cells": [cell]}, "x.yaml")
     assert words in str(error.value)
@@ -502,16 +511,17 @@ def test_a_cell_that_makes_no_sense_is_refused(cell: dict[str, Any], words: str)
         ({"baseline": "linear_smv"}, ["unknown baseline 'linear_smv'", "Did you mean 'linear_svm'?"]),
         ({"baseline": "linear_svm", "baseline_options": {"costs": [0.0]}}, ["options of baseline", "costs.0"]),
         ({"baseline": "majority", "baseline_options": {"pool": "mean"}}, ["pool: unknown key"]),
-        ({"baseline": "majority", "modalities": ["text"]}, ["baseline 'majority' takes 'sequence' of text"]),
+        ({"baseline": "majority", "modalities": ["text"]}, ["baseline 'majority' reads 'sequence' inputs of text"]),
     ],
 )
-def test_an_invalid_baseline_says_why(cell: dict[str, Any], words: list[str]) -> None:
+def test_an_invalid_baseline_is_refused_with_its_reason(cell: dict[str, Any], words: list[str]) -> None:
     experiment = asked({"modalities": ["audio"], **cell})
-    reason = check_cell(experiment, experiment.cells[0])
+    reason = cell_problem(experiment, experiment.cells[0])
+    assert reason is not None
     assert [word for word in words if word not in reason] == []
 
 
-def test_a_cell_may_read_another_feature_and_its_digest_follows_what_counts() -> None:
+def test_a_cell_may_read_another_feature_and_its_digest_follows_its_options() -> None:
     base = {"modalities": ["audio"], "baseline": "linear_svm"}
     cells = (
         base,
@@ -521,9 +531,9 @@ def test_a_cell_may_read_another_feature_and_its_digest_follows_what_counts() ->
         {**base, "name": "egemaps", "inputs": {"audio": "egemaps"}},
     )
     experiment = asked(base, cells=cells)
-    assert [check_cell(experiment, cell) for cell in experiment.cells] == [""] * 5
-    assert inputs_of(experiment, experiment.cells[0]) == {"audio": "functionals"}
-    assert inputs_of(experiment, experiment.cells[4]) == {"audio": "egemaps"}
+    assert [cell_problem(experiment, cell) for cell in experiment.cells] == [None] * 5
+    assert input_features(experiment, experiment.cells[0]) == {"audio": "functionals"}
+    assert input_features(experiment, experiment.cells[4]) == {"audio": "egemaps"}
     plans = plan_cells("x", experiment, (0,))
     first, same, other, default, egemaps = (plan.config for plan in plans)
     assert first == same == default == egemaps != other
@@ -531,7 +541,7 @@ def test_a_cell_may_read_another_feature_and_its_digest_follows_what_counts() ->
     again = Experiment(**experiment.model_dump(mode="json"))
     assert [plan.config for plan in plan_cells("x", again, (0,))] == [plan.config for plan in plans]
     assert experiment.cells[0].id == "linear_svm-audio"
-    recipe = baseline_recipe_of(experiment, experiment.cells[4], CLASSES)
+    recipe = baseline_recipe_for(experiment, experiment.cells[4], CLASSES)
     assert (recipe.inputs, recipe.pool) == ({"audio": "egemaps"}, "mean_std")
 
 
@@ -551,8 +561,9 @@ def test_a_grid_of_a_baseline_is_chosen_by_uar_on_validation(bench: Bench, monke
         return real(self, clips, without)
 
     monkeypatch.setattr(FittedBaseline, "probabilities", spy)
-    bench.split.loc[bench.split[bench.split["side"] == "test"].index[:1], "side"] = "train"  # sides of unequal size
-    sizes = bench.split["side"].value_counts()
+    # Subsets of unequal size.
+    bench.split.loc[bench.split[bench.split["subset"] == "test"].index[:1], "subset"] = "train"
+    sizes = bench.split["subset"].value_counts()
     cell = {"modalities": ["vision"], "baseline": "linear_svm"}
     pools, costs = {"baseline_options.pool": ["mean", "mean_std"]}, {"baseline_options.costs": [[1e-5], [1e-2, 1e-1]]}
     run = json.loads((bench.train(cell | {"grid": costs}, "grid", grid=pools) / "run.json").read_text())
@@ -568,7 +579,7 @@ def test_a_grid_of_a_baseline_is_chosen_by_uar_on_validation(bench: Bench, monke
     plain = bench.train(cell | {"baseline_options": options}, "plain")
     for name in ("model.safetensors", "model.json", "history.csv", "predictions.parquet"):
         assert (bench.folder / "grid" / "0" / name).read_bytes() == (plain / name).read_bytes()
-    val = pd.read_parquet(plain / "predictions.parquet").query("side == 'val'")
+    val = pd.read_parquet(plain / "predictions.parquet").query("subset == 'val'")
     p = val[[f"p_{label}" for label in CLASSES]].to_numpy(np.float64)
     scores = evaluate(val["y"].tolist(), p, CLASSES)
     assert {name: best[f"val_{name}"] for name in ("loss", "uar", "accuracy")} == pytest.approx(
@@ -579,7 +590,7 @@ def test_a_grid_of_a_baseline_is_chosen_by_uar_on_validation(bench: Bench, monke
 def test_networks_may_read_another_feature_too() -> None:
     cell = {"modalities": ["audio"], "encoder": "resnet18", "inputs": {"audio": "mel_chunks"}}
     experiment = Experiment(title="t", corpus="synthetic", cells=(cell,))
-    assert inputs_of(experiment, Cell(**cell)) == {"audio": "mel_chunks"}
+    assert input_features(experiment, Cell(**cell)) == {"audio": "mel_chunks"}
 
 
 # --- the real clips
@@ -590,24 +601,24 @@ FLV = sorted((Path(os.environ.get("AFFECTSTORE_DATA", "/nowhere")) / "crema-d" /
 @pytest.mark.realdata
 @pytest.mark.slow
 @pytest.mark.skipif(len(FLV) < 273, reason="AFFECTSTORE_DATA names no folder with the 273 clips of crema-d")
-def test_a_linear_machine_on_functionals_tells_three_emotions_of_unknown_speakers_apart() -> None:
+def test_a_linear_machine_on_functionals_separates_three_emotions_of_unknown_speakers() -> None:
     """Published for these clips: .872 UAR on five speaker-disjoint folds."""
     from extraction import both, chain, run
 
-    from affectstore.splits import sound
+    from affectstore.splits import speaker_independent
 
     chosen = [path for path in FLV if path.stem.split("_")[2] in CLASSES]
     functionals = chain("functionals")
     x = np.concatenate([run(functionals, both(path)).arrays["values"] for path in chosen])
     table = pd.DataFrame({"speaker": [path.stem.split("_")[0] for path in chosen]})
     y = np.array([CLASSES.index(path.stem.split("_")[2]) for path in chosen])
-    groups = table["speaker"].map(sound.groups_of(table["speaker"])).to_numpy()
+    groups = table["speaker"].map(speaker_independent.groups_of(table["speaker"])).to_numpy()
     p = np.zeros((len(chosen), 3))
-    for fold in range(sound.FOLDS):
-        test, val = groups == fold, groups == (fold + 1) % sound.FOLDS
+    for fold in range(speaker_independent.FOLDS):
+        test, val = groups == fold, groups == (fold + 1) % speaker_independent.FOLDS
         train = ~test & ~val
         scale = ColumnScale.of(x[train])
-        sides = [Examples(tuple(f"{k}" for k in np.flatnonzero(s)), scale(x[s]), y[s]) for s in (train, val, test)]
-        p[test] = predicted("linear_svm", fitted("linear_svm", sides[0], sides[1]).state, sides[2])
+        subsets = [Examples(tuple(f"{k}" for k in np.flatnonzero(s)), scale(x[s]), y[s]) for s in (train, val, test)]
+        p[test] = predicted("linear_svm", fitted("linear_svm", subsets[0], subsets[1]).state, subsets[2])
     assert len(chosen) == 273
     assert uar(y, p) == pytest.approx(0.872, abs=0.01)

@@ -1,4 +1,4 @@
-"""Invalid cells say why, before any job starts."""
+"""Invalid cells are refused with a reason, before any job starts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from affectstore.config.experiment import Experiment
 from affectstore.config.messages import validated
 from affectstore.errors import ConfigError
-from affectstore.models.check import check_cell
-from affectstore.models.needs import inputs_of
-from affectstore.models.recipe import recipe_of
+from affectstore.models.cells.inputs import input_features
+from affectstore.models.cells.recipe import recipe_for
+from affectstore.models.cells.validate import cell_problem
 
 BOTH = ["audio", "vision"]
 
@@ -25,7 +25,7 @@ def experiment(cell: dict[str, Any], **changes: Any) -> Experiment:
     [
         (
             {"modalities": BOTH, "encoder": "resnet18", "fusion": "time"},
-            ["'time'", "frame axis", "'resnet18' takes 'image'", "no such axis (clip, channel, height, width)"],
+            ["'time'", "frame axis", "'resnet18' reads 'image' inputs", "no such axis (clip, channel, height, width)"],
         ),
         (
             {"modalities": BOTH, "encoder": "simple3", "fusion": "time"},
@@ -37,7 +37,7 @@ def experiment(cell: dict[str, Any], **changes: Any) -> Experiment:
         ),
         (
             {"modalities": BOTH, "encoder": "simple3d", "fusion": "channel", "sharing": "shared"},
-            ["`sharing: shared` means nothing", "'channel' feeds one encoder"],
+            ["`sharing: shared` has no meaning", "'channel' feeds one encoder"],
         ),
         ({"modalities": ["audio"], "encoder": "simple3d", "sharing": "separate"}, ["one modality (audio)"]),
         (
@@ -64,20 +64,22 @@ def experiment(cell: dict[str, Any], **changes: Any) -> Experiment:
         ),
     ],
 )
-def test_an_invalid_cell_says_why(cell: dict[str, Any], words: list[str]) -> None:
+def test_an_invalid_cell_is_refused_with_its_reason(cell: dict[str, Any], words: list[str]) -> None:
     asked = experiment(cell)
-    reason = check_cell(asked, asked.cells[0])
+    reason = cell_problem(asked, asked.cells[0])
+    assert reason is not None
     assert [word for word in words if word not in reason] == []
 
 
-def test_a_cell_without_a_feature_for_its_encoder_says_which_there_are() -> None:
+def test_a_cell_without_a_feature_for_its_encoder_names_those_that_there_are() -> None:
     asked = experiment({"modalities": ["audio"], "encoder": "simple3d"}, inputs={"audio": {"image": "mel_image"}})
-    reason = check_cell(asked, asked.cells[0])
-    assert "'simple3d' takes 'clip' of audio" in reason
+    reason = cell_problem(asked, asked.cells[0])
+    assert reason is not None
+    assert "'simple3d' reads 'clip' inputs of audio" in reason
     assert "only for: image" in reason
 
 
-def test_each_encoder_reads_the_feature_for_what_it_takes() -> None:
+def test_each_encoder_reads_the_feature_for_its_input_kind() -> None:
     asked = experiment(
         {
             "modalities": BOTH,
@@ -87,15 +89,15 @@ def test_each_encoder_reads_the_feature_for_what_it_takes() -> None:
         }
     )
     cell = asked.cells[0]
-    assert check_cell(asked, cell) == ""
-    assert inputs_of(asked, cell) == {"audio": "mel_image", "vision": "frames"}
-    recipe = recipe_of(asked, cell, ("a", "b"))
-    assert recipe.given["audio"].shape == (3, 224, 224)
-    assert recipe.given["vision"].shape == (3, 135, 224, 224)
+    assert cell_problem(asked, cell) is None
+    assert input_features(asked, cell) == {"audio": "mel_image", "vision": "frames"}
+    recipe = recipe_for(asked, cell, ("a", "b"))
+    assert recipe.image_shapes()["audio"].size == (3, 224, 224)
+    assert recipe.image_shapes()["vision"].size == (3, 135, 224, 224)
     assert recipe.sharing == "separate"
 
 
-def test_departures_are_written_as_they_were_given() -> None:
+def test_overrides_are_written_as_they_were_given() -> None:
     asked = experiment(
         {"modalities": ["vision"], "encoder": "simple3d", "train": {"epochs": 2}},
         train={"batch_size": 4, "epochs": 9},
@@ -110,13 +112,13 @@ def test_departures_are_written_as_they_were_given() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"pictures": {"size": 3}}, "cells.0.pictures.size: unknown key (value 3); known: colour, frames"),
+        ({"images": {"size": 3}}, "cells.0.images.size: unknown key (value 3); known: colour, frames"),
         ({"train": {"epochs": 0}}, "cells.0.train.epochs: 0 is not possible"),
         ({"sharing": "both"}, "cells.0.sharing: 'both' is not possible"),
         ({"fusion": "channel"}, "one modality (audio) has nothing to fuse"),
     ],
 )
-def test_a_departure_that_is_unknown_or_impossible_is_named(changes: dict[str, Any], words: str) -> None:
+def test_an_override_that_is_unknown_or_impossible_is_named(changes: dict[str, Any], words: str) -> None:
     cell = {"modalities": ["audio"], "encoder": "simple3d"} | changes
     with pytest.raises(ConfigError) as error:
         validated(Experiment, {"title": "t", "corpus": "c", "cells": [cell]}, "x.yaml")
@@ -125,13 +127,13 @@ def test_a_departure_that_is_unknown_or_impossible_is_named(changes: dict[str, A
 
 def test_settings_of_an_unknown_encoder_are_refused() -> None:
     asked = experiment({"modalities": ["audio"], "encoder": "simple3d"}, encoder_settings={"resnet81": {}})
-    assert "encoder in `encoder_settings` 'resnet81'; known" in check_cell(asked, asked.cells[0])
+    assert "encoder in `encoder_settings` 'resnet81'; known" in str(cell_problem(asked, asked.cells[0]))
 
 
 def test_settings_of_encoder_and_cell_reach_the_recipe() -> None:
     asked = experiment(
-        {"modalities": ["vision"], "encoder": "simple3d", "pictures": {"frames": 8}},
-        pictures={"size_px": 64, "colour": "grey"},
-        encoder_settings={"simple3d": {"pictures": {"frames": 32, "size_px": 48}}},
+        {"modalities": ["vision"], "encoder": "simple3d", "images": {"frames": 8}},
+        images={"image_px": 64, "colour": "grayscale"},
+        encoder_settings={"simple3d": {"images": {"frames": 32, "image_px": 48}}},
     )
-    assert recipe_of(asked, asked.cells[0], ("a", "b")).given["vision"].shape == (1, 8, 48, 48)
+    assert recipe_for(asked, asked.cells[0], ("a", "b")).image_shapes()["vision"].size == (1, 8, 48, 48)

@@ -1,4 +1,4 @@
-"""How many parameters every encoder has with a linear layer to the classes: the published figures, and our own."""
+"""Number of parameters of every encoder with a linear layer to the classes: the published figures, and our own."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 import pytest
 import torch
 
-from affectstore.models.base import ENCODERS, Given, GivenSteps
+from affectstore.models.spec import ENCODERS, ClipShape, ImageShape, SequenceShape, Shape
 
 
-def image(channels: int, height_px: int = 224, width_px: int = 224) -> Given:
-    return Given(channels=channels, height_px=height_px, width_px=width_px)
+def image(channels: int, height_px: int = 224, width_px: int = 224) -> ImageShape:
+    return ImageShape(channels=channels, height_px=height_px, width_px=width_px)
 
 
-def clip(channels: int, frames: int, height_px: int = 224, width_px: int = 224) -> Given:
-    return Given(channels=channels, height_px=height_px, width_px=width_px, frames=frames)
+def clip(channels: int, frames: int, height_px: int = 224, width_px: int = 224) -> ClipShape:
+    return ClipShape(channels=channels, height_px=height_px, width_px=width_px, frames=frames)
 
 
-def steps(columns: int) -> GivenSteps:
-    return GivenSteps(columns=columns)
+def steps(dim: int) -> SequenceShape:
+    return SequenceShape(dim=dim)
 
 
-#: Encoder, options, input, classes, parameters. No classes: the encoder alone, as seed 003 counts its BLSTM.
-TABLE: list[tuple[str, dict[str, Any], Any, int, int]] = [
+#: Encoder, options, input, classes, parameters. No classes: the encoder alone, as document 003 counts its BLSTM.
+TABLE: list[tuple[str, dict[str, Any], Shape, int, int]] = [
     ("audio_cnn", {}, steps(40), 0, 53_952),
     ("audio_cnn", {"over": "coefficients"}, steps(40), 0, 41_472),
     ("audio_lstm", {}, steps(40), 0, 219_136),
@@ -68,15 +68,17 @@ TABLE: list[tuple[str, dict[str, Any], Any, int, int]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "given", "classes", "parameters"), TABLE, ids=[f"{row[0]}-{row[-1]}" for row in TABLE]
+    ("name", "options", "shape", "classes", "parameters"), TABLE, ids=[f"{row[0]}-{row[-1]}" for row in TABLE]
 )
-def test_parameters_as_published(name: str, options: dict[str, Any], given: Any, classes: int, parameters: int) -> None:
-    module = ENCODERS.load(name)
-    chosen = module.Options(**options)
+def test_parameters_as_published(
+    name: str, options: dict[str, Any], shape: Shape, classes: int, parameters: int
+) -> None:
+    declared = ENCODERS.load(name)
     with torch.device("meta"):
-        encoder = sum(parameter.numel() for parameter in module.weights(given, chosen).parameters())
-    assert encoder + (module.features(given, chosen) + 1) * classes == parameters
+        encoder = declared.build(shape, declared.Options(**options))
+    count = sum(parameter.numel() for parameter in encoder.parameters())
+    assert count + (encoder.output_dim + 1) * classes == parameters
 
 
-def test_every_encoder_stands_in_the_table() -> None:
+def test_every_encoder_is_in_the_table() -> None:
     assert {row[0] for row in TABLE} == set(ENCODERS.names())

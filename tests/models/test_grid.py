@@ -23,12 +23,12 @@ from affectstore.errors import ConfigError
 from affectstore.evaluation.flags import flags_of, meaning_of
 from affectstore.evaluation.runs import read_runs
 from affectstore.models.base import TrainingError
-from affectstore.models.check import check_cell
-from affectstore.models.engine import epoch, read_ahead
-from affectstore.models.engine import fit as engine
-from affectstore.models.engine.choose import choose
-from affectstore.models.grid import combinations
-from affectstore.models.sources import check_sources
+from affectstore.models.cells.validate import check_cell
+from affectstore.models.training import epoch, read_ahead
+from affectstore.models.training import fit as engine
+from affectstore.models.training.choose import choose
+from affectstore.models.cells.combinations import combinations
+from affectstore.models.cells.parents import check_sources
 from affectstore.preflight.cells import combination_digests, plan_cells
 from affectstore.preflight.experiments import _nothing_to_choose_on
 

@@ -9,10 +9,9 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from affectstore.models.base import ENCODERS, Given
-from affectstore.models.encoders._i3d import I3D, Unit, pool, same
+from affectstore.models.encoders.i3d import I3D, InceptionI3D, Options, Unit3D, max_pool_same, pad_same
+from affectstore.models.spec import ClipShape
 
-MODULE = ENCODERS.load("i3d")
 UNITS = ("b0", "b1a", "b1b", "b2a", "b2b", "b3b")
 MIXED = ("3b", "3c", "4b", "4c", "4d", "4e", "4f", "5b", "5c")
 
@@ -31,19 +30,19 @@ MIXED = ("3b", "3c", "4b", "4c", "4d", "4e", "4f", "5b", "5c")
 )
 def test_same_padding_as_in_tensorflow(length: int, kernel: int, stride: int, before: int, after: int) -> None:
     values = torch.arange(1.0, length + 1).view(1, 1, length, 1, 1)
-    padded = same(values, (kernel, 1, 1), (stride, 1, 1)).flatten()
+    padded = pad_same(values, (kernel, 1, 1), (stride, 1, 1)).flatten()
     assert padded.tolist() == [0.0] * before + list(range(1, length + 1)) + [0.0] * after
 
 
 @drawn(st.tuples(*[st.integers(1, 20)] * 3), st.integers(1, 7), st.integers(1, 3))
 def test_a_padded_axis_shrinks_to_the_stride_rounded_up(shape: tuple[int, int, int], kernel: int, stride: int) -> None:
-    pooled = pool(torch.rand(1, 2, *shape), (kernel,) * 3, (stride,) * 3)
+    pooled = max_pool_same(torch.rand(1, 2, *shape), (kernel,) * 3, (stride,) * 3)
     assert pooled.shape[2:] == tuple(-(-length // stride) for length in shape)
 
 
 def test_a_unit_is_a_plain_loop() -> None:
     torch.manual_seed(0)
-    unit = Unit(2, 3, 3, stride=2).double().eval()
+    unit = Unit3D(2, 3, 3, stride=2).double().eval()
     unit.bn.running_mean.normal_()
     unit.bn.running_var.uniform_(0.5, 2)
     values = torch.randn(1, 2, 4, 5, 3, dtype=torch.float64)
@@ -63,7 +62,7 @@ def test_a_unit_is_a_plain_loop() -> None:
 
 def test_names_and_shapes_are_those_of_the_published_file() -> None:
     with torch.device("meta"):
-        state = I3D(3).state_dict()
+        state = InceptionI3D(3).state_dict()
     units = ["Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3"] + [f"Mixed_{m}.{u}" for m in MIXED for u in UNITS]
     entries = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
     assert len(units) == 57
@@ -90,35 +89,32 @@ def test_names_and_shapes_are_those_of_the_published_file() -> None:
 )
 def test_the_last_map_is_an_eighth_and_a_thirty_second(shape: tuple[int, int, int], last: tuple[int, int, int]) -> None:
     with torch.device("meta"):
-        assert I3D(3).eval()(torch.zeros(1, 3, *shape)).shape == (1, 1024, *last)
+        assert InceptionI3D(3).eval()(torch.zeros(1, 3, *shape)).shape == (1, 1024, *last)
 
 
 def test_averaged_features_give_the_averaged_logits_of_the_published_classifier() -> None:
-    """What is published averages logits of a 1x1x1 convolution over time; a linear layer on the vector is the same."""
+    """The published network averages logits of a 1x1x1 convolution over time; a linear layer on the vector is equal."""
     torch.manual_seed(0)
-    given = Given(channels=1, height_px=40, width_px=72, frames=24)
-    options = MODULE.Options()
-    weights = MODULE.weights(given, options).eval()
+    encoder = I3D(ClipShape(channels=1, height_px=40, width_px=72, frames=24), Options()).eval()
     values = torch.randn(2, 1, 24, 40, 72)
     head = torch.nn.Linear(1024, 6)
     with torch.no_grad():
-        ours = head(MODULE.encode(weights, values, torch.ones(2, 24, dtype=torch.bool), options))
-        pooled = F.avg_pool3d(weights["network"](values), (2, 2, 3), stride=1)
+        ours = head(encoder(values, torch.ones(2, 24, dtype=torch.bool)).vector)
+        pooled = F.avg_pool3d(encoder.network(values), (2, 2, 3), stride=1)
         theirs = F.conv3d(pooled, head.weight[:, :, None, None, None], head.bias).mean(dim=(2, 3, 4))
     assert pooled.shape[2:] == (2, 1, 1)
     torch.testing.assert_close(ours, theirs)
 
 
-def test_the_hidden_layer_weighs_times_apart() -> None:
-    given = Given(channels=1, height_px=32, width_px=32, frames=32)
+def test_the_hidden_layer_weighs_each_time_by_itself() -> None:
+    shape = ClipShape(channels=1, height_px=32, width_px=32, frames=32)
     mask = torch.ones(1, 32, dtype=torch.bool)
     torch.manual_seed(0)
     for head, length, alike in (("average", 1024, True), ("mlp", 20, False)):
-        options = MODULE.Options(head=head, hidden=20)
-        weights = MODULE.weights(given, options).eval()
+        encoder = I3D(shape, Options(head=head, hidden_dim=20)).eval()
         last = torch.rand(1, 1024, 4, 1, 1)
-        weights["network"].forward = lambda values: values  # what the network would give
+        encoder.network.forward = lambda values: values  # as if these were the last map
         with torch.no_grad():
-            forth, back = (MODULE.encode(weights, v, mask, options) for v in (last, last.flip(2)))
-        assert forth.shape == (1, length) == (1, MODULE.features(given, options))
+            forth, back = (encoder(v, mask).vector for v in (last, last.flip(2)))
+        assert forth.shape == (1, length) == (1, encoder.output_dim)
         assert torch.allclose(forth, back, atol=1e-6) == alike

@@ -1,4 +1,4 @@
-"""The ladder fusion: its combinator, its alignment, its two paths and its losses, against written-out loops."""
+"""The ladder fusion: its combinator, its resampling, its two paths and its losses, against written-out loops."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
+from torch.func import functional_call
 from torch.nn import functional as F
 
 from affectstore.config.experiment import Experiment
 from affectstore.errors import ConfigError
-from affectstore.models.base import FUSIONS, Encoded
-from affectstore.models.fusions._align import align
-from affectstore.models.fusions._combinator import Combinator, combine
-from affectstore.models.fusions._ladder import Decoder, cost
-from affectstore.models.layers.over_batch import moments, normalised
+from affectstore.models.blocks.batch_stats import batch_mean_std, batch_normalise
+from affectstore.models.blocks.ladder import Combinator, Decoder, reconstruction_cost, resample_steps
+from affectstore.models.cells.recipe import recipe_for
+from affectstore.models.fusions.ladder import SPEC, Ladder, Options
+from affectstore.models.modules import Encoded, FusionContext
 from affectstore.models.network import Network
-from affectstore.models.recipe import recipe_of
 
-LADDER = FUSIONS.load("ladder")
 DEPTH = 3
 two_and_three = pytest.mark.parametrize("sizes", [TWO, THREE], ids=["two", "three"])
 
 
 # The combinator.
+
+
+def combine(noisy: Tensor, above: Tensor, a: Tensor) -> Tensor:
+    """A combinator with these parameters."""
+    combined: Tensor = functional_call(Combinator(a.shape[1]), {"a": a}, (noisy, above))
+    return combined
 
 
 def plain_combine(noisy: float, above: float, a: list[float]) -> float:
@@ -79,87 +84,88 @@ def test_gradients_of_the_combinator() -> None:
 # One modality on the steps of another.
 
 
-def test_alignment_by_hand() -> None:
+def test_resampling_by_hand() -> None:
     x = torch.tensor([[[0.0], [10.0], [99.0]], [[1.0], [2.0], [3.0]]])
-    aligned = align(x, mask_of((2, 3)), mask_of((4, 1)))
-    # Steps of two stand at 1/4 and 3/4, those of four at 1/8, 3/8, 5/8 and 7/8; the one step of one at 1/2.
-    assert aligned[..., 0].tolist() == [[0, 2.5, 7.5, 10], [2, 0, 0, 0]]
+    resampled = resample_steps(x, mask_of((2, 3)), mask_of((4, 1)))
+    # Steps of two lie at 1/4 and 3/4, those of four at 1/8, 3/8, 5/8 and 7/8; the one step of one at 1/2.
+    assert resampled[..., 0].tolist() == [[0, 2.5, 7.5, 10], [2, 0, 0, 0]]
 
 
 @settings(max_examples=50, deadline=None)
 @drawn_from(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=4), st.integers(0, 3))
-def test_alignment_is_interpolation_over_time(steps: list[tuple[int, int]], padding: int) -> None:
+def test_resampling_is_interpolation_over_time(steps: list[tuple[int, int]], padding: int) -> None:
     have, want = zip(*steps, strict=True)
-    mask, onto = mask_of(have, padding), mask_of(want, padding)
+    mask, target_mask = mask_of(have, padding), mask_of(want, padding)
     generator = torch.Generator().manual_seed(len(steps))
     x = torch.randn(*mask.shape, 2, dtype=torch.float64, generator=generator)
-    aligned = align(x, mask, onto)
+    resampled = resample_steps(x, mask, target_mask)
     for k, (n, m) in enumerate(steps):
-        assert (aligned[k, m:] == 0).all()
+        assert (resampled[k, m:] == 0).all()
         if n == 0:
-            assert (aligned[k] == 0).all()
+            assert (resampled[k] == 0).all()
             continue
         for c in range(2):
             expected = np.interp((np.arange(m) + 0.5) / max(m, 1), (np.arange(n) + 0.5) / n, x[k, :n, c].numpy())
-            np.testing.assert_allclose(aligned[k, :m, c], expected, atol=1e-12)
+            np.testing.assert_allclose(resampled[k, :m, c], expected, atol=1e-12)
         if n == m:
-            assert torch.equal(aligned[k, :m], x[k, :m])
+            assert torch.equal(resampled[k, :m], x[k, :m])
 
 
-def test_gradients_of_the_alignment() -> None:
+def test_gradients_of_the_resampling() -> None:
     x = torch.randn(2, 4, 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: align(x, mask_of((4, 2)), mask_of((3, 5))), (x,))
+    assert torch.autograd.gradcheck(lambda x: resample_steps(x, mask_of((4, 2)), mask_of((3, 5))), (x,))
 
 
-def test_moments_are_those_of_the_real_steps() -> None:
+def test_batch_statistics_are_those_of_the_valid_steps() -> None:
     mask = mask_of((4, 0, 2))
     x = torch.randn(3, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 5 + 2
-    x[..., 2] = 7  # a flat column is only centred
+    x[..., 2] = 7  # a constant column is only centred
     x = x.masked_fill(~mask[..., None], 1e6)
     rows = torch.cat([x[0], x[2, :2]])
-    mean, deviation = moments(x, mask)
+    mean, std = batch_mean_std(x, mask)
     torch.testing.assert_close(mean, rows.mean(dim=0))
-    torch.testing.assert_close(deviation, torch.tensor([*rows.std(dim=0, correction=0)[:2], 1.0]).double())
-    assert (normalised(x, mask)[~mask] == 0).all()
-    assert moments(x.bfloat16(), mask)[1].dtype == torch.float32
+    torch.testing.assert_close(std, torch.tensor([*rows.std(dim=0, correction=0)[:2], 1.0]).double())
+    assert (batch_normalise(x, mask)[~mask] == 0).all()
+    assert batch_mean_std(x.bfloat16(), mask)[1].dtype == torch.float32
 
 
-def test_a_flat_column_has_finite_gradients() -> None:
+def test_a_constant_column_has_finite_gradients() -> None:
     x = torch.ones(2, 3, 2, requires_grad=True)
     noisy = torch.randn(2, 3, 2)
-    cost(noisy, x, mask_of((3, 2)), mask_of((3, 2))).backward()
+    reconstruction_cost(noisy, x, mask_of((3, 2)), mask_of((3, 2))).backward()
     assert x.grad is not None
     assert x.grad.isfinite().all()
-    (normalised(x, mask_of((3, 2))) ** 2).sum().backward()
+    (batch_normalise(x, mask_of((3, 2))) ** 2).sum().backward()
     assert x.grad.isfinite().all()
 
 
-def test_the_cost_is_in_units_of_the_clean_layers_deviation() -> None:
+def test_the_cost_is_in_units_of_the_clean_layers_standard_deviation() -> None:
     generator = torch.Generator().manual_seed(0)
-    mask, judged = mask_of((5, 2, 4)), mask_of((5, 0, 4), padding=0)
+    mask, valid = mask_of((5, 2, 4)), mask_of((5, 0, 4), padding=0)
     clean, restored = torch.randn(2, 3, 5, 4, dtype=torch.float64, generator=generator) * 3 + 1
     rows = clean[mask]
-    mean, deviation = rows.mean(dim=0), rows.std(dim=0, correction=0)  # not the variance
+    mean, std = rows.mean(dim=0), rows.std(dim=0, correction=0)  # not the variance
     total, many = 0.0, 0
     for k, length in enumerate((5, 0, 4)):
         for i in range(length):
-            z, z_hat = ((x[k, i] - mean) / deviation for x in (clean, restored))
+            z, z_hat = ((x[k, i] - mean) / std for x in (clean, restored))
             total, many = total + (z - z_hat).square().sum().item(), many + 4
-    assert cost(restored, clean, mask, judged).item() == pytest.approx(total / many, rel=1e-12)
-    assert cost(5 * restored - 3, 5 * clean - 3, mask, judged).item() == pytest.approx(total / many, rel=1e-12)
-    assert cost(clean, clean, mask, judged) == 0
-    assert cost(restored, clean, mask, mask & False) == 0
+    expected = pytest.approx(total / many, rel=1e-12)
+    assert reconstruction_cost(restored, clean, mask, valid).item() == expected
+    assert reconstruction_cost(5 * restored - 3, 5 * clean - 3, mask, valid).item() == expected
+    assert reconstruction_cost(clean, clean, mask, valid) == 0
+    assert reconstruction_cost(restored, clean, mask, mask & False) == 0
 
 
 # The two paths and the losses.
 
 
 def ladder(sizes: dict[str, int] = TWO, **options: Any) -> FusedSteps:
-    """Every weight away from where it starts."""
+    """A ladder whose parameters are all away from their initial values."""
     built = FusedSteps("ladder", sizes, of_layers=DEPTH, **options)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
-        for p in built.weights.parameters():
+        for p in built.fusion.parameters():
             p.copy_(0.5 * torch.randn(p.shape, dtype=torch.float64, generator=generator))
     return built
 
@@ -171,7 +177,7 @@ def paths(
 
 
 def plain_normalised(rows: list[Tensor]) -> list[Tensor]:
-    """Of clips without padding."""
+    """Normalised steps of clips without padding."""
     both = torch.cat(rows)
     return [(r - both.mean(dim=0)) / both.std(dim=0, correction=0) for r in rows]
 
@@ -183,13 +189,13 @@ def plain_decoder(decoder: Decoder, noisy: list[list[Tensor]], other: list[list[
         above = noisy[0] if k == 0 else [z @ decoder.down[k - 1].weight.T for z in restored[-1]]
         skipped = noisy[k]
         if other is not None:
-            laid = []
-            for z, onto in zip(other[k], noisy[k], strict=True):
-                n, m = len(z), len(onto)
-                at, stand = (np.arange(m) + 0.5) / m, (np.arange(n) + 0.5) / n
-                columns = [np.interp(at, stand, z[:, c].detach().numpy()) for c in range(z.shape[1])]
-                laid.append(torch.from_numpy(np.stack(columns, axis=1)) @ decoder.across[k].weight.T)
-            skipped = plain_normalised(laid)
+            resampled = []
+            for z, target in zip(other[k], noisy[k], strict=True):
+                n, m = len(z), len(target)
+                at, given_at = (np.arange(m) + 0.5) / m, (np.arange(n) + 0.5) / n
+                columns = [np.interp(at, given_at, z[:, c].detach().numpy()) for c in range(z.shape[1])]
+                resampled.append(torch.from_numpy(np.stack(columns, axis=1)) @ decoder.across[k].weight.T)
+            skipped = plain_normalised(resampled)
         u = plain_normalised(above)
         a = combinator.a.tolist()
         rows = []
@@ -204,13 +210,13 @@ def plain_decoder(decoder: Decoder, noisy: list[list[Tensor]], other: list[list[
 
 
 def plain_cost(restored: list[Tensor], clean: list[Tensor]) -> float:
-    deviation = torch.cat(clean).std(dim=0, correction=0)
-    squares = [((r - c) / deviation).square() for r, c in zip(restored, clean, strict=True)]
+    std = torch.cat(clean).std(dim=0, correction=0)
+    squares = [((r - c) / std).square() for r, c in zip(restored, clean, strict=True)]
     return torch.cat(squares).mean().item()
 
 
 def from_the_last(encoded: Encoded) -> list[list[Tensor]]:
-    """Layer -> clip -> real steps."""
+    """Layer, from the last -> clip -> valid steps."""
     return [[layer[k][encoded.mask[k]] for k in range(len(layer))] for layer in reversed(encoded.layers)]
 
 
@@ -229,10 +235,10 @@ def test_the_unsupervised_loss_is_its_plain_loop(sizes: dict[str, int], skips: s
         return sum(w * plain_cost(r, c) for w, r, c in zip(weights, restored, target[modality], strict=True))
 
     if "own" in losses:
-        own = [total(built.weights["own"][m], m, None) for m in sizes]
+        own = [total(built.fusion.own[m], m, None) for m in sizes]
         assert losses["own"].item() == pytest.approx(sum(own) / len(own), rel=1e-9)
     if "cross" in losses:
-        cross = [total(built.weights["cross"][f"{s}_to_{t}"], t, s) for s, t in permutations(sizes, 2)]
+        cross = [total(built.fusion.cross[f"{s}_to_{t}"], t, s) for s, t in permutations(sizes, 2)]
         assert losses["cross"].item() == pytest.approx(sum(cross) / len(cross), rel=1e-9)
 
 
@@ -241,8 +247,8 @@ def test_the_supervised_loss_is_the_mean_of_three_on_the_noisy_path(predict: str
     built, (clean, noisy) = ladder(predict=predict, skips="none"), paths()
 
     def logits(encoded: dict[str, Encoded]) -> list[Tensor]:
-        joint = built.weights["joint"](torch.cat([encoded["audio"].vector, encoded["vision"].vector], dim=1))
-        return [joint, *(built.weights["alone"][m](encoded[m].vector) for m in TWO)]
+        joint = built.fusion.joint(torch.cat([encoded["audio"].vector, encoded["vision"].vector], dim=1))
+        return [joint, *(built.fusion.heads[m](encoded[m].vector) for m in TWO)]
 
     output = built(clean, LABELS, noisy)
     assert list(output.losses) == ["supervised"]
@@ -253,17 +259,17 @@ def test_the_supervised_loss_is_the_mean_of_three_on_the_noisy_path(predict: str
     assert predicted.losses == {}
     every = logits(clean)
     torch.testing.assert_close(predicted.logits, every[0] if predict == "joint" else sum(every) / 3)
-    scores = LADDER.scores(built.weights, clean, built.options)
-    torch.testing.assert_close(list(scores.values()), every[1:])
+    own = built.fusion.unimodal_logits(clean, FusionContext())
+    torch.testing.assert_close(list(own.values()), every[1:])
 
 
 @two_and_three
 @pytest.mark.parametrize("skips", ["own", "cross", "both"])
 def test_a_gradient_reaches_every_decoder(sizes: dict[str, int], skips: str) -> None:
     built, (clean, noisy) = ladder(sizes, skips=skips), paths(sizes)
-    xs = [e.layers[0].requires_grad_() for side in (clean, noisy) for e in side.values()]
+    xs = [e.layers[0].requires_grad_() for path in (clean, noisy) for e in path.values()]
     sum(built(clean, LABELS, noisy).losses.values()).backward()
-    assert [n for n, p in built.weights.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+    assert [n for n, p in built.fusion.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
     assert all(x.grad is not None and x.grad.isfinite().all() and x.grad.abs().sum() > 0 for x in xs)
 
 
@@ -274,17 +280,17 @@ def test_gradients_of_a_decoder(skips: str) -> None:
     lengths = {"audio": (3, 1), "vision": (2, 2)}
     clean, noisy = given(sizes, lengths, 2, seed=1), given(sizes, lengths, 2, seed=2)
     with torch.no_grad():
-        for p in built.weights.parameters():
+        for p in built.fusion.parameters():
             p.normal_(std=0.5)
-    flat = [x for side in (clean, noisy) for e in side.values() for x in e.layers]
-    learnt = list(built.weights[skips].parameters())
+    flat = [x for path in (clean, noisy) for e in path.values() for x in e.layers]
+    trained = list(built.fusion.get_submodule(skips).parameters())
 
     def run(*tensors: Tensor) -> Tensor:
         rest = iter(tensors)
-        sides = [{m: e._replace(layers=(next(rest), next(rest))) for m, e in side.items()} for side in (clean, noisy)]
-        return built(sides[0], None, sides[1]).losses[skips]
+        both = [{m: e._replace(layers=(next(rest), next(rest))) for m, e in path.items()} for path in (clean, noisy)]
+        return built(both[0], None, both[1]).losses[skips]
 
-    assert torch.autograd.gradcheck(run, (*(x.requires_grad_() for x in flat), *learnt))
+    assert torch.autograd.gradcheck(run, (*(x.requires_grad_() for x in flat), *trained))
 
 
 @two_and_three
@@ -306,10 +312,10 @@ def test_a_clip_without_a_modality_costs_nothing_there() -> None:
     output = built(clean, LABELS, noisy)
     sum(output.losses.values()).backward()
     assert all(loss.isfinite() for loss in output.losses.values())
-    assert all(p.grad.isfinite().all() for p in built.weights.parameters())
+    assert all(p.grad.isfinite().all() for p in built.fusion.parameters())
     changed = {m: e._replace(layers=tuple(x.clone() for x in e.layers)) for m, e in clean.items()}
-    changed["audio"].layers[0][3] += torch.linspace(0, 1, 9)[:, None]  # its picture is missing: only its own cost
-    before, after = (built(side, None, noisy).losses for side in (clean, changed))
+    changed["audio"].layers[0][3] += torch.linspace(0, 1, 9)[:, None]  # without an image: only its own cost changes
+    before, after = (built(path, None, noisy).losses for path in (clean, changed))
     assert before["own"] != after["own"]
     lacking = [e._replace(layers=tuple(x[1:2] for x in e.layers), mask=e.mask[1:2]) for e in noisy.values()]
     restored = Decoder((4,), (6,)).double()(
@@ -317,8 +323,8 @@ def test_a_clip_without_a_modality_costs_nothing_there() -> None:
     )
     assert restored[0].isfinite().all()
     whole = ladder(skips="cross", depth=1)
-    for side in (clean, changed):
-        side["audio"].layers[-1].requires_grad_()
+    for path in (clean, changed):
+        path["audio"].layers[-1].requires_grad_()
     whole(changed, None, noisy).losses["cross"].backward()
     assert (changed["audio"].layers[-1].grad[1] == 0).all()
 
@@ -330,20 +336,20 @@ def test_a_clip_without_the_other_modality_leaves_its_statistics_alone() -> None
     own, other = torch.randn(3, 4, 4).double(), torch.randn(3, 5, 6).double()
     mask, other_mask = mask_of((4, 2, 3)), mask_of((5, 0, 2))
     both = mask & other_mask.any(dim=1, keepdim=True)
-    above = normalised(own, mask)  # of every clip that has the modality itself
-    skipped = torch.cat([align(other[k : k + 1], other_mask[k : k + 1], mask[k : k + 1]) for k in (0, 2)])
-    skipped = normalised(skipped @ decoder.across[0].weight.T, mask[[0, 2]])
+    above = batch_normalise(own, mask)  # of every clip that has the modality itself
+    skipped = torch.cat([resample_steps(other[k : k + 1], other_mask[k : k + 1], mask[k : k + 1]) for k in (0, 2)])
+    skipped = batch_normalise(skipped @ decoder.across[0].weight.T, mask[[0, 2]])
     expected = decoder.combine[0](skipped, above[[0, 2]])
     torch.testing.assert_close(decoder([own], mask, [other], other_mask)[0][both], expected[mask[[0, 2]]])
 
 
 def test_depth_counts_from_the_last_layer() -> None:
     built = ladder(depth=2)
-    assert [len(built.weights["own"][m].combine) for m in TWO] == [2, 2]
-    uneven = LADDER.weights({"audio": (6,) * 5, "vision": (4,) * 2}, CLASSES, LADDER.Options())
-    assert [len(d.combine) for part in ("own", "cross") for d in uneven[part].values()] == [2] * 4
+    assert [len(built.fusion.own[m].combine) for m in TWO] == [2, 2]
+    uneven = Ladder({"audio": (6,) * 5, "vision": (4,) * 2}, CLASSES, Options())
+    assert [len(d.combine) for part in (uneven.own, uneven.cross) for d in part.values()] == [2] * 4
     with pytest.raises(ConfigError, match=r"restore 4 layers.*audio 5, vision 2"):
-        LADDER.weights({"audio": (6,) * 5, "vision": (4,) * 2}, CLASSES, LADDER.Options(depth=4))
+        Ladder({"audio": (6,) * 5, "vision": (4,) * 2}, CLASSES, Options(depth=4))
     clean, noisy = paths()
     layer = clean["audio"].layers[0].requires_grad_()
     sum(built(clean, None, noisy).losses.values()).backward()
@@ -353,10 +359,10 @@ def test_depth_counts_from_the_last_layer() -> None:
 def test_parameters() -> None:
     def total(**options: Any) -> int:
         with torch.device("meta"):
-            weights = LADDER.weights({"audio": (6,) * 3, "vision": (4,) * 3}, CLASSES, LADDER.Options(**options))
-        return sum(p.numel() for p in weights.parameters())
+            fusion = Ladder({"audio": (6,) * 3, "vision": (4,) * 3}, CLASSES, Options(**options))
+        return sum(p.numel() for p in fusion.parameters())
 
-    base = 2 * 110 + 33 + 21 + 15  # residual perceptron of 10, and three classifiers of 10, 6 and 4
+    base = 2 * 110 + 33 + 21 + 15  # residual MLP of 10, and three classifiers of 10, 6 and 4
     own = 3 * 10 * 10 + 2 * (36 + 16)
     cross = own + 3 * 2 * 24
     assert [total(skips=s) for s in ("none", "own", "cross", "both")] == [
@@ -377,26 +383,26 @@ def test_parameters() -> None:
         {"reconstruction": (0.1, -1.0), "depth": 2},
         {"reconstruction": (0.1, 0.2)},
         {"skips": "all"},
-        {"crossmodal": {"width": 10, "heads": 3}},
+        {"crossmodal": {"dim": 10, "heads": 3}},
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        LADDER.Options(**options)
+        Options(**options)
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"reconstruction": (0.1, 1.0), "depth": 2}, {"crossmodal": {"width": 8, "heads": 2}}]
+    "options", [{}, {"reconstruction": (0.1, 1.0), "depth": 2}, {"crossmodal": {"dim": 8, "heads": 2}}]
 )
 def test_options_survive_being_written(options: dict[str, Any]) -> None:
-    chosen = LADDER.Options(**options)
-    assert LADDER.Options(**chosen.model_dump(mode="json")) == chosen
+    chosen = Options(**options)
+    assert Options(**chosen.model_dump(mode="json")) == chosen
 
 
 def test_the_joint_network_may_be_that_of_auxformer() -> None:
     sizes = {"audio": 6, "vision": 4}
-    built = FusedSteps("ladder", sizes, of_layers=DEPTH, crossmodal={"width": 4, "heads": 2, "layers": 1})
-    built.weights.eval()
+    built = FusedSteps("ladder", sizes, of_layers=DEPTH, crossmodal={"dim": 4, "heads": 2, "layers": 1})
+    built.fusion.eval()
     encoded = given(sizes, layers=DEPTH)
     logits = built(encoded).logits
     for k in range(4):
@@ -406,7 +412,7 @@ def test_the_joint_network_may_be_that_of_auxformer() -> None:
 
 
 def test_a_decoder_learns_to_restore_better_than_the_noise_leaves_it() -> None:
-    """Columns that move together: what one lost to noise the layer above knows."""
+    """Columns that move together: the layer above has the part of one that the noise hides."""
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     decoder, mask = Decoder((6, 6)), torch.ones(64, 4, dtype=torch.bool)
@@ -418,12 +424,12 @@ def test_a_decoder_learns_to_restore_better_than_the_noise_leaves_it() -> None:
         )
         noisy = [clean + 0.5 * clean.std(dim=(0, 1)) * torch.randn(clean.shape, generator=generator) for _ in range(2)]
         restored = decoder(noisy, mask)
-        loss = torch.stack([cost(z, clean, mask, mask) for z in restored]).sum()
+        loss = torch.stack([reconstruction_cost(z, clean, mask, mask) for z in restored]).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        costs.append([cost(z, clean, mask, mask).item() for z in restored])
-    # A layer that is left as it is costs .25; the best of a column by itself, .2; the top layer can do no better.
+        costs.append([reconstruction_cost(z, clean, mask, mask).item() for z in restored])
+    # A noisy layer itself costs .25; the best restoration from its own column, .2; the top layer can do no better.
     assert np.mean([c[0] for c in costs[-30:]]) == pytest.approx(0.2, abs=0.02)
     assert np.mean([c[1] for c in costs[-30:]]) < 0.12
 
@@ -432,12 +438,12 @@ def test_a_decoder_learns_to_restore_better_than_the_noise_leaves_it() -> None:
 
 
 def network(encoder: str = "transformer", **options: Any) -> Network:
-    small = {"width": 8, "heads": 2, "layers": 2, "dropout": 0.0, "attention_dropout": 0.0}
-    small |= {"input_dropout": 0.0} if encoder == "auxformer" else {"hidden": 8}
+    small = {"dim": 8, "heads": 2, "layers": 2, "dropout": 0.0, "attention_dropout": 0.0}
+    small |= {"input_dropout": 0.0} if encoder == "auxformer" else {"ffn_dim": 8}
     cell = {"modalities": ("audio", "vision"), "encoder": encoder, "encoder_options": small, "fusion": "ladder"}
     experiment = Experiment(title="t", corpus="synthetic", cells=(cell | {"fusion_options": options},))
     torch.manual_seed(0)
-    return Network(recipe_of(experiment, experiment.cells[0], ("a", "b", "c"), {"lld": 3, "vggface": 4}))
+    return Network(recipe_for(experiment, experiment.cells[0], ("a", "b", "c"), {"lld": 3, "vggface": 4}))
 
 
 def batch() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -450,7 +456,7 @@ def batch() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 @pytest.mark.parametrize("encoder", ["transformer", "auxformer"])
 def test_noise_is_in_training_alone(encoder: str) -> None:
     net, (values, masks) = network(encoder, noise=0.5), batch()
-    assert len(net.fusion["own"]["audio"].combine) == 3
+    assert len(net.fusion.own["audio"].combine) == 3
 
     def run(seed: int) -> Any:
         torch.manual_seed(seed)
@@ -471,19 +477,19 @@ def test_without_noise_both_paths_are_one() -> None:
     torch.testing.assert_close(trained, net.eval()(values, masks).logits)
 
 
-def test_the_clean_layers_are_what_is_restored() -> None:
+def test_the_clean_layers_are_restored() -> None:
     net, (values, masks) = network(noise=0.5), batch()
     torch.manual_seed(1)
     clean = net.encode(values, masks)
     noisy = net.encode(values, masks, 0.5)
-    expected = LADDER.fuse(net.fusion, clean, None, LADDER.Options(noise=0.5), noisy).losses
+    expected = net.fusion(clean, FusionContext(noisy=noisy)).losses
     torch.manual_seed(1)
     torch.testing.assert_close(net.train()(values, masks).losses, expected)
 
 
 def test_unlabelled_clips_can_be_used() -> None:
-    assert LADDER.SPEC.unlabelled
+    assert SPEC.uses_unlabelled
     net, (values, masks) = network(), batch()
     sum(net.train()(values, masks).losses.values()).backward()
-    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in net.fusion["own"].parameters())
-    assert all(p.grad is None for p in net.fusion["joint"].parameters())
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in net.fusion.own.parameters())
+    assert all(p.grad is None for p in net.fusion.joint.parameters())

@@ -1,4 +1,4 @@
-"""The matrix of encoders and fusions, and experiments that ask for all of it."""
+"""The matrix of encoders and fusions, and experiments that request all of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from affectstore.config.experiment import Experiment
 from affectstore.config.main import Config
 from affectstore.config.resolve import Resolved
 from affectstore.errors import ConfigError, UnknownNameError
-from affectstore.models.base import ENCODERS, FUSIONS
-from affectstore.models.check import check_cell
-from affectstore.models.expand import expand
-from affectstore.models.matrix import matrix
+from affectstore.models.cells.expand import expand
+from affectstore.models.cells.matrix import Matrix, matrix
+from affectstore.models.cells.validate import cell_problem
+from affectstore.models.spec import ENCODERS, FUSIONS
 
 
 def expanded(**settings: Any) -> Experiment:
@@ -24,47 +24,54 @@ def expanded(**settings: Any) -> Experiment:
     return expand(Resolved(config, {"all": experiment}, {}, {})).experiments["all"]
 
 
+def count_valid(found: Matrix, fusions: set[str]) -> int:
+    """Number of valid pairs with these fusions."""
+    return sum((e, f) not in found.problems for e in found.encoders for f in found.fusions if f in fusions)
+
+
 def test_every_pair_is_valid_or_has_a_reason_that_names_both():
     found = matrix()
     assert set(found.encoders) == set(ENCODERS.names())
     assert set(found.fusions) == set(FUSIONS.names())
-    assert len(found.reasons) == len(found.encoders) * len(found.fusions)
-    for (encoder, fusion), reason in found.reasons.items():
-        assert not reason or (repr(encoder) in reason and repr(fusion) in reason)
-    assert found.reasons["resnet18", "channel"] == ""
-    assert found.reasons["blstm", "concat"] == ""
-    assert "no such axis" in found.reasons["blstm", "channel"]
-    assert "gives 'vector'" in found.reasons["resnet18", "crossmodal"]
+    assert found.num_pairs == len(found.encoders) * len(found.fusions)
+    assert found.num_valid == count_valid(found, set(found.fusions)) > 0
+    for (encoder, fusion), reason in found.problems.items():
+        assert repr(encoder) in reason
+        assert repr(fusion) in reason
+    assert ("resnet18", "channel") not in found.problems
+    assert ("blstm", "concat") not in found.problems
+    assert "no such axis" in found.problems["blstm", "channel"]
+    assert "outputs 'vector'" in found.problems["resnet18", "crossmodal"]
 
 
-def test_it_is_printed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_it_is_printed_and_plotted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["matrix", "--picture", str(tmp_path / "matrix.svg")]) == 0
     text = capsys.readouterr().out
-    assert f"{matrix().valid} of {len(matrix().reasons)} pairs can be trained" in text
+    assert f"{matrix().num_valid} of {matrix().num_pairs} pairs can be trained" in text
     assert "<svg" in (tmp_path / "matrix.svg").read_text()
     assert main(["matrix", "--markdown"]) == 0
     page = capsys.readouterr().out
     row = next(line for line in page.splitlines() if line.startswith("| `channel` |"))
-    assert row.count("| x") == sum(not r for (_, f), r in matrix().reasons.items() if f == "channel")
+    assert row.count("| x") == count_valid(matrix(), {"channel"})
 
 
 def test_all_encoders_and_fusions_are_every_valid_cell():
     experiment = expanded(encoders="all", fusions="all")
-    assert all(check_cell(experiment, cell) == "" for cell in experiment.cells)
+    assert all(cell_problem(experiment, cell) is None for cell in experiment.cells)
     fused = [cell for cell in experiment.cells if cell.fusion]
     of_words = {fusion for fusion in FUSIONS.names() if FUSIONS.load(fusion).SPEC.words}
     assert {cell.fusion for cell in fused} == set(FUSIONS.names()) - of_words
-    assert len(fused) == sum(not r for (_, fusion), r in matrix().reasons.items() if fusion not in of_words)
+    assert len(fused) == count_valid(matrix(), set(FUSIONS.names()) - of_words)
     assert len(experiment.cells) - len(fused) == 2 * len(ENCODERS.names())
 
 
 def test_encoders_without_a_feature_are_left_out_of_all_and_named_when_named():
     inputs = {"audio": {"image": "mel_image"}, "vision": {"image": "faces"}}
     cells = expanded(encoders="all", fusions=("concat", "channel"), inputs=inputs).cells
-    assert {ENCODERS.load(cell.encoder).SPEC.takes for cell in cells} == {"image"}
+    assert {ENCODERS.load(cell.encoder).SPEC.input_kind for cell in cells} == {"image"}
     experiment = expanded(encoders=("simple3d",), inputs=inputs)
-    assert "`inputs.audio` names a feature only for: image" in check_cell(experiment, experiment.cells[0])
-    with pytest.raises(ConfigError, match="give no cell"):
+    assert "`inputs.audio` names a feature only for: image" in str(cell_problem(experiment, experiment.cells[0]))
+    with pytest.raises(ConfigError, match="make no cell"):
         expanded(encoders="all", inputs={"audio": {}, "vision": {}})
 
 

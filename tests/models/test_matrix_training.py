@@ -6,8 +6,8 @@ import pytest
 import torch
 from model_cells import CLASSES, PAIRS, Cell, inputs, name_of, network, run, train
 
-from affectstore.models.base import FUSIONS
-from affectstore.models.matrix import matrix
+from affectstore.models.cells.matrix import matrix
+from affectstore.models.spec import FUSIONS
 
 
 def test_the_pairs_that_are_trained_are_those_that_the_matrix_calls_valid() -> None:
@@ -15,10 +15,12 @@ def test_the_pairs_that_are_trained_are_those_that_the_matrix_calls_valid() -> N
     trained: dict[tuple[str, str], list[str | None]] = {}
     for cell in mark.args[1]:
         trained.setdefault((cell["encoder"], cell["fusion"]), []).append(cell.get("sharing"))
+    found = matrix()
     assert trained == {
         (encoder, fusion): [None] if FUSIONS.load(fusion).SPEC.needs == "inputs" else ["separate", "shared"]
-        for (encoder, fusion), reason in matrix().reasons.items()
-        if not reason
+        for encoder in found.encoders
+        for fusion in found.fusions
+        if (encoder, fusion) not in found.problems
     }
 
 
@@ -36,5 +38,5 @@ def test_every_valid_pair_trains_and_evaluates(cell: Cell) -> None:
 
 
 def part_of(parameter: str) -> str:
-    """An encoder, the fusion, or the classifier behind them."""
+    """Encoder, fusion or classifier that a parameter is part of."""
     return ".".join(parameter.split(".")[: 2 if parameter.startswith("encoders.") else 1])

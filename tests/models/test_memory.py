@@ -10,7 +10,7 @@ import pytest
 CODE = """
 import resource
 import numpy as np
-from affectstore.models.engine.memory import keep_freed_memory
+from affectstore.models.training.machine import keep_freed_memory
 kept = keep_freed_memory()
 for _ in range(3):
     np.ones(8_000_000)

@@ -1,4 +1,4 @@
-"""Cells that could only fail in their training job are refused before any job, and never made of `all`."""
+"""Cells that would fail in their training job are refused before any job, and `all` makes none of them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from affectstore.config.main import Config
 from affectstore.config.resolve import Resolved
 from affectstore.errors import ConfigError
 from affectstore.features.keys import features_of
-from affectstore.models.base import ENCODERS, FUSIONS, Given
-from affectstore.models.check import check_cell
-from affectstore.models.expand import expand
+from affectstore.models.cells.expand import expand
+from affectstore.models.cells.recipe import recipe_for
+from affectstore.models.cells.validate import cell_problem
+from affectstore.models.fusions.ablation_trained import AblationTrained, Options
 from affectstore.models.network import Network
-from affectstore.models.recipe import recipe_of
+from affectstore.models.spec import ENCODERS, ClipShape, ImageShape
 
 BOTH = ["audio", "vision"]
 WORDS = ["audio", "text"]
-SEEN = [name for name in ENCODERS.names() if ENCODERS.load(name).SPEC.takes != "sequence"]
+OF_IMAGES = [name for name in ENCODERS.names() if ENCODERS.load(name).SPEC.input_kind != "sequence"]
 
 
-def reason(cell: dict[str, Any], **changes: Any) -> str:
+def reason(cell: dict[str, Any], **changes: Any) -> str | None:
     experiment = Experiment(title="t", corpus="synthetic", cells=(cell,), **changes)
-    return check_cell(experiment, experiment.cells[0])
+    return cell_problem(experiment, experiment.cells[0])
 
 
 def expanded(**settings: Any) -> Experiment:
@@ -40,50 +41,54 @@ def experiment(**settings: Any) -> Experiment:
     return Experiment(title="t", corpus="synthetic", **settings)
 
 
-@pytest.mark.parametrize("name", SEEN)
-def test_a_picture_encoder_reads_every_shape_that_it_does_not_refuse(name: str) -> None:
-    module = ENCODERS.load(name)
-    options = module.Options(**small(name))
-    frames = (None,) if module.SPEC.takes == "image" else (1, 2, 9)
-    for size_px in (8, 14, 15, 17):
-        for count in frames:
-            given = Given(channels=2, height_px=size_px, width_px=size_px, frames=count)
-            if hasattr(module, "check") and module.check(given, options):
-                assert size_px < 15
+def shapes(kind: str, image_px: int) -> list[ImageShape]:
+    """Small inputs of two channels."""
+    size = {"channels": 2, "height_px": image_px, "width_px": image_px}
+    return [ImageShape(**size)] if kind == "image" else [ClipShape(**size, frames=frames) for frames in (1, 2, 9)]
+
+
+@pytest.mark.parametrize("name", OF_IMAGES)
+def test_an_image_encoder_reads_every_shape_that_it_does_not_refuse(name: str) -> None:
+    declared = ENCODERS.load(name)
+    options = declared.Options(**small(name))
+    for image_px in (8, 14, 15, 17):
+        for shape in shapes(declared.SPEC.input_kind, image_px):
+            if options.problem(shape):
+                assert image_px < 15
                 assert name == "googlenet"
                 continue
             with torch.device("meta"):
-                weights = module.weights(given, options)
-                mask = torch.ones(2, count or 1, dtype=torch.bool)
-                vector = module.encode(weights, torch.zeros(2, *given.shape), mask, options)
-            assert vector.shape == (2, module.features(given, options))
+                encoder = declared.build(shape, options)
+                mask = torch.ones(2, shape.frames if isinstance(shape, ClipShape) else 1, dtype=torch.bool)
+                vector = encoder(torch.zeros(2, *shape.size), mask).vector
+            assert vector.shape == (2, encoder.output_dim)
 
 
 LADDER = {"modalities": BOTH, "encoder": "transformer", "fusion": "ladder"}
 
 
 @pytest.mark.parametrize(
-    ("cell", "changes", "said"),
+    ("cell", "changes", "message"),
     [
         (
             {"modalities": ["vision"], "encoder": "googlenet"},
-            {"pictures": {"size_px": 14}},
+            {"images": {"image_px": 14}},
             "15 px or more each way, not 14x14",
         ),
         (
             {"modalities": BOTH, "encoder": "googlenet", "fusion": "vertical"},
-            {"pictures": {"size_px": 14}},
+            {"images": {"image_px": 14}},
             "not 28x14",
         ),
         (
             {"modalities": BOTH, "encoder": {"audio": "mlp", "vision": "googlenet"}, "fusion": "concat"},
-            {"encoder_settings": {"mlp+googlenet": {"pictures": {"size_px": 10}}}},
+            {"encoder_settings": {"mlp+googlenet": {"images": {"image_px": 10}}}},
             "not 10x10",
         ),
         (
             {**LADDER, "encoder_options": {"layers": 2}, "fusion_options": {"depth": 4}},
             {},
-            "shall restore 4 layers (`depth`), and the encoders have: audio 3, vision 3",
+            "cannot restore 4 layers (`depth`), since the encoders have: audio 3, vision 3",
         ),
         (
             {
@@ -108,7 +113,7 @@ LADDER = {"modalities": BOTH, "encoder": "transformer", "fusion": "ladder"}
         (
             {"modalities": ["vision", "text"], "encoder": "resnet18", "fusion": "replicated"},
             {"inputs": {"vision": {"image": "faces"}, "text": {"image": "faces"}}},
-            "tiles the picture of audio; the modalities are vision, text",
+            "tiles the image of audio; the modalities are vision, text",
         ),
         (
             {
@@ -118,56 +123,60 @@ LADDER = {"modalities": BOTH, "encoder": "transformer", "fusion": "ladder"}
                 "fusion_options": {"audio": 0, "vision": 0, "regulariser": 1},
             },
             {},
-            "has `audio: 0`, `vision: 0`, so nothing is learnt from any label",
+            "has `audio: 0`, `vision: 0`, so no label trains the classifier",
         ),
     ],
 )
-def test_what_cannot_be_trained_is_refused_before_any_job(
-    cell: dict[str, Any], changes: dict[str, Any], said: str
+def test_cells_that_cannot_be_trained_are_refused_before_any_job(
+    cell: dict[str, Any], changes: dict[str, Any], message: str
 ) -> None:
-    assert said in reason(cell, **changes)
+    assert message in str(reason(cell, **changes))
 
 
-def test_what_can_be_trained_is_not_refused() -> None:
-    assert reason({"modalities": ["vision"], "encoder": "googlenet"}, pictures={"size_px": 15}) == ""
-    assert reason({**LADDER, "encoder_options": {"layers": 2}, "fusion_options": {"depth": 3}}) == ""
-    alone = {"audio": 0, "similarity": 0.1}  # seed 004's sound that learns from pictures
-    assert reason({"modalities": BOTH, "encoder": "simple3d", "fusion": "joint_loss", "fusion_options": alone}) == ""
+def test_cells_that_can_be_trained_are_not_refused() -> None:
+    assert reason({"modalities": ["vision"], "encoder": "googlenet"}, images={"image_px": 15}) is None
+    assert reason({**LADDER, "encoder_options": {"layers": 2}, "fusion_options": {"depth": 3}}) is None
+    alone = {"audio": 0, "similarity": 0.1}  # the audio of document 004 that learns from images
+    assert reason({"modalities": BOTH, "encoder": "simple3d", "fusion": "joint_loss", "fusion_options": alone}) is None
 
 
 @pytest.mark.parametrize("modalities", [BOTH, WORDS, ["text", "vision", "audio"]])
 def test_gaps_are_in_vision_where_there_is_any(modalities: list[str]) -> None:
-    module, ablated = FUSIONS.load("ablation_trained"), "vision" if "vision" in modalities else "text"
+    ablated = "vision" if "vision" in modalities else "text"
     cell = {"modalities": modalities, "encoder": "transformer", "fusion": "ablation_trained"}
-    assert reason(cell) == ""
+    assert reason(cell) is None
     values = {m: torch.ones(3, 4, 2) for m in modalities}
     masks = {m: torch.ones(3, 4, dtype=torch.bool) for m in modalities}
-    given = module.ablate(values, masks, module.Options(clip_rate=1.0))
-    assert [m for m in modalities if not given[m].any()] == [ablated]
-    named = module.ablate(values, masks, module.Options(clip_rate=1.0, ablated="audio"))
-    assert [m for m in modalities if not named[m].any()] == ["audio"]
+
+    def masked(options: Options) -> list[str]:
+        """Modalities that are set to zero."""
+        given = AblationTrained(dict.fromkeys(modalities, 2), 3, options).mask_inputs(values, masks)
+        return [m for m in modalities if not given[m].any()]
+
+    assert masked(Options(clip_rate=1.0)) == [ablated]
+    assert masked(Options(clip_rate=1.0, ablated="audio")) == ["audio"]
 
 
-def test_all_of_sound_and_words_is_valid_and_its_networks_can_be_built() -> None:
+def test_all_of_audio_and_words_is_valid_and_its_networks_can_be_built() -> None:
     made = expanded(encoders="all", fusions="all", modalities=WORDS)
     assert {cell.fusion for cell in made.cells} >= {"ablation_trained", "ladder", "word_gmu", "joint_loss"}
-    assert [check_cell(made, cell) for cell in made.cells] == [""] * len(made.cells)
+    assert [cell_problem(made, cell) for cell in made.cells] == [None] * len(made.cells)
     for cell in made.cells:
         if cell.encoder == "transformer":
             with torch.device("meta"):
-                Network(recipe_of(made, cell, ("a", "b"), {"lld": 65, "bert": 768}))
+                Network(recipe_for(made, cell, ("a", "b"), {"lld": 65, "bert": 768}))
 
 
-def test_all_encoders_are_those_that_see_such_pictures() -> None:
-    made = expanded(encoders="all", fusions="all", pictures={"size_px": 8, "frames": 2})
+def test_all_encoders_are_those_that_read_such_images() -> None:
+    made = expanded(encoders="all", fusions="all", images={"image_px": 8, "frames": 2})
     names = {cell.encoder for cell in made.cells}
     assert names == set(ENCODERS.names()) - {"googlenet"}
-    assert [check_cell(made, cell) for cell in made.cells] == [""] * len(made.cells)
-    made = expanded(encoders=["googlenet"], fusions="all", pictures={"size_px": 8})
-    assert "15 px or more" in check_cell(made, made.cells[0])  # what is named is not left out in silence
-    seen = {"vision": {"image": "faces"}, "text": {"image": "faces"}}
+    assert [cell_problem(made, cell) for cell in made.cells] == [None] * len(made.cells)
+    made = expanded(encoders=["googlenet"], fusions="all", images={"image_px": 8})
+    assert "15 px or more" in str(cell_problem(made, made.cells[0]))  # an encoder that is named is kept
+    images = {"vision": {"image": "faces"}, "text": {"image": "faces"}}
     made = expanded(
-        encoders=["resnet18"], fusions=["replicated", "channel"], modalities=["vision", "text"], inputs=seen
+        encoders=["resnet18"], fusions=["replicated", "channel"], modalities=["vision", "text"], inputs=images
     )
     assert {cell.fusion for cell in made.cells} == {None, "channel"}
 
@@ -176,18 +185,21 @@ SHARED = {"modalities": BOTH, "encoder": "mlp", "fusion": "concat", "sharing": "
 
 
 @pytest.mark.parametrize(
-    ("cell", "said"),
+    ("cell", "message"),
     [
-        (SHARED, "differ in their numbers of columns: 'mfcc' 40, 'faces512' 512; choose features with as many"),
-        ({"modalities": BOTH, "encoder": "mlp", "sharing": "union"}, "`sharing: union` is one set of weights"),
+        (SHARED, "differ in length: 'mfcc' 40, 'faces512' 512; choose features of the same length"),
+        (
+            {"modalities": BOTH, "encoder": "mlp", "sharing": "modality_agnostic"},
+            "`sharing: modality_agnostic` is one set of weights",
+        ),
         ({**SHARED, "inputs": {"vision": "mfcc"}}, ""),
         ({**SHARED, "sharing": "separate"}, ""),
         ({**SHARED, "encoder": "resnet18"}, ""),
-        ({**SHARED, "inputs": {"vision": "bert"}}, ""),  # its model is not here: the job will see
+        ({**SHARED, "inputs": {"vision": "bert"}}, ""),  # its model is missing, so the job checks it
     ],
 )
-def test_shared_weights_read_as_many_columns(
-    cell: dict[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_shared_weights_read_steps_of_one_length(
+    cell: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -207,11 +219,11 @@ def test_shared_weights_read_as_many_columns(
         "vision": {"sequence": "faces512", "image": "faces"},
     }
     resolved = Resolved(config, {"x": experiment(cells=(cell,), inputs=inputs)}, {}, {})
-    if not said:
+    if not message:
         return check_names(resolved, features_of(config))
     with pytest.raises(ConfigError) as error:
         check_names(resolved, features_of(config))
-    assert said in str(error.value)
+    assert message in str(error.value)
     return None
 
 
@@ -221,16 +233,20 @@ def test_names_in_modality_dropout_are_modalities() -> None:
         {"modalities": BOTH, "encoder": "simple3d", "fusion": "concat"},
     )
 
-    def said(rates: Any, *changed: dict[str, Any]) -> list[str]:
-        asked = experiment(cells=changed or cells, train={"modality_dropout": rates})
-        return [check_cell(asked, cell) for cell in asked.cells]
+    def dropout(rate: Any) -> dict[str, Any]:
+        return {"tricks": {"modality_dropout": {"rate": rate}}}
 
-    assert said(0.3) == said({"vision": 0.3}) == ["", ""]  # of the sound alone nothing is taken
-    message = "`modality_dropout` names text, and the modalities are audio, vision; leave it out"
-    assert said({"text": 0.3, "audio": 0.1}) == [message, message]
-    own = ({**cells[0], "train": {"modality_dropout": {"vision": 0.3}}}, cells[1])
-    assert said(0.0, *own) == ["`modality_dropout` names vision, and the modalities are audio; leave it out", ""]
+    def problems(rate: Any, *changed: dict[str, Any]) -> list[str | None]:
+        asked = experiment(cells=changed or cells, train=dropout(rate))
+        return [cell_problem(asked, cell) for cell in asked.cells]
+
+    assert problems(0.3) == problems({"vision": 0.3}) == [None, None]  # audio alone loses nothing
+    message = "trick `modality_dropout` names text, and the modalities are audio, vision; leave it out"
+    assert problems({"text": 0.3, "audio": 0.1}) == [message, message]
+    own = ({**cells[0], "train": dropout({"vision": 0.3})}, cells[1])
+    own_message = "trick `modality_dropout` names vision, and the modalities are audio; leave it out"
+    assert problems(0.0, *own) == [own_message, None]
     swept = ({**cells[0], "grid": {"train.learning_rate": [0.1, 0.2]}}, cells[1])
-    assert said({"vision": 0.3}, *swept) == ["", ""]
-    swept = ({**cells[1], "grid": {"train.modality_dropout.text": [0.1, 0.2]}},)
-    assert "names text" in said({"vision": 0.3}, *swept)[0]
+    assert problems({"vision": 0.3}, *swept) == [None, None]
+    swept = ({**cells[1], "grid": {"train.tricks.modality_dropout.rate.text": [0.1, 0.2]}},)
+    assert "names text" in str(problems({"vision": 0.3}, *swept)[0])

@@ -17,15 +17,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from affectstore.models.data import dataset
 from affectstore.models.data.batch import scales_of
 from affectstore.models.data.dataset import ClipSet, bytes_of, load_clips
-from affectstore.models.engine import read_ahead
-from affectstore.models.engine import run as engine_run
-from affectstore.models.engine.g_blending import measured
-from affectstore.models.engine.machine import cpu_name
-from affectstore.models.engine.predict import logits_of
-from affectstore.models.engine.settle import settle
-from affectstore.models.engine.train import _fit_on
+from affectstore.models.training import read_ahead
+from affectstore.models.training import run as engine_run
+from affectstore.models.tricks.g_blending import measured
+from affectstore.models.training.machine import cpu_name
+from affectstore.models.training.evaluate import logits_of
+from affectstore.models.training.settle import settle
+from affectstore.models.train_fold import _fit_on
 from affectstore.models.network import Network
-from affectstore.models.recipe import Recipe, recipe_of
+from affectstore.models.cells.recipe import Recipe, recipe_of
 
 CLASSES = ("ANG", "HAP", "SAD")
 CPU, GPU, META = torch.device("cpu"), torch.device("cuda"), torch.device("meta")

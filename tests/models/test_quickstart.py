@@ -1,4 +1,4 @@
-"""What a new user sees first: enough encoders under enough fusions, and all of it can be trained."""
+"""The quickstart: enough encoders with enough fusions, and every cell can be trained."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import yaml
 from affectstore.config.experiment import Experiment
 from affectstore.config.main import Config
 from affectstore.config.resolve import Resolved
-from affectstore.models.base import ENCODERS
-from affectstore.models.check import check_cell
-from affectstore.models.expand import expand
-from affectstore.models.needs import inputs_of
+from affectstore.models.cells.expand import expand
+from affectstore.models.cells.inputs import input_features
+from affectstore.models.cells.validate import cell_problem
+from affectstore.models.spec import ENCODERS
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +31,7 @@ def quickstart(config: Config) -> Experiment:
     return expand(Resolved(config, {name: given}, {}, {})).experiments[name]
 
 
-def test_at_least_five_encoders_meet_the_same_five_fusions(quickstart: Experiment) -> None:
+def test_at_least_five_encoders_have_the_same_five_fusions(quickstart: Experiment) -> None:
     fusions = defaultdict(set)
     for cell in quickstart.cells:
         if cell.fusion is not None:
@@ -41,7 +41,7 @@ def test_at_least_five_encoders_meet_the_same_five_fusions(quickstart: Experimen
     assert len(set.intersection(*full.values())) >= 5
 
 
-def test_every_encoder_stands_alone_on_each_modality_too(quickstart: Experiment) -> None:
+def test_every_encoder_has_a_cell_of_each_modality_alone(quickstart: Experiment) -> None:
     cells = {(cell.encoder, cell.modalities) for cell in quickstart.cells if cell.encoder is not None}
     for encoder in {encoder for encoder, _ in cells}:
         assert {(encoder, ("audio",)), (encoder, ("vision",))} <= cells
@@ -49,14 +49,14 @@ def test_every_encoder_stands_alone_on_each_modality_too(quickstart: Experiment)
     assert {("audio",), ("audio", "vision")} <= joined
 
 
-def test_pictures_and_fusions_of_inputs_are_among_them(quickstart: Experiment) -> None:
-    takes = {ENCODERS.load(cell.encoder).SPEC.takes for cell in quickstart.cells if cell.encoder is not None}
-    assert takes >= {"image", "sequence"}
+def test_images_and_fusions_of_inputs_are_among_them(quickstart: Experiment) -> None:
+    kinds = {ENCODERS.load(cell.encoder).SPEC.input_kind for cell in quickstart.cells if cell.encoder is not None}
+    assert kinds >= {"image", "sequence"}
     assert {"channel", "horizontal"} <= {cell.fusion for cell in quickstart.cells}
 
 
-def test_all_of_it_can_be_trained_on_the_embedded_corpus(quickstart: Experiment, config: Config) -> None:
+def test_every_cell_can_be_trained_on_the_embedded_corpus(quickstart: Experiment, config: Config) -> None:
     assert quickstart.corpus == "synthetic"
     for cell in quickstart.cells:
-        assert check_cell(quickstart, cell) == "", cell.id
-        assert set(inputs_of(quickstart, cell).values()) <= set(config.features)
+        assert cell_problem(quickstart, cell) is None, cell.id
+        assert set(input_features(quickstart, cell).values()) <= set(config.features)

@@ -1,4 +1,4 @@
-"""A training on features of random weights says so in its run.json."""
+"""The run.json of a network trained on features of random weights states it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spectrograms behind every patch of a picture."""
+"""Spectrograms behind every patch of an image."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import torch
 from torch.nn import functional as F
 
 from affectstore.errors import ConfigError
-from affectstore.models.base import ENCODERS, FUSIONS, Given
+from affectstore.models.spec import ENCODERS, FUSIONS, ImageShape
 
-MODULE = FUSIONS.load("replicated")
+REPLICATED = FUSIONS.load("replicated")
 
 
 def join(audio: torch.Tensor, vision: torch.Tensor, patch_px: int) -> torch.Tensor:
     masks = dict.fromkeys(("audio", "vision"), torch.ones(len(audio), 1, dtype=torch.bool))
-    return MODULE.join({"audio": audio, "vision": vision}, masks, MODULE.Options(patch_px=patch_px))[0]
+    fusion = REPLICATED.build(REPLICATED.Options(patch_px=patch_px))
+    return fusion({"audio": audio, "vision": vision}, masks)[0]
 
 
 def test_every_patch_holds_the_whole_spectrogram() -> None:
@@ -35,7 +36,7 @@ def test_a_shrunk_spectrogram_is_its_local_means() -> None:
     assert (tile.diff() >= 0).all()
 
 
-def test_tiles_are_cut_where_patches_are_and_never_larger_than_the_picture() -> None:
+def test_tiles_are_cut_where_patches_are_and_never_larger_than_the_image() -> None:
     audio = torch.randn(1, 1, 10, 6)
     joined = join(audio, torch.zeros(1, 1, 10, 6), 4)[0, 0]
     assert torch.equal(joined[:4, :4], joined[4:8, :4])
@@ -50,24 +51,27 @@ def test_each_frame_has_the_spectrogram_of_its_own_time() -> None:
         assert torch.equal(joined[:, :, frame], join(audio[:, :, frame], vision[:, :, frame], 8))
 
 
-def test_a_patch_alone_tells_sound_and_picture() -> None:
-    """The embedding of each patch follows from both, where pictures side by side give half of them to each."""
-    vit, given = ENCODERS.load("vit"), dict.fromkeys(("audio", "vision"), Given(channels=1, height_px=32, width_px=32))
-    shape = MODULE.joined(given, MODULE.Options(patch_px=8))
-    assert shape == Given(channels=2, height_px=32, width_px=32)
-    network = vit.weights(shape, vit.Options(patch_px=8, dim=8, heads=1, mlp=8, blocks=1)).eval()
-    embed = next(m for m in network.modules() if isinstance(m, (torch.nn.Linear, torch.nn.Conv2d)))
+def test_each_patch_alone_depends_on_audio_and_vision() -> None:
+    """The embedding of each patch follows from both; images side by side give half of the patches to each."""
+    vit, shapes = (
+        ENCODERS.load("vit"),
+        dict.fromkeys(("audio", "vision"), ImageShape(channels=1, height_px=32, width_px=32)),
+    )
+    shape = REPLICATED.Options(patch_px=8).join_shapes(shapes)
+    assert shape == ImageShape(channels=2, height_px=32, width_px=32)
+    encoder = vit.build(shape, vit.Options(patch_px=8, dim=8, heads=1, ffn_dim=8, blocks=1)).eval()
+    embed = next(m for m in encoder.modules() if isinstance(m, (torch.nn.Linear, torch.nn.Conv2d)))
     seen = []
-    embed.register_forward_hook(lambda _module, _given, output: seen.append(output))
+    embed.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
     audio, vision = torch.randn(1, 1, 32, 32), torch.randn(1, 1, 32, 32)
-    for sound in (audio, torch.randn(1, 1, 32, 32)):
-        vit.encode(network, join(sound, vision, 8), torch.ones(1, 1, dtype=torch.bool), vit.Options(patch_px=8))
+    for spectrogram in (audio, torch.randn(1, 1, 32, 32)):
+        encoder(join(spectrogram, vision, 8), torch.ones(1, 1, dtype=torch.bool))
     changed = (seen[0] != seen[1]).any(dim=-1) if isinstance(embed, torch.nn.Linear) else (seen[0] != seen[1]).any(1)
     assert changed.sum() == 16
     assert changed.all()
 
 
-def test_it_needs_sound() -> None:
-    given = dict.fromkeys(("vision", "text"), Given(channels=1, height_px=8, width_px=8))
-    with pytest.raises(ConfigError, match="tiles the picture of audio; the modalities are vision, text"):
-        MODULE.joined(given, MODULE.Options())
+def test_it_needs_audio() -> None:
+    shapes = dict.fromkeys(("vision", "text"), ImageShape(channels=1, height_px=8, width_px=8))
+    with pytest.raises(ConfigError, match="tiles the image of audio; the modalities are vision, text"):
+        REPLICATED.Options().join_shapes(shapes)

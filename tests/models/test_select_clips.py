@@ -1,4 +1,4 @@
-"""Which clips take part, under which label."""
+"""Selection and labels of clips."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from affectstore.config.experiment import Experiment
 from affectstore.errors import ConfigError, UnknownNameError
-from affectstore.models.select import judge_clips, participants
+from affectstore.models.cells.clips import label_clips, participants
 
 CLIPS = pd.DataFrame(
     {
@@ -39,8 +39,8 @@ def test_labels_are_merged_before_classes_are_kept() -> None:
 
 
 def test_every_clip_left_out_has_a_reason() -> None:
-    judged = judge_clips(CLIPS, experiment(label_target="audio", select={"level": ("HI",)}, classes=("ang", "hap")))
-    reasons = dict(zip(judged["clip_id"], judged["reason"], strict=True))
+    labelled = label_clips(CLIPS, experiment(label_target="audio", select={"level": ("HI",)}, classes=("ang", "hap")))
+    reasons = dict(zip(labelled["clip_id"], labelled["reason"], strict=True))
     assert reasons == {
         "a": "",
         "b": "level not selected",
@@ -53,6 +53,6 @@ def test_every_clip_left_out_has_a_reason() -> None:
 
 def test_an_unknown_column_or_target_is_refused() -> None:
     with pytest.raises(UnknownNameError, match=r"'levle'.*Did you mean 'level'"):
-        judge_clips(CLIPS, experiment(select={"levle": ("HI",)}))
+        label_clips(CLIPS, experiment(select={"levle": ("HI",)}))
     with pytest.raises(ConfigError, match="label_visual"):
-        judge_clips(CLIPS, experiment(label_target="visual"))
+        label_clips(CLIPS, experiment(label_target="visual"))

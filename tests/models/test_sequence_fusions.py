@@ -1,4 +1,4 @@
-"""Fusions of sequences: against plain loops, padding, missing modalities, what is taken away in training."""
+"""Fusions of sequences: plain loops, padding, missing modalities, inputs that are removed in training."""
 
 from __future__ import annotations
 
@@ -16,43 +16,42 @@ from torch.nn import functional as F
 
 from affectstore.config.experiment import Experiment
 from affectstore.errors import ConfigError
-from affectstore.models.base import FUSIONS, Encoded
-from affectstore.models.fusions._ablation import blank
-from affectstore.models.fusions._projection import Projection
-from affectstore.models.fusions._residual_head import ResidualHead
-from affectstore.models.layers.block import Block
-from affectstore.models.layers.positions import sinusoids
-from affectstore.models.layers.stack import Stack
+from affectstore.models.blocks.embedding import Projection, sinusoidal_positions
+from affectstore.models.blocks.masked import zero_frames
+from affectstore.models.blocks.mlp import ResidualHead
+from affectstore.models.blocks.transformer import TransformerEncoder, TransformerLayer
+from affectstore.models.cells.recipe import recipe_for
+from affectstore.models.modules import Encoded, FusionContext
 from affectstore.models.network import Network
-from affectstore.models.recipe import recipe_of
+from affectstore.models.spec import FUSIONS
 
-STACK = {"width": 8, "heads": 2, "layers": 2}
-#: Small ones of every fusion here, dropout as it is.
+STACK = {"dim": 8, "heads": 2, "layers": 2}
+#: Small options of every fusion here, with their default dropout.
 SMALL: dict[str, dict[str, Any]] = {
     "ablation_trained": {**STACK, "memory_layers": 1},
-    "attention": {**STACK, "pool": 5},
-    "auxformer": {**STACK, "auxiliary_hidden": (7, 5)},
+    "attention": {**STACK, "attention_dim": 5},
+    "auxformer": {**STACK, "auxiliary_hidden_dims": (7, 5)},
     "crossmodal": {**STACK, "memory_layers": 1},
 }
-VARIANTS = [*SMALL.items(), ("attention", SMALL["attention"] | {"bottlenecks": 3}), ("auxformer", STACK | {"width": 6})]
+VARIANTS = [*SMALL.items(), ("attention", SMALL["attention"] | {"bottlenecks": 3}), ("auxformer", STACK | {"dim": 6})]
 IDS = ["ablation_trained", "attention", "auxformer", "crossmodal", "bottlenecks", "unprojected"]
 every_variant = pytest.mark.parametrize(("name", "options"), VARIANTS, ids=IDS)
 two_and_three = pytest.mark.parametrize("sizes", [TWO, THREE], ids=["two", "three"])
 
 
 def fused(name: str, options: dict[str, Any], sizes: dict[str, int] = TWO) -> FusedSteps:
-    """In evaluation, every weight away from the 0 or 1 where it starts."""
+    """A fusion in evaluation mode, every parameter away from its initial 0 or 1."""
     built = FusedSteps(name, sizes, **options)
-    for p in built.weights.parameters():
+    for p in built.fusion.parameters():
         nn.init.normal_(p, std=0.4)
-    built.weights.eval()
+    built.fusion.eval()
     return built
 
 
-def stack(width: int, layers: int) -> int:
-    """Four maps of the attention, a perceptron four times as wide, two normalisations a layer and one at the end."""
-    layer = 4 * linear(width, width) + linear(width, 4 * width) + linear(4 * width, width) + 4 * width
-    return layers * layer + 2 * width
+def stack(dim: int, layers: int) -> int:
+    """Four maps of the attention, a feed-forward network of 4 dim, two normalisations per layer and one at the end."""
+    layer = 4 * linear(dim, dim) + linear(dim, 4 * dim) + linear(4 * dim, dim) + 4 * dim
+    return layers * layer + 2 * dim
 
 
 WIDE = {"audio": 130, "vision": 130}
@@ -112,9 +111,9 @@ def test_two_and_three_modalities(name: str, options: dict[str, Any], sizes: dic
     output = built(encoded, LABELS)
     assert output.logits.shape == (4, CLASSES)
     (F.cross_entropy(output.logits, LABELS) + sum(output.losses.values())).backward()
-    assert [n for n, p in built.weights.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
-    assert built.module.Options(**built.options.model_dump(mode="json")) == built.options
-    built.weights.eval()
+    assert [n for n, p in built.fusion.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+    assert built.declared.Options(**built.options.model_dump(mode="json")) == built.options
+    built.fusion.eval()
     assert built(encoded).losses == {}
     for modality, one in encoded.items():
         changed = one._replace(sequence=one.sequence + one.mask[..., None])
@@ -129,7 +128,7 @@ def test_padding_changes_nothing(name: str, options: dict[str, Any], sizes: dict
     torch.testing.assert_close(built(repadded(encoded, 5)).logits, logits, rtol=1e-9, atol=1e-9)
     for k in range(4):
         torch.testing.assert_close(built(alone(encoded, k)).logits[0], logits[k], rtol=1e-9, atol=1e-9)
-    if options["width"] not in sizes.values():  # what is projected is masked before
+    if options["dim"] not in sizes.values():  # inputs that are projected are masked before
         torch.testing.assert_close(built(repadded(encoded, 5, junk=1e3)).logits, logits, rtol=1e-9, atol=1e-9)
 
 
@@ -138,11 +137,11 @@ def test_padding_changes_nothing(name: str, options: dict[str, Any], sizes: dict
 def test_a_clip_may_lack_a_modality(name: str, options: dict[str, Any], missing: str) -> None:
     encoded = given(TWO, {**LENGTHS, missing: (3, 0, 2, 4)})
     built = fused(name, options)
-    built.weights.train()
+    built.fusion.train()
     output = built(encoded, LABELS)
     (F.cross_entropy(output.logits, LABELS) + sum(output.losses.values())).backward()
-    assert all(p.grad.isfinite().all() for p in built.weights.parameters() if p.grad is not None)
-    built.weights.eval()
+    assert all(p.grad.isfinite().all() for p in built.fusion.parameters() if p.grad is not None)
+    built.fusion.eval()
     logits = built(encoded).logits
     assert logits.isfinite().all()
     torch.testing.assert_close(built(repadded(encoded, 4)).logits, logits, rtol=1e-9, atol=1e-9)
@@ -151,7 +150,7 @@ def test_a_clip_may_lack_a_modality(name: str, options: dict[str, Any], missing:
 
 
 @every_variant
-def test_dropout_falls_in_training_alone(name: str, options: dict[str, Any]) -> None:
+def test_dropout_is_for_training_only(name: str, options: dict[str, Any]) -> None:
     built, encoded = fused(name, options), given(TWO)
 
     def logits(seed: int) -> Tensor:
@@ -159,7 +158,7 @@ def test_dropout_falls_in_training_alone(name: str, options: dict[str, Any]) -> 
         return built(encoded).logits
 
     assert torch.equal(logits(1), logits(2))
-    built.weights.train()
+    built.fusion.train()
     assert torch.equal(logits(1), logits(1))
     assert not torch.equal(logits(1), logits(2))
 
@@ -167,7 +166,7 @@ def test_dropout_falls_in_training_alone(name: str, options: dict[str, Any]) -> 
 @every_variant
 def test_it_runs_in_bfloat16(name: str, options: dict[str, Any]) -> None:
     built = FusedSteps(name, TWO, **options)
-    built.weights.float().eval()
+    built.fusion.float().eval()
     encoded = {m: Encoded(e.vector.float(), e.sequence.float(), e.mask, ()) for m, e in given(TWO).items()}
     exact = built(encoded).logits
     with torch.autocast("cpu", torch.bfloat16):
@@ -179,7 +178,7 @@ def test_it_runs_in_bfloat16(name: str, options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("crossmodal", {"width": 50, "heads": 7}),
+        ("crossmodal", {"dim": 50, "heads": 7}),
         ("crossmodal", {"kernel": 4}),
         ("attention", {"bottlenecks": -1}),
         ("auxformer", {"modality_dropout": 0.6}),
@@ -204,41 +203,42 @@ def plain_norm(norm: nn.Module, x: Tensor) -> Tensor:
     return torch.stack(rows) * norm.weight + norm.bias
 
 
-def plain_block(block: Block, x: Tensor, source: Tensor | None) -> Tensor:
-    width, part = x.shape[1], x.shape[1] // block.attention.heads
-    asking = plain_norm(block.norms[0], x)
-    seen = asking if source is None else plain_norm(block.norms[0], source)
-    both = plain_linear(block.attention.reads, seen)
-    q, k, v = plain_linear(block.attention.asks, asking), both[:, :width], both[:, width:]
+def plain_layer(layer: TransformerLayer, x: Tensor, context: Tensor | None) -> Tensor:
+    dim, part = x.shape[1], x.shape[1] // layer.attention.heads
+    queries = plain_norm(layer.norms[0], x)
+    seen = queries if context is None else plain_norm(layer.norms[0], context)
+    both = plain_linear(layer.attention.kv_proj, seen)
+    q, k, v = plain_linear(layer.attention.q_proj, queries), both[:, :dim], both[:, dim:]
     heads = []
-    for start in range(0, width, part):
+    for start in range(0, dim, part):
         at = slice(start, start + part)
         rows = []
         for i in range(len(x)):
             e = [math.exp(q[i, at] @ k[j, at] / math.sqrt(part)) for j in range(len(seen))]
             rows.append(sum(e[j] / sum(e) * v[j, at] for j in range(len(seen))))
         heads.append(torch.stack(rows))
-    y = x + plain_linear(block.attention.out, torch.cat(heads, dim=1))
-    hidden = plain_linear(block.perceptron[0], plain_norm(block.norms[1], y)).clamp(min=0)
-    return y + plain_linear(block.perceptron[1], hidden)
+    y = x + plain_linear(layer.attention.out_proj, torch.cat(heads, dim=1))
+    hidden = plain_linear(layer.ffn[0], plain_norm(layer.norms[1], y)).clamp(min=0)
+    return y + plain_linear(layer.ffn[1], hidden)
 
 
-def plain_positions(steps: int, width: int) -> Tensor:
+def plain_positions(steps: int, dim: int) -> Tensor:
     rows = [
-        [(math.cos if c % 2 else math.sin)(k / 10000 ** ((c - c % 2) / width)) for c in range(width)]
-        for k in range(steps)
+        [(math.cos if c % 2 else math.sin)(k / 10000 ** ((c - c % 2) / dim)) for c in range(dim)] for k in range(steps)
     ]
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def plain_stack(built: Stack, x: Tensor, source: Tensor | None = None, positions: bool = True) -> Tensor:
+def plain_encoder(
+    encoder: TransformerEncoder, x: Tensor, context: Tensor | None = None, positions: bool = True
+) -> Tensor:
     def embedded(x: Tensor) -> Tensor:
         return math.sqrt(x.shape[1]) * x + (plain_positions(*x.shape) if positions else 0)
 
-    x, source = embedded(x), None if source is None else embedded(source)
-    for block in built.blocks:
-        x = plain_block(block, x, source)
-    return plain_norm(built.norm, x)
+    x, context = embedded(x), None if context is None else embedded(context)
+    for layer in encoder.layers:
+        x = plain_layer(layer, x, context)
+    return plain_norm(encoder.norm, x)
 
 
 def plain_projection(project: Projection, x: Tensor) -> Tensor:
@@ -256,11 +256,11 @@ def plain_head(head: ResidualHead, x: Tensor) -> Tensor:
     y = x[None]
     for layer in head.layers[:-1]:
         y = plain_linear(layer, y).clamp(min=0)
-    return plain_linear(head.classify, x[None] + plain_linear(head.layers[-1], y))[0]
+    return plain_linear(head.classifier, x[None] + plain_linear(head.layers[-1], y))[0]
 
 
 def own_steps(encoded: dict[str, Encoded], k: int, layer: int | None = None) -> dict[str, Tensor]:
-    """Modality -> the real steps of a clip."""
+    """Modality -> valid steps of a clip."""
     return {m: (e.sequence if layer is None else e.layers[layer])[k][e.mask[k]] for m, e in encoded.items()}
 
 
@@ -269,33 +269,33 @@ def own_steps(encoded: dict[str, Encoded], k: int, layer: int | None = None) -> 
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_crossmodal_is_its_plain_loop(sizes: dict[str, int], kernel: int) -> None:
     built, encoded = fused("crossmodal", SMALL["crossmodal"] | {"kernel": kernel}, sizes), given(sizes)
-    logits, w = built(encoded).logits, built.weights
+    logits, fusion = built(encoded).logits, built.fusion
     for k in range(4):
-        x = {m: plain_projection(w["project"][m], steps) for m, steps in own_steps(encoded, k).items()}
+        x = {m: plain_projection(fusion.project[m], steps) for m, steps in own_steps(encoded, k).items()}
         ends = []
         for target in x:
-            read = [plain_stack(w["across"][f"{s}_to_{target}"], x[target], x[s]) for s in x if s != target]
-            ends.append(plain_stack(w["memory"][target], torch.cat(read, dim=1))[-1])
-        torch.testing.assert_close(logits[k], plain_head(w["classify"], torch.cat(ends)), rtol=1e-9, atol=1e-9)
+            read = [plain_encoder(fusion.across[f"{s}_to_{target}"], x[target], x[s]) for s in x if s != target]
+            ends.append(plain_encoder(fusion.memory[target], torch.cat(read, dim=1))[-1])
+        torch.testing.assert_close(logits[k], plain_head(fusion.classifier, torch.cat(ends)), rtol=1e-9, atol=1e-9)
 
 
 @torch.no_grad()
 @two_and_three
 @pytest.mark.parametrize("layers", [0, 3])
 def test_auxformer_is_its_plain_loop(sizes: dict[str, int], layers: int) -> None:
-    built, encoded = fused("auxformer", SMALL["auxformer"] | {"width": 6}, sizes), given(sizes, layers=layers)
-    main = built.weights["main"]
-    assert set(main.project) == set(sizes) - {"audio"}  # it has the width already
+    built, encoded = fused("auxformer", SMALL["auxformer"] | {"dim": 6}, sizes), given(sizes, layers=layers)
+    main = built.fusion.main
+    assert set(main.project) == set(sizes) - {"audio"}  # it has that length already
     logits = built(encoded).logits
     for k in range(4):
         steps = own_steps(encoded, k, 0 if layers else None)
         x = {m: plain_projection(main.project[m], s) if m in main.project else s for m, s in steps.items()}
         ends = []
         for s, t in permutations(x, 2):
-            read = plain_stack(main.across[f"{s}_to_{t}"], x[t], x[s])
-            ends.append(plain_stack(main.memory[f"{s}_to_{t}"], read, positions=False)[-1])
-        each = [plain_head(built.weights["auxiliary"][m], encoded[m].vector[k]) for m in sizes]
-        each.append(plain_head(main.classify, torch.cat(ends)))
+            read = plain_encoder(main.across[f"{s}_to_{t}"], x[t], x[s])
+            ends.append(plain_encoder(main.memory[f"{s}_to_{t}"], read, positions=False)[-1])
+        each = [plain_head(built.fusion.auxiliary[m], encoded[m].vector[k]) for m in sizes]
+        each.append(plain_head(main.classifier, torch.cat(ends)))
         torch.testing.assert_close(logits[k], sum(each) / len(each), rtol=1e-9, atol=1e-9)
 
 
@@ -310,66 +310,67 @@ def plain_pool(pool: nn.Module, x: Tensor) -> Tensor:
 def test_attention_is_its_plain_loop(sizes: dict[str, int], bottlenecks: int) -> None:
     built = fused("attention", SMALL["attention"] | {"bottlenecks": bottlenecks}, sizes)
     lengths = {**LENGTHS, "vision": (3, 5, 0, 2)}
-    encoded, w = given(sizes, lengths), built.weights
+    encoded, fusion = given(sizes, lengths), built.fusion
     logits = built(encoded).logits
     for k in range(4):
         x = {}
         for m, steps in own_steps(encoded, k).items():
             if len(steps):
-                x[m] = plain_projection(w.project[m], steps) + plain_positions(len(steps), 8) + w.modality[m]
+                x[m] = plain_projection(fusion.project[m], steps) + plain_positions(len(steps), 8) + fusion.modality[m]
         if bottlenecks:
-            tokens = w.bottlenecks
+            tokens = fusion.bottlenecks
             for layer in range(2):
-                read = {m: plain_block(w.blocks[m][layer], torch.cat([tokens, one]), None) for m, one in x.items()}
+                joined = {m: torch.cat([tokens, one]) for m, one in x.items()}
+                read = {m: plain_layer(fusion.layers[f"{m}_{layer}"], one, None) for m, one in joined.items()}
                 tokens = sum(one[:2] for one in read.values()) / len(read)
                 x = {m: one[2:] for m, one in read.items()}
             steps = torch.cat(list(x.values()))
         else:
             steps = torch.cat(list(x.values()))
-            for block in w.blocks["joint"]:
-                steps = plain_block(block, steps, None)
-        pooled = plain_pool(w.pool, plain_norm(w.norm, steps))
-        torch.testing.assert_close(logits[k], plain_linear(w.classify, pooled[None])[0], rtol=1e-9, atol=1e-9)
+            for layer in range(2):
+                steps = plain_layer(fusion.layers[f"joint_{layer}"], steps, None)
+        pooled = plain_pool(fusion.pool, plain_norm(fusion.norm, steps))
+        torch.testing.assert_close(logits[k], plain_linear(fusion.classifier, pooled[None])[0], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("bottlenecks", [0, 2])
 def test_gradients_of_the_joint_attention(bottlenecks: int) -> None:
-    options = {"width": 4, "heads": 2, "layers": 2, "pool": 2, "bottlenecks": bottlenecks}
+    options = {"dim": 4, "heads": 2, "layers": 2, "attention_dim": 2, "bottlenecks": bottlenecks}
     built = fused("attention", options, {"audio": 2, "vision": 3})
     encoded = given(built.sizes, {"audio": (3, 1), "vision": (2, 2)})
     xs = [e.sequence.requires_grad_() for e in encoded.values()]
-    extra = [built.weights.bottlenecks] if bottlenecks else []
+    extra = [built.fusion.bottlenecks] if bottlenecks else []
 
     def run(*tensors: Tensor) -> Tensor:
         return built({m: e._replace(sequence=x) for (m, e), x in zip(encoded.items(), tensors, strict=False)}).logits
 
-    assert torch.autograd.gradcheck(run, (*xs, *extra, *built.weights.pool.parameters()))
+    assert torch.autograd.gradcheck(run, (*xs, *extra, *built.fusion.pool.parameters()))
 
 
 def test_gradients_across_modalities() -> None:
     built = fused(
-        "crossmodal", {"width": 4, "heads": 2, "layers": 1, "memory_layers": 1, "kernel": 3}, {"audio": 2, "vision": 3}
+        "crossmodal", {"dim": 4, "heads": 2, "layers": 1, "memory_layers": 1, "kernel": 3}, {"audio": 2, "vision": 3}
     )
     encoded = given(built.sizes, {"audio": (3, 1), "vision": (2, 2)})
 
     def run(*tensors: Tensor) -> Tensor:
         return built({m: e._replace(sequence=x) for (m, e), x in zip(encoded.items(), tensors, strict=False)}).logits
 
-    project = built.weights["project"].parameters()
+    project = built.fusion.project.parameters()
     assert torch.autograd.gradcheck(run, (*(e.sequence.requires_grad_() for e in encoded.values()), *project))
 
 
 def test_positions_are_those_of_the_plain_loop() -> None:
-    torch.testing.assert_close(sinusoids(5, 7, torch.zeros(1, dtype=torch.float64)), plain_positions(5, 7))
+    torch.testing.assert_close(sinusoidal_positions(5, 7, torch.zeros(1, dtype=torch.float64)), plain_positions(5, 7))
 
 
-# Losses, and what is taken away in training.
+# Losses, and inputs that are removed in training.
 
 
-def test_auxformer_learns_by_the_mean_of_the_losses_of_its_networks() -> None:
+def test_auxformer_minimises_the_mean_of_the_losses_of_its_networks() -> None:
     built, encoded = fused("auxformer", SMALL["auxformer"]), given(TWO)
-    alone = built.module.scores(built.weights, encoded, built.options)
-    joint = built.weights["main"](encoded)
+    alone = built.fusion.unimodal_logits(encoded, FusionContext())
+    joint = built.fusion.main(encoded)
     output = built(encoded, LABELS)
     losses = {name: F.cross_entropy(one, LABELS) / 3 for name, one in [("joint", joint), *alone.items()]}
     assert list(output.losses) == ["joint", "auxiliary_audio", "auxiliary_vision"]
@@ -380,67 +381,69 @@ def test_auxformer_learns_by_the_mean_of_the_losses_of_its_networks() -> None:
 
 
 def test_equal_vectors_share_the_auxiliary_classifier() -> None:
-    module = FUSIONS.load("auxformer")
+    declared = FUSIONS.load("auxformer")
     same, other = (
-        module.weights({"audio": 8, "vision": size}, 3, module.Options(**STACK))["auxiliary"] for size in (8, 6)
+        declared.build({"audio": 8, "vision": size}, 3, declared.Options(**STACK)).auxiliary for size in (8, 6)
     )
     assert list(same) == ["shared"]
     assert list(other) == ["audio", "vision"]
 
 
 @pytest.mark.parametrize("modalities", [("audio", "vision"), ("audio", "vision", "text")])
-def test_modality_dropout_takes_one_modality_of_a_clip_at_most(modalities: tuple[str, ...]) -> None:
-    module = FUSIONS.load("auxformer")
+def test_modality_dropout_removes_one_modality_of_a_clip_at_most(modalities: tuple[str, ...]) -> None:
+    declared, dims = FUSIONS.load("auxformer"), dict.fromkeys(modalities, 8)
+    fusions = {r: declared.build(dims, 3, declared.Options(**STACK, modality_dropout=r)) for r in (0.0, 0.2, 0.5)}
     values = {m: torch.ones(4000, 3, 2) for m in modalities}
     torch.manual_seed(0)
-    given_ = module.ablate(values, {}, module.Options(modality_dropout=0.2))
+    given_ = fusions[0.2].mask_inputs(values, {})
     gone = torch.stack([v.sum(dim=(1, 2)) == 0 for v in given_.values()])
     assert all(set(v.unique().tolist()) == {0, 1} and (v.std(dim=(1, 2)) == 0).all() for v in given_.values())
     assert gone.sum(dim=0).max() == 1
     assert all(abs(share - 0.2) < 0.03 for share in gone.double().mean(dim=1).tolist())
-    same = module.ablate(values, {}, module.Options(modality_dropout=0.0))
+    same = fusions[0.0].mask_inputs(values, {})
     assert all(torch.equal(same[m], values[m]) for m in modalities)
-    most = module.ablate(values, {}, module.Options(modality_dropout=0.5))
+    most = fusions[0.5].mask_inputs(values, {})
     assert (sum((v.sum(dim=(1, 2)) == 0).int() for v in most.values()) == 1).all()
 
 
 @pytest.mark.parametrize(
     ("clip_rate", "frame_rate", "clips", "frames"), [(0.0, 0.3, 0.3**8, 0.3), (0.4, 0.0, 0.4, 0.4), (1.0, 0.0, 1, 1)]
 )
-def test_vision_is_ablated_by_clip_or_by_frame(
+def test_vision_is_removed_by_clip_or_by_frame(
     clip_rate: float, frame_rate: float, clips: float, frames: float
 ) -> None:
-    module = FUSIONS.load("ablation_trained")
-    options = module.Options(clip_rate=clip_rate, frame_rate=frame_rate)
+    declared = FUSIONS.load("ablation_trained")
+    rates = {"clip_rate": clip_rate, "frame_rate": frame_rate}
+    fusion = declared.build(TWO, 3, declared.Options(**SMALL["ablation_trained"], **rates))
     values = {"audio": torch.ones(2000, 5, 2), "vision": torch.ones(2000, 8, 3)}
     masks = {m: torch.ones(v.shape[:2], dtype=torch.bool) for m, v in values.items()}
     torch.manual_seed(0)
-    given_ = module.ablate(values, masks, options)
+    given_ = fusion.mask_inputs(values, masks)
     assert torch.equal(given_["audio"], values["audio"])
     gone = given_["vision"] == 0
     assert torch.equal(gone.any(dim=2), gone.all(dim=2))  # whole frames
     assert abs(gone.all(dim=(1, 2)).double().mean().item() - clips) < 0.04
     assert abs(gone.double().mean().item() - frames) < 0.04
     with pytest.raises(ConfigError, match="takes text away in training, and the modalities are audio, vision"):
-        module.weights(TWO, 3, module.Options(ablated="text"))
+        declared.build(TWO, 3, declared.Options(ablated="text"))
 
 
-def test_what_is_blanked_is_the_frame_whatever_the_input() -> None:
-    taken = torch.tensor([[False, True, False], [True, False, False]])
-    sequence, clips, pictures = torch.ones(2, 3, 4), torch.ones(2, 1, 3, 2, 2), torch.ones(2, 3, 2, 2)
-    assert torch.equal(blank(sequence, taken).mean(dim=2), 1 - taken.float())
-    assert torch.equal(blank(clips, taken).mean(dim=(1, 3, 4)), 1 - taken.float())
-    assert torch.equal(blank(pictures, taken[:, :1]).mean(dim=(1, 2, 3)), torch.tensor([1.0, 0.0]))
-    assert torch.equal(blank(clips, taken[:, :1]).mean(dim=(1, 2, 3, 4)), torch.tensor([1.0, 0.0]))
+def test_frames_are_set_to_zero_whatever_the_input() -> None:
+    removed = torch.tensor([[False, True, False], [True, False, False]])
+    sequence, clips, images = torch.ones(2, 3, 4), torch.ones(2, 1, 3, 2, 2), torch.ones(2, 3, 2, 2)
+    assert torch.equal(zero_frames(sequence, removed).mean(dim=2), 1 - removed.float())
+    assert torch.equal(zero_frames(clips, removed).mean(dim=(1, 3, 4)), 1 - removed.float())
+    assert torch.equal(zero_frames(images, removed[:, :1]).mean(dim=(1, 2, 3)), torch.tensor([1.0, 0.0]))
+    assert torch.equal(zero_frames(clips, removed[:, :1]).mean(dim=(1, 2, 3, 4)), torch.tensor([1.0, 0.0]))
 
 
-def test_a_network_takes_away_in_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_removes_inputs_in_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
     cell = {"modalities": ("audio", "vision"), "encoder": "transformer", "fusion": "ablation_trained"}
-    cell |= {"encoder_options": {**STACK, "hidden": 8, "dropout": 0.0}}
+    cell |= {"encoder_options": {**STACK, "ffn_dim": 8, "dropout": 0.0}}
     cell |= {"fusion_options": {**SMALL["ablation_trained"], "clip_rate": 1.0}}
     experiment = Experiment(title="t", corpus="synthetic", cells=(cell,))
     torch.manual_seed(0)
-    net = Network(recipe_of(experiment, experiment.cells[0], ("a", "b"), {"lld": 3, "vggface": 4}))
+    net = Network(recipe_for(experiment, experiment.cells[0], ("a", "b"), {"lld": 3, "vggface": 4}))
     seen: list[bool] = []
     monkeypatch.setattr(
         net, "encode", lambda v, m, inner=net.encode: (seen.append(bool(v["vision"].any())), inner(v, m))[1]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from affectstore.config.experiment import Sequences
 from affectstore.models.base import TrainingError
 from affectstore.models.data.sequences import pooling, to_steps
-from affectstore.models.data.step_inputs import StepInputs
-from affectstore.models.engine.order import batches
+from affectstore.models.data.clip_values import StepInputs
+from affectstore.models.training.loader import batches
 
 CPU = torch.device("cpu")
 

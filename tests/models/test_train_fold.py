@@ -16,9 +16,9 @@ from affectstore.evaluation.predictions import read_predictions
 from affectstore.models.base import TrainingError
 from affectstore.models.data.dataset import load_clips
 from affectstore.models.data.fold import clips_of_fold
-from affectstore.models.engine.predict import logits_of
-from affectstore.models.engine.saved import load_model
-from affectstore.models.recipe import recipe_of
+from affectstore.models.training.evaluate import logits_of
+from affectstore.models.training.saved_model import load_model
+from affectstore.models.cells.recipe import recipe_of
 
 CLASSES = ("ANG", "HAP", "SAD")
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "concat", "sharing": "shared"}

@@ -14,8 +14,8 @@ import torch
 
 import affectstore
 from affectstore.models.data.dataset import load_clips
-from affectstore.models.engine.train import train_fold
-from affectstore.models.recipe import recipe_of
+from affectstore.models.train_fold import train_fold
+from affectstore.models.cells.recipe import recipe_of
 from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec

@@ -22,10 +22,10 @@ from torch.nn import functional as F
 from affectstore.config.experiment import Experiment
 from affectstore.config.training import Augmentation, Schedule, Training
 from affectstore.models.base import TrainingError
-from affectstore.models.engine import fit as engine
-from affectstore.models.engine.loss import UNLABELLED, LabelLoss, balanced
-from affectstore.models.engine.read_ahead import read_ahead
-from affectstore.models.engine.schedule import rate_of
+from affectstore.models.training import fit as engine
+from affectstore.models.training.criterion import UNLABELLED, LabelLoss, balanced
+from affectstore.models.training.read_ahead import read_ahead
+from affectstore.models.training.schedule import rate_of
 from affectstore.models.fusions import joint_loss, stacked
 from affectstore.models.network import Network
 

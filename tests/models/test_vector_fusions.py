@@ -1,8 +1,9 @@
-"""Fusions of vectors against plain loops and written-out formulas; parameters of these and of score fusions."""
+"""Fusions of vectors against plain loops and written-out formulas; parameters of these and of late fusions."""
 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from affectstore.models.base import FUSIONS
 from affectstore.models.fusions.tfn import outer
+from affectstore.models.spec import FUSIONS
 
 WIDE = {"audio": 256, "text": 256}
 UNEQUAL = {"audio": 200, "vision": 512}
@@ -25,15 +26,15 @@ ALL = {"audio": 200, "vision": 512, "text": 256}
     [
         ("gmu", WIDE, 4, {}, 131_972),  # 2 x 32,896 + 65,664 + 516
         ("gmu", ALL, 4, {}, 124_288 + 3 * linear(968, 128) + 516),
-        ("gmu", WIDE, 4, {"width": 7}, 2 * linear(256, 7) + linear(512, 7) + 32),
+        ("gmu", WIDE, 4, {"hidden_dim": 7}, 2 * linear(256, 7) + linear(512, 7) + 32),
         ("equalised", WIDE, 4, {}, 65_664 + 8_256 + 260),  # 512 -> 128 -> 64 -> 4
         ("equalised", UNEQUAL, 6, {}, 102_600 + 40_200 + 51_328 + 8_256 + 390),
-        ("equalised", UNEQUAL, 6, {"width": 10, "hidden": ()}, 2_010 + 110 + 5_130 + 110 + 126),
+        ("equalised", UNEQUAL, 6, {"dim": 10, "hidden_dims": ()}, 2_010 + 110 + 5_130 + 110 + 126),
         ("probe", UNEQUAL, 6, {}, 202_774 + 2 * (linear(200, 64) + 390)),
         ("joint_loss", UNEQUAL, 6, {}, 102_600 + 40_200 + linear(200, 128) + 8_256 + 390),
         ("joint_loss", ALL, 6, {}, 102_600 + linear(256, 200) + 2 * 40_200 + linear(200, 128) + 8_256 + 390),
         ("sum", ALL, 6, {}, 6 * 968 + 3 * 6),
-        ("sum", ALL, 6, {"width": 9}, 9 * 968 + 3 * 9 + 60),
+        ("sum", ALL, 6, {"hidden_dim": 9}, 9 * 968 + 3 * 9 + 60),
         ("film", UNEQUAL, 6, {}, linear(200, 1024) + linear(512, 6)),
         ("film", ALL, 6, {"modulated": "first"}, linear(768, 400) + linear(200, 6)),
         ("gated", UNEQUAL, 6, {}, linear(200, 128) + linear(512, 128) + linear(128, 6)),
@@ -58,8 +59,8 @@ def test_two_and_three_modalities(name: str, sizes: dict[str, int]) -> None:
     assert fused(vectors).losses == {}
     torch.testing.assert_close(fused(vectors).logits, output.logits, rtol=0, atol=0)
     (F.cross_entropy(output.logits, labels) + sum(output.losses.values())).backward()
-    assert [n for n, p in fused.weights.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
-    assert fused.module.Options(**fused.options.model_dump(mode="json")) == fused.options
+    assert [n for n, p in fused.fusion.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+    assert fused.declared.Options(**fused.options.model_dump(mode="json")) == fused.options
     for modality in sizes:
         other = {**vectors, modality: vectors[modality] + 1}
         assert not torch.equal(fused(other).logits, fused(vectors).logits)
@@ -68,15 +69,15 @@ def test_two_and_three_modalities(name: str, sizes: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("gmu", {"width": 0}),
+        ("gmu", {"hidden_dim": 0}),
         ("lmf", {"rank": 0}),
         ("tfn", {"dropout": 1.0}),
-        ("tfn", {"hidden": (64, 0)}),
+        ("tfn", {"hidden_dims": (64, 0)}),
         ("probe", {"weight": 0}),
         ("joint_loss", {"similarity": -1}),
         ("stacked", {"l2": 0}),
         ("film", {"modulated": "audio"}),
-        ("mean", {"width": 3}),
+        ("mean", {"dim": 3}),
     ],
 )
 def test_impossible_options_are_refused(name: str, options: dict[str, Any]) -> None:
@@ -87,17 +88,22 @@ def test_impossible_options_are_refused(name: str, options: dict[str, Any]) -> N
 @pytest.mark.parametrize("sizes", [TWO, THREE], ids=["two", "three"])
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("gmu", {"width": 4}), ("film", {}), ("gated", {"width": 4})]
-    + [(name, {"audio": 2, "vision": 3, "text": 2, **more}) for name, more in (("tfn", {"hidden": (3,)}), ("lmf", {}))],
+    [
+        ("gmu", {"hidden_dim": 4}),
+        ("film", {}),
+        ("gated", {"hidden_dim": 4}),
+        ("tfn", {"audio": 2, "vision": 3, "text": 2, "hidden_dims": (3,)}),
+        ("lmf", {"audio": 2, "vision": 3, "text": 2}),
+    ],
 )
 def test_gradients_are_right(name: str, options: dict[str, Any], sizes: dict[str, int]) -> None:
     fused, vectors = Fused(name, sizes, **options), drawn(sizes, clips=2)
-    names = [n for n, _ in fused.weights.named_parameters()]
+    names = [n for n, _ in fused.fusion.named_parameters()]
 
     def run(*tensors: Tensor) -> Tensor:
         given = dict(zip(sizes, tensors, strict=False))
         module = nn.Module()
-        module.inner = fused.weights
+        module.inner = fused.fusion
 
         def forward() -> Tensor:
             return fused(given).logits
@@ -106,7 +112,7 @@ def test_gradients_are_right(name: str, options: dict[str, Any], sizes: dict[str
         named = {f"inner.{n}": t for n, t in zip(names, tensors[len(sizes) :], strict=True)}
         return torch.func.functional_call(module, named, ())
 
-    tensors = [*vectors.values(), *(p.detach() for p in fused.weights.parameters())]
+    tensors = [*vectors.values(), *(p.detach() for p in fused.fusion.parameters())]
     assert torch.autograd.gradcheck(run, [t.clone().requires_grad_() for t in tensors])
 
 
@@ -128,30 +134,32 @@ def by_loop(name: str, fused: Fused, clip: dict[str, Tensor]) -> list[float]:
     order = list(clip)
     joined = [float(x) for vector in clip.values() for x in vector]
     if name == "gmu":
-        width = fused.options.width
-        hidden = {m: [math.tanh(x) for x in apply(fused[f"hidden_{m}"], v)] for m, v in clip.items()}
-        z = [sigmoid(x) for x in apply(fused["gate"], joined)]
+        dim = fused.options.hidden_dim
+        hidden = {m: [math.tanh(x) for x in apply(fused[f"unit.hidden.{m}"], v)] for m, v in clip.items()}
+        z = [sigmoid(x) for x in apply(fused["unit.gate"], joined)]
         if len(clip) == 2:
             first, second = order
-            h = [z[k] * hidden[first][k] + (1 - z[k]) * hidden[second][k] for k in range(width)]
+            h = [z[k] * hidden[first][k] + (1 - z[k]) * hidden[second][k] for k in range(dim)]
         else:
-            h = [sum(z[i * width + k] * hidden[m][k] for i, m in enumerate(order)) for k in range(width)]
-        return apply(fused["classify"], h)
+            h = [sum(z[i * dim + k] * hidden[m][k] for i, m in enumerate(order)) for k in range(dim)]
+        return apply(fused["classifier"], h)
     if name in ("film", "gated"):
         place = fused.options.modulated if name == "film" else fused.options.gated
         one = order[-1] if place == "last" else order[0]
         others = [float(x) for m, v in clip.items() if m != one for x in v]
         if name == "gated":
             gate = [sigmoid(x) for x in apply(fused["gate"], others)]
-            return apply(fused["classify"], [g * x for g, x in zip(gate, apply(fused["pass"], clip[one]), strict=True)])
-        said, size = apply(fused["modulate"], others), len(clip[one])
-        return apply(fused["classify"], [(1 + said[k]) * float(clip[one][k]) + said[size + k] for k in range(size)])
-    hidden = {m: [max(x, 0.0) for x in apply(fused[f"hidden_{m}"], v)] + [1.0] for m, v in clip.items()}
+            value = apply(fused["value"], clip[one])
+            return apply(fused["classifier"], [g * x for g, x in zip(gate, value, strict=True)])
+        factors, size = apply(fused["modulation"], others), len(clip[one])
+        modulated = [(1 + factors[k]) * float(clip[one][k]) + factors[size + k] for k in range(size)]
+        return apply(fused["classifier"], modulated)
+    hidden = {m: [max(x, 0.0) for x in apply(fused[f"project.layers.{m}"], v)] + [1.0] for m, v in clip.items()}
     if name == "tfn":
         product = [1.0]
         for m in order:
             product = [a * b for a in product for b in hidden[m]]
-        layers = [layer for layer in fused.weights["classify"] if isinstance(layer, nn.Linear)]
+        layers = [layer for layer in fused.fusion.classifier if isinstance(layer, nn.Linear)]
         for layer in layers[:-1]:
             product = [max(x, 0.0) for x in apply((layer.weight, layer.bias), product)]
         return apply((layers[-1].weight, layers[-1].bias), product)
@@ -160,7 +168,7 @@ def by_loop(name: str, fused: Fused, clip: dict[str, Tensor]) -> list[float]:
         for k in range(CLASSES):
             term = 1.0
             for m in order:
-                weight, bias = fused[f"factors_{m}"]
+                weight, bias = fused[f"factors.{m}"]
                 row = torch.cat([weight[r * CLASSES + k], bias[r * CLASSES + k : r * CLASSES + k + 1]])
                 term *= dot(row, hidden[m])
             logits[k] += term
@@ -171,12 +179,12 @@ def by_loop(name: str, fused: Fused, clip: dict[str, Tensor]) -> list[float]:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("gmu", {"width": 4}),
+        ("gmu", {"hidden_dim": 4}),
         ("film", {}),
         ("film", {"modulated": "first"}),
-        ("gated", {"width": 4}),
-        ("gated", {"width": 4, "gated": "first"}),
-        ("tfn", {"audio": 2, "vision": 3, "text": 4, "hidden": (5, 4)}),
+        ("gated", {"hidden_dim": 4}),
+        ("gated", {"hidden_dim": 4, "gated": "first"}),
+        ("tfn", {"audio": 2, "vision": 3, "text": 4, "hidden_dims": (5, 4)}),
         ("lmf", {"audio": 2, "vision": 3, "text": 4, "rank": 2}),
     ],
 )
@@ -199,78 +207,84 @@ SMALL = {"audio": 2, "vision": 3, "text": 2}
 
 @pytest.mark.parametrize("sizes", [TWO, THREE], ids=["two", "three"])
 def test_lmf_is_a_tfn_whose_linear_layer_is_its_factors_product(sizes: dict[str, int]) -> None:
-    low, full, vectors = Fused("lmf", sizes, **SMALL), Fused("tfn", sizes, **SMALL, hidden=()), drawn(sizes)
+    low, full, vectors = Fused("lmf", sizes, **SMALL), Fused("tfn", sizes, **SMALL, hidden_dims=()), drawn(sizes)
     tensor = torch.ones(low.options.rank, CLASSES, 1, dtype=torch.float64)
     for m in sizes:
-        weight, bias = low[f"factors_{m}"]
+        weight, bias = low[f"factors.{m}"]
         factor = torch.cat([weight, bias.unsqueeze(1)], dim=1).unflatten(0, (-1, CLASSES))
         tensor = torch.einsum("rki,rkj->rkij", tensor, factor).flatten(2)
-        full.weights[f"hidden_{m}"].load_state_dict(low.weights[f"hidden_{m}"].state_dict())
-    weight, bias = full["classify.0"]
+        full.fusion.project.layers[m].load_state_dict(low.fusion.project.layers[m].state_dict())
+    weight, bias = full["classifier.0"]
     weight.copy_(tensor.sum(dim=0))
     bias.zero_()
     torch.testing.assert_close(low(vectors).logits, full(vectors).logits, rtol=1e-10, atol=1e-12)
 
 
 def test_a_tfn_of_one_linear_layer_is_an_lmf_of_enough_rank() -> None:
-    full, vectors = Fused("tfn", TWO, **SMALL, hidden=()), drawn(TWO)
+    full, vectors = Fused("tfn", TWO, **SMALL, hidden_dims=()), drawn(TWO)
     rank = min(SMALL["audio"], SMALL["vision"]) + 1
     low = Fused("lmf", TWO, **SMALL, rank=rank)
-    weight, bias = full["classify.0"]
+    weight, bias = full["classifier.0"]
     tensor = weight.reshape(CLASSES, SMALL["audio"] + 1, SMALL["vision"] + 1).clone()
     tensor[:, -1, -1] += bias
     u, s, v = torch.linalg.svd(tensor, full_matrices=False)
-    factors = {"audio": (u * s.unsqueeze(1)).permute(2, 0, 1), "vision": v.permute(1, 0, 2)}  # (rank, class, width + 1)
+    factors = {"audio": (u * s.unsqueeze(1)).permute(2, 0, 1), "vision": v.permute(1, 0, 2)}  # (rank, class, dim + 1)
     for m, factor in factors.items():
-        low.weights[f"hidden_{m}"].load_state_dict(full.weights[f"hidden_{m}"].state_dict())
-        low.weights[f"factors_{m}"].weight.data.copy_(factor[..., :-1].flatten(0, 1))
-        low.weights[f"factors_{m}"].bias.data.copy_(factor[..., -1].flatten())
+        low.fusion.project.layers[m].load_state_dict(full.fusion.project.layers[m].state_dict())
+        low.fusion.factors[m].weight.data.copy_(factor[..., :-1].flatten(0, 1))
+        low.fusion.factors[m].bias.data.copy_(factor[..., -1].flatten())
     torch.testing.assert_close(low(vectors).logits, full(vectors).logits, rtol=1e-10, atol=1e-12)
 
 
 def test_dropout_leaves_evaluation_alone() -> None:
     fused, vectors = Fused("tfn", TWO, dropout=0.9), drawn(TWO)
     assert not torch.equal(fused(vectors).logits, fused(vectors).logits)
-    fused.weights.eval()
+    fused.fusion.eval()
     assert torch.equal(fused(vectors).logits, fused(vectors).logits)
 
 
 def test_summed_logits_are_a_linear_layer_on_the_joined_vectors() -> None:
     fused, vectors = Fused("sum", THREE), drawn(THREE)
-    weight = torch.cat([fused[m][0] for m in THREE], dim=1)
-    bias = sum(fused[m][1] for m in THREE)
+    weight = torch.cat([fused[f"layers.{m}"][0] for m in THREE], dim=1)
+    bias = sum(fused[f"layers.{m}"][1] for m in THREE)
     torch.testing.assert_close(fused(vectors).logits, F.linear(torch.cat(list(vectors.values()), dim=1), weight, bias))
-    hidden = Fused("sum", THREE, width=6)
-    summed = sum(torch.tanh(F.linear(vectors[m], *hidden[m])) for m in THREE)
-    torch.testing.assert_close(hidden(vectors).logits, F.linear(summed, *hidden["classify"]))
+    hidden = Fused("sum", THREE, hidden_dim=6)
+    summed = sum(torch.tanh(F.linear(vectors[m], *hidden[f"layers.{m}"])) for m in THREE)
+    torch.testing.assert_close(hidden(vectors).logits, F.linear(summed, *hidden["classifier"]))
 
 
-def test_the_shortest_vector_passes_as_it_is() -> None:
-    fused, vectors = Fused("equalised", THREE, hidden=()), drawn(THREE)
-    assert sorted(fused.weights) == ["classify", "equal_audio", "equal_text"]
-    mlp = {m: fused.weights[f"equal_{m}"] for m in ("audio", "text")}
+def parts(fused: Fused) -> set[str]:
+    """Names of the MLPs that have parameters."""
+    return {re.sub(r"\.\d+\.\w+$", "", name) for name, _ in fused.fusion.named_parameters()}
+
+
+def test_the_shortest_vector_passes_unchanged() -> None:
+    fused, vectors = Fused("equalised", THREE, hidden_dims=()), drawn(THREE)
+    assert parts(fused) == {"classifier", "match.mlps.audio", "match.mlps.text"}
+    mlp = fused.fusion.match.mlps
     assert [layer.out_features for layer in mlp["audio"] if isinstance(layer, nn.Linear)] == [3, 3]
     joined = torch.cat([mlp["audio"](vectors["audio"]), vectors["vision"], mlp["text"](vectors["text"])], dim=1)
-    torch.testing.assert_close(fused(vectors).logits, fused.weights["classify"](joined), rtol=0, atol=0)
-    assert sorted(Fused("equalised", THREE, width=4).weights) == ["classify", "equal_audio", "equal_vision"]
-    assert list(Fused("equalised", {"audio": 8, "vision": 8}).weights) == ["classify"]
+    torch.testing.assert_close(fused(vectors).logits, fused.fusion.classifier(joined), rtol=0, atol=0)
+    assert parts(Fused("equalised", THREE, dim=4)) == {"classifier", "match.mlps.audio", "match.mlps.vision"}
+    assert parts(Fused("equalised", {"audio": 8, "vision": 8})) == {"classifier"}
 
 
 def test_the_joint_classifier_has_three_layers() -> None:
-    layers = [type(layer) for layer in Fused("equalised", TWO).weights["classify"]]
+    layers = [type(layer) for layer in Fused("equalised", TWO).fusion.classifier]
     assert layers == [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]
 
 
-def test_probes_classify_each_modality_and_share_nothing_with_the_prediction() -> None:
+def test_probes_classify_each_modality_and_have_no_part_in_the_prediction() -> None:
     fused, vectors, labels = Fused("probe", THREE, weight=0.3), drawn(THREE), torch.tensor([2, 1, 0, 2])
     plain = Fused("equalised", THREE)
-    plain.weights.load_state_dict({n: t for n, t in fused.weights.state_dict().items() if not n.startswith("probe")})
+    state = fused.fusion.state_dict()
+    plain.fusion.load_state_dict({n: t for n, t in state.items() if not n.startswith("probes.")})
     output = fused(vectors, labels)
     assert torch.equal(output.logits, plain(vectors).logits)
     assert list(output.losses) == ["probe_audio", "probe_vision", "probe_text"]
-    mapped = {**vectors, **{m: fused.weights[f"equal_{m}"](vectors[m]) for m in ("audio", "text")}}
+    mapped = {**vectors, **{m: fused.fusion.match.mlps[m](vectors[m]) for m in ("audio", "text")}}
     for m in THREE:
-        expected = 0.3 * F.cross_entropy(fused.weights[f"probe_{m}"](mapped[m]), labels)
+        expected = 0.3 * F.cross_entropy(fused.fusion.probes[m](mapped[m]), labels)
         torch.testing.assert_close(output.losses[f"probe_{m}"], expected)
     for vector in vectors.values():
         vector.requires_grad_()
@@ -283,43 +297,42 @@ def test_joint_loss_has_the_four_terms_of_its_definition() -> None:
     fused, vectors, labels = Fused("joint_loss", TWO, **weights), drawn(TWO), torch.tensor([2, 1, 0, 2])
     for vector in vectors.values():
         vector.requires_grad_()
-    classify = fused.weights["classify"]
+    classifier = fused.fusion.classifier
     output = fused(vectors, labels)
-    audio = fused.weights["equal_audio"](vectors["audio"])
-    squares = sum(layer.weight.square().sum() for layer in classify if isinstance(layer, nn.Linear))
+    audio = fused.fusion.match.mlps["audio"](vectors["audio"])
+    squares = sum(layer.weight.square().sum() for layer in classifier if isinstance(layer, nn.Linear))
     expected = {
-        "audio": 1.5 * F.cross_entropy(classify(audio), labels),
-        "vision": 0.5 * F.cross_entropy(classify(vectors["vision"]), labels),
+        "audio": 1.5 * F.cross_entropy(classifier(audio), labels),
+        "vision": 0.5 * F.cross_entropy(classifier(vectors["vision"]), labels),
         "regulariser": 0.1 * squares / 2,
         "similarity": 0.2 * F.mse_loss(audio, vectors["vision"]),
     }
     assert list(output.losses) == list(expected)
     for name, loss in expected.items():
         torch.testing.assert_close(output.losses[name], loss)
-    learnt = [*fused.weights.parameters(), *vectors.values()]
-    with_engine = F.cross_entropy(output.logits, labels) + sum(output.losses.values())
+    learned = [*fused.fusion.parameters(), *vectors.values()]
+    in_training = F.cross_entropy(output.logits, labels) + sum(output.losses.values())
     for got, wanted in zip(
-        torch.autograd.grad(with_engine, learnt, retain_graph=True),
-        torch.autograd.grad(sum(expected.values()), learnt),
+        torch.autograd.grad(in_training, learned, retain_graph=True),
+        torch.autograd.grad(sum(expected.values()), learned),
         strict=True,
     ):
         torch.testing.assert_close(got, wanted)
 
 
 def test_joint_loss_predicts_by_the_mean_or_by_the_first() -> None:
-    fused, vectors = Fused("joint_loss", THREE, width=3), drawn(THREE)
-    mapped = {**vectors, **{m: fused.weights[f"equal_{m}"](vectors[m]) for m in ("audio", "text")}}
-    each = {m: torch.softmax(fused.weights["classify"](v), dim=1) for m, v in mapped.items()}
+    fused, vectors = Fused("joint_loss", THREE, dim=3), drawn(THREE)
+    mapped = {**vectors, **{m: fused.fusion.match.mlps[m](vectors[m]) for m in ("audio", "text")}}
+    each = {m: torch.softmax(fused.fusion.classifier(v), dim=1) for m, v in mapped.items()}
     torch.testing.assert_close(fused(vectors).logits.exp(), sum(each.values()) / 3)
     two = {m: vectors[m] for m in ("audio", "vision")}
     torch.testing.assert_close(fused(two).logits.exp(), (each["audio"] + each["vision"]) / 2)
-    first = Fused("joint_loss", THREE, width=3, predict="first")
+    first = Fused("joint_loss", THREE, dim=3, predict="first")
     torch.testing.assert_close(first(vectors).logits.exp(), each["audio"])
     labels = torch.tensor([0, 1, 2, 0])
     assert list(first(vectors, labels).losses) == list(fused(vectors, labels).losses) == list(THREE)
-    heard = first.module.heard
-    assert heard(tuple(THREE), first.options) == ("audio",)
-    assert heard(tuple(THREE), fused.options) == tuple(THREE)
+    assert first.options.used_modalities(tuple(THREE)) == ("audio",)
+    assert fused.options.used_modalities(tuple(THREE)) == tuple(THREE)
 
 
 def test_mappings_that_agree_are_similar() -> None:
@@ -334,7 +347,7 @@ def test_mappings_that_agree_are_similar() -> None:
 @pytest.mark.parametrize("name", [*VECTOR, *SCORE])
 def test_half_precision_changes_little(name: str) -> None:
     fused, vectors, labels = Fused(name, TWO), drawn(TWO), torch.tensor([0, 1, 2, 0])
-    fused.weights.float()
+    fused.fusion.float()
     vectors = {m: v.float() for m, v in vectors.items()}
     whole = fused(vectors, labels)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -22,15 +22,15 @@ from torch.nn import functional as F
 import affectstore
 from affectstore.config.experiment import Experiment
 from affectstore.models.base import Encoded, TrainingError
-from affectstore.models.check import check_cell
+from affectstore.models.cells.validate import check_cell
 from affectstore.models.data.batch import Batch
 from affectstore.models.data.dataset import load_clips
-from affectstore.models.data.draws import Draws
+from affectstore.models.data.rng import Draws
 from affectstore.models.data.word_spans import WordSpans, load_spans, untimed
-from affectstore.models.engine.mixup import mix
-from affectstore.models.engine.modality_dropout import drop_modalities
-from affectstore.models.engine.train import train_fold
-from affectstore.models.recipe import Recipe, recipe_of
+from affectstore.models.tricks.mixup import mix
+from affectstore.models.tricks.modality_dropout import drop_modalities
+from affectstore.models.train_fold import train_fold
+from affectstore.models.cells.recipe import Recipe, recipe_of
 from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec

@@ -53,11 +53,14 @@ def test_split_writes_what_the_preflight_expects(project: Path, capsys):
     main(["scan"])
     config = next((project / "results/config").glob("*.json"))
     capsys.readouterr()
-    assert main(["split", "--config", str(config), "--corpus", "crema-d", "--protocol", "sound"]) == 0
+    split = ["split", "--config", str(config), "--corpus", "crema-d", "--protocol"]
+    assert main([*split, "speaker_independent"]) == 0
     clips = read_manifest(project / "results/manifests/crema-d.parquet")
-    expected = PROTOCOLS.load("sound").split(clips)
+    digest = split_digest(PROTOCOLS.load("speaker_independent").split(clips))
     for folder in ("results/splits/crema-d", "results/store/crema-d/splits"):
-        assert json.loads((project / folder / "sound.json").read_text())["digest"] == split_digest(expected)
-        assert len(pd.read_parquet(project / folder / "sound.parquet")) == 5 * len(NAMES)
-    assert main(["split", "--config", str(config), "--corpus", "crema-d", "--protocol", "loso"]) == 1
-    assert "known: given, random_70_30, random_90_10, sound" in capsys.readouterr().err
+        assert json.loads((project / folder / "speaker_independent.json").read_text())["digest"] == digest
+        assert len(pd.read_parquet(project / folder / "speaker_independent.parquet")) == 5 * len(NAMES)
+    assert main([*split, "loso"]) == 1
+    assert "known: given, random_70_30, random_90_10, speaker_independent" in capsys.readouterr().err
+    assert main([*split, "sound"]) == 1
+    assert "unknown protocol 'sound': it is now called 'speaker_independent'\n" in capsys.readouterr().err

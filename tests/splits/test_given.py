@@ -1,4 +1,4 @@
-"""Sides that the corpus itself gives: small tables, checked by hand."""
+"""Subsets that the corpus itself gives: small tables, checked by hand."""
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ from affectstore.splits.given import split
 
 
 def clips_of(*rows: tuple[str, str | None, str | None, str | None]) -> pd.DataFrame:
-    """Clips as the scan gives them: id, speaker, label and side."""
+    """Clips as the scan gives them: id, speaker, label and subset."""
     names = ("clip_id", "speaker", "label_intended", "split")
     columns = [list(column) for column in zip(*rows, strict=True)]
     clips = clips_table("folder", dict(zip(names, columns, strict=True)))
@@ -22,7 +22,7 @@ def dealt(clips: pd.DataFrame) -> dict[str, str]:
     table = split(clips)
     check_split(table, clips, speaker_disjoint=False)
     assert set(table["fold"]) == {0}
-    return table.set_index("clip_id")["side"].to_dict()
+    return table.set_index("clip_id")["subset"].to_dict()
 
 
 def why(clips: pd.DataFrame) -> dict[str, str]:
@@ -30,7 +30,7 @@ def why(clips: pd.DataFrame) -> dict[str, str]:
     return table[table != ""].to_dict()
 
 
-def test_sides_are_those_of_the_corpus():
+def test_subsets_are_those_of_the_corpus():
     clips = clips_of(
         ("a", "s1", "x", "train"), ("b", "s1", "y", "val"), ("c", "s2", "x", "test"), ("d", None, "y", "train")
     )
@@ -46,7 +46,7 @@ def test_what_takes_no_part_has_a_reason():
         ("no_label_train", "s1", None, "train"),
         ("no_label_val", "s1", None, "val"),
         ("no_label_test", "s1", None, "test"),
-        ("no_side", "s1", "x", None),
+        ("no_subset", "s1", "x", None),
         ("bad", "s1", "x", None),
         ("twin", "s3", "y", "train"),
     )
@@ -60,14 +60,14 @@ def test_what_takes_no_part_has_a_reason():
         "no_label_train": "unlabelled",
         "no_label_val": out,
         "no_label_test": out,
-        "no_side": out,
+        "no_subset": out,
         "bad": out,
         "twin": out,
     }
     assert why(clips) == {
         "no_label_val": "no label to validate or test on",
         "no_label_test": "no label to validate or test on",
-        "no_side": "the corpus gives it no side",
+        "no_subset": "the corpus gives it no subset",
         "bad": "known bad: black",
         "twin": "has the audio of a under another label",
     }
@@ -77,13 +77,13 @@ def test_what_takes_no_part_has_a_reason():
 def test_a_fifth_of_the_training_speakers_validates_where_no_clip_does(speakers: int, validating: int):
     rows = [(f"t{n:02d}{take}", f"s{n:02d}", "xy"[take], "train") for n in range(speakers) for take in range(2)]
     clips = clips_of(*rows, ("z", "other", "x", "test"))
-    sides = pd.Series(dealt(clips))
+    subsets = pd.Series(dealt(clips))
     speaker = clips.set_index("clip_id")["speaker"]
-    chosen = set(speaker[sides[sides == "val"].index])
+    chosen = set(speaker[subsets[subsets == "val"].index])
     assert len(chosen) == validating
-    assert chosen.isdisjoint(speaker[sides[sides == "train"].index])
-    assert (sides == "val").sum() == 2 * validating
-    assert sides["z"] == "test"
+    assert chosen.isdisjoint(speaker[subsets[subsets == "train"].index])
+    assert (subsets == "val").sum() == 2 * validating
+    assert subsets["z"] == "test"
     fewer = clips[clips["speaker"].isin([*chosen, "other"]) | clips["clip_id"].str.endswith("0")]
     again = pd.Series(dealt(fewer))
     assert set(speaker[again[again == "val"].index]) == chosen  # by name, however many clips each has
@@ -92,11 +92,11 @@ def test_a_fifth_of_the_training_speakers_validates_where_no_clip_does(speakers:
 def test_nothing_of_a_validating_speaker_is_trained_on():
     rows = [(f"{n}{kind}", f"s{n}", "x" if kind == "l" else None, "train") for n in range(4) for kind in "lu"]
     clips = clips_of(*rows, ("z", "other", "x", "test"))
-    sides = dealt(clips)
-    chosen = next(n for n in range(4) if sides[f"{n}l"] == "val")
-    assert sides[f"{chosen}u"] == "excluded"
+    subsets = dealt(clips)
+    chosen = next(n for n in range(4) if subsets[f"{n}l"] == "val")
+    assert subsets[f"{chosen}u"] == "excluded"
     assert why(clips) == {f"{chosen}u": "no label to validate or test on"}
-    assert [sides[f"{n}u"] for n in range(4) if n != chosen] == ["unlabelled"] * 3
+    assert [subsets[f"{n}u"] for n in range(4) if n != chosen] == ["unlabelled"] * 3
 
 
 def test_clips_of_unknown_speakers_validate_one_by_one():
@@ -109,11 +109,11 @@ def test_clips_of_unknown_speakers_validate_one_by_one():
 def test_what_cannot_be_dealt_says_what_to_do():
     with pytest.raises(CorpusError, match="one speaker; say `val` in the column `split`"):
         split(clips_of(("a", "s", "x", "train"), ("b", "s", "y", "train"), ("c", "t", "x", "test")))
-    with pytest.raises(CorpusError, match=r"on the side 'train'.*`sound` makes sides itself"):
+    with pytest.raises(CorpusError, match=r"in the subset 'train'.*`speaker_independent` makes subsets itself"):
         split(clips_of(("a", "s", "x", None), ("b", "t", "x", None)))
-    with pytest.raises(CorpusError, match="on the side 'test'"):
+    with pytest.raises(CorpusError, match="in the subset 'test'"):
         split(clips_of(("a", "s", "x", "train"), ("b", "t", "x", "val")))
     for lacking in ("train", "test"):
-        rows = [(side, side, None if side == lacking else "x", side) for side in ("train", "val", "test")]
-        with pytest.raises(CorpusError, match=f"with a label on the side '{lacking}'"):
+        rows = [(subset, subset, None if subset == lacking else "x", subset) for subset in ("train", "val", "test")]
+        with pytest.raises(CorpusError, match=f"with a label in the subset '{lacking}'"):
             split(clips_of(*rows))

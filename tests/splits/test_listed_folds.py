@@ -1,10 +1,10 @@
-"""`sound` where the corpus' card lists its folds: of speakers (RAVDESS) or of sessions (IEMOCAP)."""
+"""`speaker_independent` where the corpus' card lists its folds: of speakers (RAVDESS) or of sessions (IEMOCAP)."""
 
 import pandas as pd
 import pytest
 
 from affectstore.corpora.base import CORPORA, clips_table
-from affectstore.splits import sound
+from affectstore.splits import speaker_independent
 from affectstore.splits.base import check_split
 
 
@@ -23,10 +23,10 @@ def clips_of(corpus: str, people: list[tuple[str, str | None]], takes: int = 2) 
 
 
 def held_out(clips: pd.DataFrame, column: str) -> list[set[str]]:
-    split = sound.split(clips)
+    split = speaker_independent.split(clips)
     check_split(split, clips, speaker_disjoint=True)
     values = clips.set_index("clip_id")[column]
-    return [set(values[rows["clip_id"]]) for _, rows in split[split["side"] == "test"].groupby("fold")]
+    return [set(values[rows["clip_id"]]) for _, rows in split[split["subset"] == "test"].groupby("fold")]
 
 
 def test_speakers_of_the_card():

@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from affectstore.corpora.base import clips_table
 from affectstore.errors import CorpusError, IntegrityError, UnknownNameError
-from affectstore.splits import sound
+from affectstore.splits import speaker_independent
 from affectstore.splits.base import (
     PROTOCOLS,
     SPLIT_COLUMNS,
@@ -28,7 +28,7 @@ GOLDEN = {
     "given": "ca4622cdb7a500a3",
     "random_70_30": "583ae7f6c9b7b08e",
     "random_90_10": "624657028b2f3adf",
-    "sound": "7d06c2e703af1fc9",
+    "speaker_independent": "7d06c2e703af1fc9",
 }
 EMOTIONS = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
 
@@ -48,8 +48,8 @@ def clips_of(speakers, **columns) -> pd.DataFrame:
     return clips.assign(audio_sha256=digests, video_sha256=digests, has_audio=True, has_video=True)
 
 
-def sides(split: pd.DataFrame, fold: int = 0) -> pd.Series:
-    return split[split["fold"] == fold].set_index("clip_id")["side"]
+def subsets(split: pd.DataFrame, fold: int = 0) -> pd.Series:
+    return split[split["fold"] == fold].set_index("clip_id")["subset"]
 
 
 @pytest.fixture(params=PROTOCOLS.names())
@@ -60,8 +60,8 @@ def protocol(request) -> str:
 @pytest.fixture
 def clips() -> pd.DataFrame:
     """91 speakers with 3 clips each, as the real clips at hand; the first 60 train, the last 20 are tested."""
-    sides_given = ["train" if number < 180 else "val" if number < 213 else "test" for number in range(273)]
-    return clips_of((str(1001 + number // 3) for number in range(273)), split=sides_given)
+    subsets_given = ["train" if number < 180 else "val" if number < 213 else "test" for number in range(273)]
+    return clips_of((str(1001 + number // 3) for number in range(273)), split=subsets_given)
 
 
 def test_contract(protocol: str, clips: pd.DataFrame):
@@ -89,7 +89,7 @@ def test_bad_and_repeated_clips_are_excluded_everywhere(protocol: str, clips: pd
     clips.loc[36, "audio_sha256"] = clips.loc[0, "audio_sha256"]  # another speaker
     split = PROTOCOLS.load(protocol).split(clips)
     check_split(split, clips, speaker_disjoint=PROTOCOLS.load(protocol).SPEAKER_DISJOINT)
-    out = split[split["side"] == "excluded"]
+    out = split[split["subset"] == "excluded"]
     ids = clips["clip_id"]
     expected = {
         ids[4]: "known bad: black frames",
@@ -116,47 +116,47 @@ def test_clips_without_any_label_may_only_be_trained_on(clips: pd.DataFrame):
     clips.loc[5, "label_visual"] = "ANG"
     bare = unlabelled(clips)
     assert bare.sum() == 54
-    split = sound.split(clips)
+    split = speaker_independent.split(clips)
     check_split(split, clips, speaker_disjoint=True)
     rows = split[split["clip_id"].isin(clips.loc[bare, "clip_id"])]
-    assert set(rows["side"]) == {"unlabelled", "excluded"}
-    assert (rows.loc[rows["side"] == "excluded", "reason"] == "no label to validate or test on").all()
-    assert (rows.groupby("clip_id")["side"].apply(list).map(lambda s: s.count("unlabelled")) == 3).all()
+    assert set(rows["subset"]) == {"unlabelled", "excluded"}
+    assert (rows.loc[rows["subset"] == "excluded", "reason"] == "no label to validate or test on").all()
+    assert (rows.groupby("clip_id")["subset"].apply(list).map(lambda s: s.count("unlabelled")) == 3).all()
     labelled = split[~split["clip_id"].isin(clips.loc[bare, "clip_id"])]
-    assert set(labelled["side"]) == {"train", "val", "test"}
+    assert set(labelled["subset"]) == {"train", "val", "test"}
 
 
-def test_sound_folds(clips: pd.DataFrame):
-    split = sound.split(clips)
+def test_speaker_independent_folds(clips: pd.DataFrame):
+    split = speaker_independent.split(clips)
     assert split["fold"].nunique() == 5
-    tested = split[split["side"] == "test"]
+    tested = split[split["subset"] == "test"]
     assert sorted(tested["clip_id"]) == clips["clip_id"].tolist()
     for fold in range(5):
-        assert sides(split, fold).value_counts().to_dict() in (
+        assert subsets(split, fold).value_counts().to_dict() in (
             {"train": 162, "val": 54, "test": 57},
             {"train": 165, "val": 54, "test": 54},
             {"train": 162, "val": 57, "test": 54},
         )
-        next_test = sides(split, (fold + 1) % 5)
-        assert (sides(split, fold) == "val").equals(next_test == "test")
+        next_test = subsets(split, (fold + 1) % 5)
+        assert (subsets(split, fold) == "val").equals(next_test == "test")
 
 
-def test_sound_follows_the_speakers_alone(clips: pd.DataFrame):
+def test_speaker_independent_follows_the_speakers_alone(clips: pd.DataFrame):
     fewer = clips[clips.index % 3 > 0]
-    whole = sound.split(clips)
+    whole = speaker_independent.split(clips)
     part = whole[whole["clip_id"].isin(fewer["clip_id"])].reset_index(drop=True)
-    pd.testing.assert_frame_equal(sound.split(fewer), part)
+    pd.testing.assert_frame_equal(speaker_independent.split(fewer), part)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=3, max_size=25), st.randoms(use_true_random=False))
-def test_sound_keeps_speakers_apart_and_groups_even(counts: list[int], random):
+def test_speaker_independent_keeps_speakers_apart_and_groups_even(counts: list[int], random):
     speakers = [f"s{number:02d}" for number, count in enumerate(counts) for _ in range(count)]
     random.shuffle(speakers)
     clips = clips_of(speakers)
-    split = sound.split(clips)
+    split = speaker_independent.split(clips)
     check_split(split, clips, speaker_disjoint=True)
-    group = sound.groups_of(clips["speaker"])
+    group = speaker_independent.groups_of(clips["speaker"])
     folds = min(5, len(counts))
     assert set(group.values()) == set(range(folds))
     sizes = np.zeros(folds)
@@ -169,20 +169,22 @@ def test_sound_keeps_speakers_apart_and_groups_even(counts: list[int], random):
 def test_one_talkative_speaker_does_not_unbalance_the_groups():
     speakers = [f"s{number}" for number in range(10) for _ in range(50 if number in (0, 5) else 10)]
     clips = clips_of(speakers)
-    sizes = clips["speaker"].map(sound.groups_of(clips["speaker"])).value_counts()
+    sizes = clips["speaker"].map(speaker_independent.groups_of(clips["speaker"])).value_counts()
     assert sizes.max() == 50  # by name, both would be in group 0: 100 clips
 
 
 @pytest.mark.parametrize(("speakers", "folds"), [(3, 3), (4, 4), (5, 5), (8, 5)])
-def test_sound_has_as_many_folds_as_speakers_up_to_five(speakers: int, folds: int):
+def test_speaker_independent_has_as_many_folds_as_speakers_up_to_five(speakers: int, folds: int):
     clips = clips_of(f"s{number % speakers}" for number in range(48))
-    assert sound.split(clips)["fold"].nunique() == folds
+    assert speaker_independent.split(clips)["fold"].nunique() == folds
 
 
 def test_too_few_speakers_or_clips_say_so():
     for speakers in ([], ["a"], ["a", "b"]):
-        with pytest.raises(CorpusError, match=rf"'sound' needs at least 3 speakers.* have {len(speakers)}"):
-            sound.split(clips_of(speakers))
+        with pytest.raises(
+            CorpusError, match=rf"'speaker_independent' needs at least 3 speakers.* have {len(speakers)}"
+        ):
+            speaker_independent.split(clips_of(speakers))
         with pytest.raises(CorpusError, match="'random_70_30' needs at least 3 clips"):
             PROTOCOLS.load("random_70_30").split(clips_of(speakers))
 
@@ -190,45 +192,45 @@ def test_too_few_speakers_or_clips_say_so():
 @pytest.mark.parametrize(
     ("name", "tested", "sizes"), [("random_70_30", 0.3, (191, 82)), ("random_90_10", 0.1, (245, 28))]
 )
-def test_random_sides_are_those_of_the_studies(clips: pd.DataFrame, name: str, tested: float, sizes: tuple[int, int]):
-    side = sides(PROTOCOLS.load(name).split(clips))
+def test_random_subsets_are_those_of_the_studies(clips: pd.DataFrame, name: str, tested: float, sizes: tuple[int, int]):
+    subset = subsets(PROTOCOLS.load(name).split(clips))
     train, test = train_test_split(sorted(clips["clip_id"]), test_size=tested, random_state=42)
-    assert set(side[side == "test"].index) == set(test)
-    assert set(side[side != "test"].index) == set(train)
+    assert set(subset[subset == "test"].index) == set(test)
+    assert set(subset[subset != "test"].index) == set(train)
     assert (len(train), len(test)) == sizes
-    assert (side == "val").sum() == int(np.ceil(len(train) / 10))
+    assert (subset == "val").sum() == int(np.ceil(len(train) / 10))
 
 
 def test_the_complete_corpus_of_the_studies():
     """7,429 clips were 5,200 for training and 2,229 for testing."""
-    side = sides(PROTOCOLS.load("random_70_30").split(clips_of(str(1001 + number % 91) for number in range(7429))))
-    assert ((side != "test").sum(), (side == "test").sum()) == (5200, 2229)
+    subset = subsets(PROTOCOLS.load("random_70_30").split(clips_of(str(1001 + number % 91) for number in range(7429))))
+    assert ((subset != "test").sum(), (subset == "test").sum()) == (5200, 2229)
 
 
 def test_checks_find_what_is_wrong(clips: pd.DataFrame):
-    split = sound.split(clips)
+    split = speaker_independent.split(clips)
     first = split["clip_id"] == clips["clip_id"][0]
-    leaked = split.assign(side=split["side"].mask(first & (split["fold"] == 0), "train"))
-    with pytest.raises(IntegrityError, match="speaker 1001 on more than one side"):
+    leaked = split.assign(subset=split["subset"].mask(first & (split["fold"] == 0), "train"))
+    with pytest.raises(IntegrityError, match="speaker 1001 in more than one subset"):
         check_split(leaked, clips, speaker_disjoint=True)
     check_split(leaked, clips, speaker_disjoint=False)
     with pytest.raises(IntegrityError, match=clips["clip_id"][0]):
         check_split(split[~first], clips, speaker_disjoint=True)
     with pytest.raises(IntegrityError, match="one twice"):
         check_split(pd.concat([split, split[first]]), clips, speaker_disjoint=True)
-    with pytest.raises(IntegrityError, match="unknown side 'dev'"):
-        check_split(split.replace({"side": {"val": "dev"}}), clips, speaker_disjoint=True)
-    with pytest.raises(IntegrityError, match="no clip on the side 'val'"):
-        check_split(split.replace({"side": {"val": "train"}}), clips, speaker_disjoint=False)
+    with pytest.raises(IntegrityError, match="unknown subset 'dev'"):
+        check_split(split.replace({"subset": {"val": "dev"}}), clips, speaker_disjoint=True)
+    with pytest.raises(IntegrityError, match="no clip in the subset 'val'"):
+        check_split(split.replace({"subset": {"val": "train"}}), clips, speaker_disjoint=False)
     with pytest.raises(IntegrityError, match="without a reason"):
-        check_split(split.assign(side=split["side"].mask(first, "excluded")), clips, speaker_disjoint=True)
+        check_split(split.assign(subset=split["subset"].mask(first, "excluded")), clips, speaker_disjoint=True)
 
 
 def test_digest_is_of_the_rows(clips: pd.DataFrame):
-    split = sound.split(clips)
+    split = speaker_independent.split(clips)
     assert split_digest(split) == split_digest(split.sample(frac=1, random_state=0))
     others = [
-        split.assign(side=split["side"].mask(split.index == 3, "excluded")),
+        split.assign(subset=split["subset"].mask(split.index == 3, "excluded")),
         split.assign(reason=split["reason"].mask(split.index == 3, "x")),
         split.assign(clip_id=split["clip_id"].mask(split.index == 3, "x")),
         split.assign(fold=split["fold"] + 1),
@@ -263,10 +265,10 @@ def test_written_files(protocol: str, clips: pd.DataFrame, tmp_path: Path):
 
 def test_a_wrong_split_is_not_written(clips: pd.DataFrame, tmp_path: Path):
     with pytest.raises(IntegrityError):
-        write_split(sound.split(clips).iloc[1:], "test", "sound", clips, [tmp_path / "a"])
+        write_split(speaker_independent.split(clips).iloc[1:], "test", "speaker_independent", clips, [tmp_path / "a"])
     assert not (tmp_path / "a").exists()
 
 
 def test_unknown_protocols_list_the_known_ones():
-    with pytest.raises(UnknownNameError, match="given, random_70_30, random_90_10, sound"):
+    with pytest.raises(UnknownNameError, match="given, random_70_30, random_90_10, speaker_independent"):
         PROTOCOLS.load("loso")

@@ -39,7 +39,9 @@ def store(published: Path, clip: Clip, write_shard: Callable[..., Ledger]) -> Pa
         commit(published / name, ["0"], {})
     pd.DataFrame({"clip_id": ["a", "b", "c"], "speaker": ["1", "1", "2"]}).to_parquet(published / "clips.parquet")
     (published / "splits").mkdir()
-    pd.DataFrame({"fold": [0], "clip_id": ["a"], "side": ["train"]}).to_parquet(published / "splits" / "sound.parquet")
+    pd.DataFrame({"fold": [0], "clip_id": ["a"], "subset": ["train"]}).to_parquet(
+        published / "splits" / "speaker_independent.parquet"
+    )
     return published
 
 
@@ -69,7 +71,7 @@ def check(address: str, clip: Clip) -> None:
     assert (values.shape, mask.sum()) == ((2, 4, 5), 5)
     assert store["mel"].at("a", 0.0, 0.04).shape == (1, 5)
     assert list(store.clips["speaker"]) == ["1", "1", "2"]
-    assert list(store.split("sound")["side"]) == ["train"]
+    assert list(store.split("speaker_independent")["subset"]) == ["train"]
     with pytest.raises(KeyError, match="no sound"):
         store["mel"]["mute"]
     with pytest.raises(KeyError, match="no feature 'mels'"):
@@ -125,8 +127,8 @@ def test_names_do_not_leave_the_store(store: Path) -> None:
 
 def test_unknown_splits_and_missing_tables(store: Path) -> None:
     opened = affectstore.open(store)
-    with pytest.raises(KeyError, match="no split 'sounds': did you mean 'sound'"):
-        opened.split("sounds")
+    with pytest.raises(KeyError, match="no split 'speaker_dependent': did you mean 'speaker_independent'"):
+        opened.split("speaker_dependent")
     (store / "clips.parquet").unlink()
     with pytest.raises(KeyError, match="the table of clips was not published"):
         _ = affectstore.open(store).clips

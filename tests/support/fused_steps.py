@@ -1,4 +1,4 @@
-"""A fusion of sequences or layers with its weights, and what encoders may give it."""
+"""A fusion of sequences or layers with its parameters, and encoded modalities for it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from affectstore.models.absent import present_in
-from affectstore.models.base import FUSIONS, Encoded, Output
+from affectstore.models.blocks.missing import availability
+from affectstore.models.modules import Encoded, Fusion, FusionContext, Output
+from affectstore.models.spec import FUSIONS
 
 TWO, THREE = {"audio": 6, "vision": 4}, {"audio": 6, "vision": 4, "text": 5}
 CLASSES = 3
@@ -21,29 +22,40 @@ LENGTHS = {"audio": (9, 1, 4, 7), "vision": (3, 5, 1, 2), "text": (2, 2, 6, 1)}
 
 
 class FusedSteps:
-    """A fusion with its weights in double precision, without dropout where none is asked for.
+    """A fusion of sequences or layers in double precision.
 
     Args:
-        name: of the fusion.
-        sizes: modality -> width of all that its encoder gives.
-        of_layers: how many each encoder gives; 0 for fusions of sequences.
-        options: of the fusion.
+        name: Name of the fusion.
+        sizes: Modality -> length of each step that its encoder outputs.
+        of_layers: Number of layers that each encoder outputs; 0 for fusions of sequences.
+        options: Options of the fusion.
+
+    Attributes:
+        declared: Declaration of its file.
+        options: Its options.
+        fusion: The module.
     """
 
     def __init__(self, name: str, sizes: dict[str, int], of_layers: int = 0, seed: int = 0, **options: Any):
         torch.manual_seed(seed)
-        self.module = FUSIONS.load(name)
-        self.options = self.module.Options(**options)
-        given: dict[str, Any] = {m: (size,) * of_layers for m, size in sizes.items()} if of_layers else sizes
-        self.weights = self.module.weights(given, CLASSES, self.options).double()
+        self.declared = FUSIONS.load(name)
+        self.options = self.declared.Options(**options)
+        dims: dict[str, Any] = {m: (size,) * of_layers for m, size in sizes.items()} if of_layers else sizes
+        self.fusion: Fusion = self.declared.build(dims, CLASSES, self.options).double()
         self.sizes = sizes
 
-    def __call__(self, encoded: dict[str, Encoded], labels: Tensor | None = None, *noisy: dict[str, Encoded]) -> Output:
+    def __call__(
+        self,
+        encoded: dict[str, Encoded],
+        labels: Tensor | None = None,
+        noisy: dict[str, Encoded] | None = None,
+    ) -> Output:
+        """Output for some encoded modalities; with labels also the losses, from the plain cross-entropy."""
+        # As the network does it: modalities are left out in evaluation alone.
+        available = availability({m: one.steps()[1] for m, one in encoded.items()}) if labels is None else {}
         criterion = None if labels is None else partial(F.cross_entropy, target=labels)
-        further: tuple[Any, ...] = noisy
-        if self.module.SPEC.leaves_out:  # as the network says it, in evaluation alone
-            further = (present_in({m: one.mask for m, one in encoded.items()}) if labels is None else {},)
-        return self.module.fuse(self.weights, encoded, criterion, self.options, *further)
+        output: Output = self.fusion(encoded, FusionContext(criterion, noisy, available=available))
+        return output
 
 
 def mask_of(lengths: Sequence[int], padding: int = 0) -> Tensor:
@@ -54,7 +66,7 @@ def mask_of(lengths: Sequence[int], padding: int = 0) -> Tensor:
 def given(
     sizes: dict[str, int], lengths: dict[str, Sequence[int]] = LENGTHS, layers: int = 0, seed: int = 1
 ) -> dict[str, Encoded]:
-    """Random layers (one, of which only the sequence is given, where there are to be none), zero where padded."""
+    """Random sequences, or layers of which the last one is the sequence; zero where padded."""
     generator = torch.Generator().manual_seed(seed)
     encoded = {}
     for modality, size in sizes.items():
@@ -67,7 +79,7 @@ def given(
 
 
 def repadded(encoded: dict[str, Encoded], padding: int, junk: float = 0.0) -> dict[str, Encoded]:
-    """The same with so many steps of padding more, in which something stands."""
+    """The same with more steps of padding, filled with a value."""
 
     def longer(x: Tensor) -> Tensor:
         return F.pad(x, (0, 0, 0, padding), value=junk)
@@ -79,7 +91,7 @@ def repadded(encoded: dict[str, Encoded], padding: int, junk: float = 0.0) -> di
 
 
 def alone(encoded: dict[str, Encoded], k: int) -> dict[str, Encoded]:
-    """One clip without padding, but one step where it has none."""
+    """One clip without padding, except for one step where it has none."""
     out = {}
     for modality, e in encoded.items():
         steps = max(int(e.mask[k].sum()), 1)

@@ -46,7 +46,7 @@ def tiny_bert(folder: Path, *, positions: int = 40, hidden: int = 16, dtype: str
 def tiny_ctc(folder: Path, samples: np.ndarray, frames: Sequence[str]) -> Path:
     """A wav2vec 2.0 with a CTC head that gives, for one recording, one character a frame of 20 ms.
 
-    What it says of a frame depends on the 25 ms of sound under it alone, wherever they stand.
+    Its output for a frame depends on the 25 ms of audio under it alone, wherever they are.
 
     Args:
         folder: where it is saved.

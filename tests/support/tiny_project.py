@@ -34,7 +34,7 @@ EXPERIMENT: dict[str, Any] = {
     "corpus": "synthetic",
     "folds": [0],
     "seeds": 1,
-    "pictures": {"size_px": 32, "frames": 4, "colour": "grey"},
+    "images": {"image_px": 32, "frames": 4, "colour": "grayscale"},
     "train": {"epochs": 1, "batch_size": 4},
     "cells": [
         {"modalities": ["audio"], "encoder": "simple3d", "name": "sound"},

@@ -54,9 +54,9 @@ def write_store(root: Path, clips: int = 12) -> Path:
         commit(root / name, ["000"], {})
     table = pd.DataFrame({"clip_id": ids, "speaker": [f"s{k % 4}" for k in range(clips)], "label_intended": labels})
     table.to_parquet(root / "clips.parquet")
-    sides = np.array(["train", "train", "val", "test"])[np.arange(clips) // 3 % 4]
+    subsets = np.array(["train", "train", "val", "test"])[np.arange(clips) // 3 % 4]
     split = root.parent / "split.parquet"
-    pd.DataFrame({"fold": 0, "clip_id": ids, "side": sides, "reason": ""}).to_parquet(split)
+    pd.DataFrame({"fold": 0, "clip_id": ids, "subset": subsets, "reason": ""}).to_parquet(split)
     return split
 
 

@@ -1,4 +1,4 @@
-"""Train a cell on a made-up store; run as a script, so that the processes that are started can run it too."""
+"""Train a cell on a synthetic store; a script, so that the processes that are started can run it too."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def makers() -> Any:
 def main(folder: Path, processes: int, cell: dict[str, Any], settings: dict[str, Any]) -> None:
     """Train into `folder`/out."""
     import affectstore
-    from affectstore.models.engine.train import train_fold
+    from affectstore.models.cells.job import TrainJob
+    from affectstore.models.train_fold import train_fold
     from affectstore.preflight.cells import combination_digests
 
     made = makers()
@@ -32,21 +33,22 @@ def main(folder: Path, processes: int, cell: dict[str, Any], settings: dict[str,
     affectstore.open = lambda _: store
     made.make_split(store).to_parquet(folder / "split.parquet")
     experiment = made.make_experiment(cell, **settings)
-    train_fold(
-        experiment=experiment,
+    job = TrainJob(
         experiment_name="test",
+        experiment=experiment,
         cell=experiment.cells[0],
         fold=0,
         classes=made.CLASSES,
-        store_root=folder,
-        split_path=folder / "split.parquet",
+        store=folder,
+        split=folder / "split.parquet",
         out=folder / "out",
         digests={"config": "c"},
+        combinations=combination_digests(experiment, experiment.cells[0]),
         threads=1,
         accelerator="cpu",
         processes=processes,
-        combinations=combination_digests(experiment, experiment.cells[0]),
     )
+    train_fold(job)
 
 
 if __name__ == "__main__":

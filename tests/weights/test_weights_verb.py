@@ -9,7 +9,7 @@ from small_weights import publish
 
 from affectstore.cli.main import main
 from affectstore.digest import digest_file
-from affectstore.models.base import ENCODERS
+from affectstore.models.spec import ENCODERS, EncoderOptions
 from affectstore.weights.hub import KNOWN as MODELS
 from affectstore.weights.known import KNOWN
 
@@ -31,10 +31,13 @@ def test_everything_known_is_listed(folder: Path, capsys: pytest.CaptureFixture[
             assert known.url in out
             assert known.licence in out
     assert "looked for in: weights, " in out
-    for model, published in MODELS.items():
-        assert published.used_by in line_of(out, model)
+    for model, of_model in MODELS.items():
+        assert of_model.used_by in line_of(out, model)
     asked_for = {*(known.used_by for known in KNOWN.values()), *(model.used_by for model in MODELS.values())}
-    for encoder in (name for name in ENCODERS.names() if hasattr(ENCODERS.load(name), "weights_digest")):
+    options = {name: ENCODERS.load(name).Options for name in ENCODERS.names()}
+    published = [name for name, of in options.items() if of.pretrained_digest is not EncoderOptions.pretrained_digest]
+    assert {"resnet18", "i3d", "pt_vit", "videomae"} <= set(published)
+    for encoder in published:
         assert [words for words in asked_for if words.startswith(f"{encoder} with `weights: ")], encoder
     assert "DEEPFACE_HOME/.deepface/weights" in out
 

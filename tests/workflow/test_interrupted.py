@@ -45,7 +45,7 @@ if "extract" in sys.orig_argv:
             pause()
     writer.ShardWriter.append = paused
 if "train" in sys.orig_argv:
-    from affectstore.models.engine import fit as engine
+    from affectstore.models.training import fit as engine
     engine.CHECKPOINT_EVERY_S = 0
     save = engine.save_checkpoint
     def saved(folder, progress, *args):

@@ -47,10 +47,10 @@ CONFIG: dict[str, Any] = {
 
 
 def make(folder: Path) -> Path:
-    """Two folders: `mydata` has sides and two labels, `yours` has four speakers and three."""
+    """Two folders: `mydata` has subsets and two labels, `yours` has four speakers and three."""
     experiments = [
         {"title": corpus, "corpus": corpus, "protocol": protocol, "cells": [CELLS[corpus]], **SMALL}
-        for corpus, protocol in (("mydata", "given"), ("yours", "sound"))
+        for corpus, protocol in (("mydata", "given"), ("yours", "speaker_independent"))
     ]
     tiny_project.make_project(folder, CONFIG, experiments[0])
     (folder / "workflow/experiments/other.yaml").write_text(yaml.safe_dump(experiments[1]))
@@ -94,8 +94,8 @@ def test_each_has_its_store_split_and_table(done: tuple[Path, str]) -> None:
     assert sorted(yours["mel"].clip_ids) == sorted(f"in-take {number}" for number in range(12))
     given = json.loads((folder / "results/splits/mydata/given.json").read_text())
     assert given["folds"] == {"0": {"train": 6, "val": 2, "test": 4, "unlabelled": 0, "excluded": 0}}
-    sound = json.loads((folder / "results/splits/yours/sound.json").read_text())
-    assert [fold["test"] for fold in sound["folds"].values()] == [3, 3, 3, 3]
+    independent = json.loads((folder / "results/splits/yours/speaker_independent.json").read_text())
+    assert [fold["test"] for fold in independent["folds"].values()] == [3, 3, 3, 3]
     for name, corpus in (("tiny", "mydata"), ("other", "yours")):
         table = (folder / f"results/tables/{name}.md").read_text()
         assert table in said
@@ -119,7 +119,7 @@ def test_a_new_label_trains_again_and_may_be_named_at_once(
     assert {name: state.missing for name, state in settle().experiments.items()} == {"tiny": {}, "other": {}}
     table = folder / "mine" / "clips.csv"
     (folder / "mine" / "new.wav").write_bytes(small_crema_d.sound(900, 0.5))
-    table.write_text(table.read_text() + "new.wav,angry,s9,\n")  # no side: it takes no part, but its label is a class
+    table.write_text(table.read_text() + "new.wav,angry,s9,\n")  # no subset: it takes no part, but its label is a class
     experiment = folder / "workflow/experiments/tiny.yaml"
     written = experiment.read_text()
     states = settle().experiments
@@ -140,7 +140,7 @@ def test_a_new_label_trains_again_and_may_be_named_at_once(
 def test_a_label_of_a_clip_that_is_not_selected_is_a_class_all_the_same(done: tuple[Path, str]) -> None:
     clips = pd.read_parquet(done[0] / "results/store/yours/clips.parquet")
     new = clips.iloc[:1].assign(clip_id="new", label_intended="sideways", speaker="p9")
-    split = pd.read_parquet(done[0] / "results/splits/yours/sound.parquet")
+    split = pd.read_parquet(done[0] / "results/splits/yours/speaker_independent.parquet")
 
     def labels(clips: pd.DataFrame, **settings: Any) -> str:
         chosen = {"select": {"speaker": ("p0", "p1", "p2", "p3")}, **settings}

@@ -27,10 +27,10 @@ EXPERIMENT: dict[str, Any] = {
     "corpus": "synthetic",
     "folds": [0],
     "seeds": 1,
-    "pictures": {"size_px": 16, "frames": 4, "colour": "grey"},
-    "sequences": {"pool": {"audio": 8}, "first": {"text": "cls"}},
+    "images": {"image_px": 16, "frames": 4, "colour": "grayscale"},
+    "sequences": {"pool": {"audio": 8}, "prepend": {"text": "cls"}},
     "train": {"epochs": 1, "batch_size": 4},
-    "encoder_settings": {"blstm": {"encoder_options": {"hidden": 8, "pooling": "cls"}}},
+    "encoder_settings": {"blstm": {"encoder_options": {"hidden_dim": 8, "pooling": "cls"}}},
     "cells": [
         {"modalities": ["text"], "encoder": "blstm"},
         {"modalities": ["audio", "text"], "encoder": "blstm", "fusion": "gmu"},
@@ -75,7 +75,7 @@ def test_text_reaches_the_table(tmp_path: Path) -> None:
         assert sum(facts["n"].values()) == 12
     tested = pd.read_parquet(runs / "blstm-multimodal-word_gmu/0/0/predictions.parquet")
     assert set(tested["condition"]) == {"full", "no_audio", "no_text"}
-    wide = tested[tested["side"] == "test"].pivot(index="clip_id", columns="condition", values="p_ANG")
+    wide = tested[tested["subset"] == "test"].pivot(index="clip_id", columns="condition", values="p_ANG")
     for condition in ("no_audio", "no_text"):
         assert (wide["full"] != wide[condition]).any()
     assert "audio+text" in (folder / "results/report.html").read_text()

@@ -1,4 +1,4 @@
-"""Accuracy, which is the weighted average recall (WAR): correct units over all units."""
+"""Accuracy, which is the weighted average recall (WAR): correct instances over all instances."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ AXES: tuple[str, ...] = ()
 
 
 def compute(tally: Tally) -> npt.NDArray[np.float64]:
-    """(...), in [0, 1]; NaN without a unit."""
+    """(...), in [0, 1]; NaN without an instance."""
     return ratio(tally.hits.sum(axis=-1), tally.n, np.nan)

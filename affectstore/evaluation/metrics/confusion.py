@@ -1,4 +1,4 @@
-"""Confusion matrix: how many units of a true class (rows) were given a class (columns)."""
+"""Confusion matrix: how many instances of a true class (rows) were given a class (columns)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """F1 of each class, the harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN).
 
-A class without a test unit has none (NaN); one with test units has one, since TP + FN > 0.
+A class without a test instance has none (NaN); one with test instances has one, since TP + FN > 0.
 """
 
 from __future__ import annotations

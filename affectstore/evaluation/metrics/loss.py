@@ -15,5 +15,5 @@ AXES: tuple[str, ...] = ()
 
 
 def compute(tally: Tally) -> npt.NDArray[np.float64]:
-    """(...), not negative; NaN without a unit."""
+    """(...), not negative; NaN without an instance."""
     return ratio(tally.loss_sum, tally.n, np.nan)

@@ -1,4 +1,4 @@
-"""Macro F1: the mean of the F1 of the classes that have a test unit (not the F1 of the macro means)."""
+"""Macro F1: the mean of the F1 of the classes that have a test instance (not the F1 of the macro means)."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ AXES: tuple[str, ...] = ()
 
 
 def compute(tally: Tally) -> npt.NDArray[np.float64]:
-    """(...), in [0, 1]; NaN without a unit."""
+    """(...), in [0, 1]; NaN without an instance."""
     return mean_of_present(f1.compute(tally), tally.support)

@@ -1,4 +1,4 @@
-"""Macro precision: the mean of the precisions of the classes that have a test unit.
+"""Macro precision: the mean of the precisions of the classes that have a test instance.
 
 A class that was never predicted counts with precision 0.
 """
@@ -19,5 +19,5 @@ AXES: tuple[str, ...] = ()
 
 
 def compute(tally: Tally) -> npt.NDArray[np.float64]:
-    """(...), in [0, 1]; NaN without a unit."""
+    """(...), in [0, 1]; NaN without an instance."""
     return mean_of_present(precision.compute(tally), tally.support)

@@ -1,4 +1,4 @@
-"""Macro recall: the mean of the recalls of the classes that have a test unit; the same number as UAR."""
+"""Macro recall: the mean of the recalls of the classes that have a test instance; the same number as UAR."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ AXES: tuple[str, ...] = ()
 
 
 def compute(tally: Tally) -> npt.NDArray[np.float64]:
-    """(...), in [0, 1]; NaN without a unit."""
+    """(...), in [0, 1]; NaN without an instance."""
     return uar.compute(tally)

@@ -1,4 +1,4 @@
-"""Micro F1: 2 TP / (2 TP + FP + FN) over all classes together; the accuracy, where every unit has one class."""
+"""Micro F1: 2 TP / (2 TP + FP + FN) over all classes together; the accuracy, where every instance has one class."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ AXES: tuple[str, ...] = ()
 
 
 def compute(tally: Tally) -> npt.NDArray[np.float64]:
-    """(...), in [0, 1]; NaN without a unit."""
+    """(...), in [0, 1]; NaN without an instance."""
     return ratio(2 * tally.hits.sum(axis=-1), (tally.support + tally.predicted).sum(axis=-1), np.nan)

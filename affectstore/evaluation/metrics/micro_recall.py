@@ -1,7 +1,7 @@
 """Micro recall: TP / (TP + FN) over all classes together.
 
-Every unit has one true class and is given one: false positives and false negatives of all classes together
-are the same units, so the micro recall is the accuracy.
+Every instance has one true class and is given one: false positives and false negatives of all classes together
+are the same instances, so the micro recall is the accuracy.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ AXES: tuple[str, ...] = ()
 
 
 def compute(tally: Tally) -> npt.NDArray[np.float64]:
-    """(...), in [0, 1]; NaN without a unit."""
+    """(...), in [0, 1]; NaN without an instance."""
     return ratio(tally.hits.sum(axis=-1), tally.support.sum(axis=-1), np.nan)

@@ -1,6 +1,6 @@
-"""Precision of each class: correct units over units that were given the class.
+"""Precision of each class: correct instances over instances that were given the class.
 
-A class that was never predicted has precision 0; a class without a test unit has none (NaN).
+A class that was never predicted has precision 0; a class without a test instance has none (NaN).
 """
 
 from __future__ import annotations

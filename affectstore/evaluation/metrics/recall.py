@@ -1,6 +1,6 @@
-"""Recall of each class: correct units over units of the class.
+"""Recall of each class: correct instances over instances of the class.
 
-A class without a test unit has no recall (NaN).
+A class without a test instance has no recall (NaN).
 """
 
 from __future__ import annotations

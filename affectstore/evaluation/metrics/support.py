@@ -1,4 +1,4 @@
-"""How many test units truly belong to each class."""
+"""How many test instances truly belong to each class."""
 
 from __future__ import annotations
 

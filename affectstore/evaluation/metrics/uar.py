@@ -1,6 +1,6 @@
 """Unweighted average recall: the mean of the recalls of the classes.
 
-A class without a test unit has no recall: the mean runs over the classes that are present (Schuller et al.,
+A class without a test instance has no recall: the mean runs over the classes that are present (Schuller et al.,
 INTERSPEECH 2009 Emotion Challenge, for the measure).
 """
 
@@ -19,5 +19,5 @@ AXES: tuple[str, ...] = ()
 
 
 def compute(tally: Tally) -> npt.NDArray[np.float64]:
-    """(...), in [0, 1]; NaN without a unit."""
+    """(...), in [0, 1]; NaN without an instance."""
     return mean_of_present(ratio(tally.hits, tally.support, np.nan), tally.support)

@@ -1,0 +1,89 @@
+"""Read the declarations of a file without importing the libraries that the rest of it needs.
+
+An encoder is one file: its `SPEC` and `Options` beside a `torch.nn.Module`. Listings, checks and planning need the
+first two only, and importing torch would cost them seconds. So of the file those statements are executed that the
+wanted names depend on; imports, classes and functions that nothing wanted refers to are left out. No cache is
+involved that could go stale: the file itself is read each time.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import symtable
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from affectstore.errors import ConfigError
+
+#: Ends the name of the partial module; pydantic looks up annotations in `sys.modules` by it.
+_SUFFIX = "__declaration"
+
+
+def read_declaration(module_name: str, names: Sequence[str], kind: str = "file") -> ModuleType:
+    """Execute the statements of a module that the given names depend on.
+
+    Args:
+        module_name: Dotted name; its packages are imported, the module is not.
+        names: Module-level names that are wanted.
+        kind: Name of such a file in messages ("encoder").
+
+    Returns:
+        A module that holds these names and those they refer to.
+
+    Raises:
+        ConfigError: The file does not define one of the names, or cannot be parsed.
+    """
+    found = importlib.util.find_spec(module_name)
+    if found is None or found.origin is None:
+        raise ConfigError(f"no source of {module_name}: {kind} files are read before they are imported")
+    path = Path(found.origin)
+    try:
+        statements = ast.parse(path.read_text(encoding="utf-8"), str(path)).body
+    except SyntaxError as error:
+        raise ConfigError(f"{kind} file {path} cannot be parsed: {error}") from None
+    bound = [_bound(statement) for statement in statements]
+    if missing := sorted(set(names) - set().union(*bound)):
+        raise ConfigError(
+            f"{kind} file {path} does not define {' and '.join(missing)}; such a file defines "
+            f"{', '.join(names)} and more (docs/extending.md)"
+        )
+    partial = ModuleType(module_name + _SUFFIX)
+    partial.__file__ = str(path)
+    sys.modules[partial.__name__] = partial
+    body = [statements[k] for k in _needed(statements, bound, set(names))]
+    exec(compile(ast.Module(body, []), str(path), "exec", dont_inherit=True), vars(partial))
+    return partial
+
+
+def _needed(statements: Sequence[ast.stmt], bound: Sequence[set[str]], names: set[str]) -> list[int]:
+    """Places of the statements that the names depend on, directly or through others, in their order."""
+    kept: set[int] = set()
+    while True:
+        grown = {k for k, defined in enumerate(bound) if defined & names or "annotations" in defined}
+        if grown == kept:
+            return sorted(kept)
+        for k in grown - kept:
+            names |= _global_names(symtable.symtable(ast.unparse(statements[k]), "declaration", "exec"))
+        kept = grown
+
+
+def _global_names(scope: symtable.SymbolTable) -> set[str]:
+    """Module-level names that a scope and those inside it refer to; local variables are none."""
+    outermost = scope.get_type() == "module"
+    names = {s.get_name() for s in scope.get_symbols() if (s.is_referenced() if outermost else s.is_global())}
+    return names.union(*map(_global_names, scope.get_children()))
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """Module-level names that a statement defines."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    return set()

@@ -1,0 +1,1 @@
+"""Runs of classical baselines, with the same split, predictions and files as networks."""

@@ -1,1 +1,0 @@
-"""Classical baselines through the same split, predictions and files as networks."""

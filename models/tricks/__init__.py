@@ -1,0 +1,1 @@
+"""Training tricks: one file each; see `affectstore.models.training.trick`."""
