@@ -151,7 +151,7 @@ class Output(NamedTuple):
 
 
 class FusionContext(NamedTuple):
-    """What a fusion may use besides the encoded modalities.
+    """Further inputs of a fusion, besides the encoded modalities.
 
     Attributes:
         criterion: For auxiliary losses; None outside training.

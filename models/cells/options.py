@@ -76,7 +76,9 @@ def trick_options(experiment: Experiment, cell: Cell) -> dict[str, TrickOptions]
     Raises:
         ConfigError: A trick or an option is unknown, or an option is impossible.
     """
-    named = experiment.training_of(cell).tricks | ({"distillation": {}} if cell.teachers else {})
+    named = experiment.training_of(cell).tricks
+    if cell.teachers:
+        named = {"distillation": {}, **named}
     return {
         name: validated(TRICKS.load(name).Options, options, f"options of trick {name!r}")
         for name, options in sorted(named.items())

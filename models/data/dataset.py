@@ -18,7 +18,7 @@ from affectstore.models.data.images import ImageInputs, not_images, sample_frame
 from affectstore.models.data.sequences import StepInputs, pool_factor, to_prepended_step, to_steps
 from affectstore.models.data.word_spans import WordSpans, load_spans
 from affectstore.models.modules import UNLABELLED
-from affectstore.models.spec import ClipShape, SequenceShape
+from affectstore.models.spec import ClipShape, SequenceShape, TrainingError
 
 _MEMORY_SHARE = 0.5  # of the free memory: the rest is for the network and its gradients
 _CPU = torch.device("cpu")
@@ -190,6 +190,9 @@ def _read_images(store: Any, recipe: Recipe, modality: str, clip_id: str, frames
     source = f"feature {name!r} of clip {clip_id!r}"
     if rows.dtype.kind not in "fiu":
         raise not_images(source, rows.dtype, rows.shape[1:])
+    # Checked before the rows are moved, so that nothing waits for a GPU.
+    if rows.dtype.kind == "f" and rows.ndim == 3 and not np.isfinite(rows).all():
+        raise TrainingError(f"{source} has values that are not finite; compute it again")
     return to_images(to_device(torch.from_numpy(np.array(rows)), device), recipe.images, source)
 
 

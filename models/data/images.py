@@ -79,12 +79,10 @@ def to_images(rows: Tensor, settings: Images, source: str) -> Tensor:
         (frame, channel, image_px, image_px), uint8, or float16 from 0 (FLOOR_DB) to 1 (0 dB).
 
     Raises:
-        TrainingError: The rows are neither, or not finite.
+        TrainingError: The rows are neither.
     """
     size = (settings.image_px, settings.image_px)
     if rows.is_floating_point() and rows.dim() == 3:
-        if not rows.isfinite().all():
-            raise TrainingError(f"{source} has values that are not finite; compute it again")
         levels = rows.float().unsqueeze(1)
         return _resize(((levels - FLOOR_DB) / -FLOOR_DB).clamp(0, 1), size).half()
     if rows.dtype == torch.uint8 and (rows.dim() == 3 or (rows.dim() == 4 and rows.shape[-1] in (1, 3))):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fused import THREE, Fused, drawn
 from torch import nn
 from torch.nn import functional as F
 
@@ -135,8 +136,6 @@ def test_a_run_records_how_it_was_balanced(trick: str, fusion: str, bench: Any, 
 
 
 def test_unimodal_logits_of_concat_add_up_to_its_logits() -> None:
-    from fused import THREE, Fused, drawn
-
     for name, options in (("concat", {}), ("sum", {}), ("sum", {"hidden_dim": 6})):
         fused, vectors = Fused(name, THREE, **options), drawn(THREE)
         own = fused.alone(vectors)

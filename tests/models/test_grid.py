@@ -1,4 +1,4 @@
-"""`grid:` of a cell: which combinations there are, which one is taken, and that the test side has no say in it."""
+"""`grid:` of a cell: its combinations, the choice of one, and that the test subset has no part in it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from affectstore.config.messages import validated
 from affectstore.errors import ConfigError
 from affectstore.evaluation.flags import flags_of, meaning_of
 from affectstore.evaluation.runs import read_runs
-from affectstore.models.base import TrainingError
-from affectstore.models.cells.validate import check_cell
-from affectstore.models.training import epoch, read_ahead
-from affectstore.models.training import fit as engine
-from affectstore.models.training.choose import choose
 from affectstore.models.cells.combinations import combinations
-from affectstore.models.cells.parents import check_sources
+from affectstore.models.cells.parents import parents_problem
+from affectstore.models.cells.validate import cell_problem
+from affectstore.models.spec import TrainingError
+from affectstore.models.sweep import select_best
+from affectstore.models.training import loader, trainer
+from affectstore.models.training.trainer import Trainer
 from affectstore.preflight.cells import combination_digests, plan_cells
 from affectstore.preflight.experiments import _nothing_to_choose_on
 
@@ -47,7 +47,7 @@ def facts(folder: Path) -> dict[str, Any]:
 
 
 def trials(folder: Path) -> dict[tuple[str, int], float]:
-    """(digest, seed) -> when it was trained."""
+    """(digest, seed) -> time at which it was trained."""
     found = folder.glob("grid/*/*/run.json")
     return {(path.parts[-3], int(path.parts[-2])): path.stat().st_mtime_ns for path in found}
 
@@ -56,7 +56,7 @@ def predicted(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder / "predictions.parquet")
 
 
-# --- which combinations
+# --- combinations
 
 
 def test_layers_and_order(fake: Any) -> None:
@@ -102,10 +102,10 @@ def test_a_value_changes_its_own_setting_alone(fake: Any) -> None:
     assert settings.schedule.model_copy(update={"every": 10}) == before.schedule
 
     per_modality = {"modalities": ["audio", "vision"], "encoder": {"audio": "blstm", "vision": "blstm"}}
-    cell = per_modality | {"fusion": "concat", "encoder_options": {"audio": {"layers": 1, "hidden": 3}}}
-    experiment = fake.experiment(swept({"encoder_options.audio.hidden": [4]}, cell))
+    cell = per_modality | {"fusion": "concat", "encoder_options": {"audio": {"layers": 1, "hidden_dim": 3}}}
+    experiment = fake.experiment(swept({"encoder_options.audio.hidden_dim": [4]}, cell))
     (one,) = combinations(experiment, experiment.cells[0])
-    assert one.cell.encoder_options == {"audio": {"layers": 1, "hidden": 4}}
+    assert one.cell.encoder_options == {"audio": {"layers": 1, "hidden_dim": 4}}
 
 
 def test_keys_reach_the_cells_that_have_such_options(fake: Any) -> None:
@@ -135,7 +135,7 @@ def test_keys_reach_the_cells_that_have_such_options(fake: Any) -> None:
         ({"fusion_options.x": [1]}, r"`grid` names 'fusion_options\.x'; what this cell has: train, encoder_options"),
     ],
 )
-def test_keys_that_mean_nothing_are_refused(grid: dict[str, list[Any]], message: str) -> None:
+def test_keys_without_effect_are_refused(grid: dict[str, list[Any]], message: str) -> None:
     experiment = {"title": "t", "corpus": "synthetic", "cells": [swept(grid)]}
     with pytest.raises(ConfigError, match=message):
         validated(Experiment, experiment, "x.yaml")
@@ -145,12 +145,25 @@ def test_keys_that_mean_nothing_are_refused(grid: dict[str, list[Any]], message:
     ("cell", "message"),
     [
         (swept({"train.learning_rate": [0.1, -1]}), r"`train` with train\.learning_rate -1 of the grid:\n.*-1 is not"),
-        (swept({"train.epochs": [5, 2], "train.schedule.warm_up": [3]}), r"3 epochs of 2.*with train\.epochs 2, train"),
+        (
+            swept({"train.epochs": [5, 2], "train.schedule.warmup_epochs": [3]}),
+            r"3 of 2 epochs.*with train\.epochs 2, train",
+        ),
         (swept({"encoder_options.depth": [1, 2]}), r"(?s)depth: unknown key.*\(with encoder_options\.depth 1 of the"),
-        (swept({"train.modality_dropout.audio": [0.1]}, BOTH), r"train\.modality_dropout is 0\.0 here, which has no"),
+        (
+            swept(
+                {"train.tricks.modality_dropout.rate.audio": [0.1]},
+                BOTH | {"train": {"tricks": {"modality_dropout": {"rate": 0.0}}}},
+            ),
+            r"train\.tricks\.modality_dropout\.rate is 0\.0 here, which has no",
+        ),
         (
             swept({"train.learning_rate": ["0.1", 0.10]}),
-            r"learning_rate 0\.1 and train\.learning_rate 0\.1 come to the",
+            r"learning_rate 0\.1 and train\.learning_rate 0\.1 have the same effect",
+        ),
+        (
+            swept({"train.tricks": [{"mixup": {}}, {"mixup": {"alpha": 0.2}}]}),
+            r"train\.tricks .* and train\.tricks .* have the same effect",
         ),
         (swept({"train.epochs": [*range(1, 1002)]}), r"1,001 combinations \(train\.epochs\); at most 1,000"),
         (swept({"baseline_options.costs": [[0.1], [-1]]}, BASELINE), r"(?s)costs.*with baseline_options\.costs \[-1\]"),
@@ -160,24 +173,28 @@ def test_every_combination_is_checked(fake: Any, cell: dict[str, Any], message: 
     experiment = fake.experiment(
         cell, inputs={"audio": {"clip": "mel_chunks", "sequence": "lld"}, "vision": {"clip": "frames"}}
     )
-    assert re.search(message, check_cell(experiment, experiment.cells[0]))
+    assert re.search(message, str(cell_problem(experiment, experiment.cells[0])))
 
 
 def test_a_grid_that_sweeps_nothing_is_refused(fake: Any) -> None:
     experiment = fake.experiment(AUDIO, grid={"fusion_options.x": [1, 2]})
-    assert (
-        check_cell(experiment, experiment.cells[0]) == "`grid` names 'fusion_options.x', and no cell has fusion_options"
-    )
+    reason = cell_problem(experiment, experiment.cells[0])
+    assert reason == "`grid` names 'fusion_options.x', and no cell has fusion_options"
     settings = {"simple3d": {"grid": {"baseline_options.pool": ["mean"]}}}
     experiment = fake.experiment(AUDIO, encoder_settings=settings)
-    assert "`encoder_settings.simple3d.grid` names" in check_cell(experiment, experiment.cells[0])
+    assert "`encoder_settings.simple3d.grid` names" in str(cell_problem(experiment, experiment.cells[0]))
 
 
-def test_what_students_cannot_do_is_checked_for_every_combination() -> None:
+def test_tricks_of_students_are_checked_for_every_combination() -> None:
     student = BOTH | {"fusion": "distilled_probe", "teachers": {"audio": "simple3d-audio"}}
-    cells = [AUDIO, swept({"train.mixup": [0, 0.5]}, student)]
+    cells = [AUDIO, swept({"train.tricks": [{}, {"mixup": {"alpha": 0.5}}]}, student)]
     experiment = Experiment(title="t", corpus="synthetic", cells=cells)
-    assert "`mixup` mixes clips" in check_sources(experiment, experiment.cells[1])
+    reason = str(cell_problem(experiment, experiment.cells[1]))
+    assert "tricks `distillation` and `mixup` cannot be combined" in reason
+    assert "(with train.tricks {'mixup': {'alpha': 0.5}} of the grid)" in reason
+    assert parents_problem(experiment, experiment.cells[1]) is None
+    experiment = Experiment(title="t", corpus="synthetic", cells=[AUDIO, swept({"train.tricks": [{}]}, student)])
+    assert cell_problem(experiment, experiment.cells[1]) is None
 
 
 def test_only_grids_change_digests(fake: Any) -> None:
@@ -197,7 +214,7 @@ def test_only_grids_change_digests(fake: Any) -> None:
     assert config(AUDIO, grid=RATES) == plan.config
 
 
-def test_a_cell_that_follows_from_a_grid_follows_from_all_of_it() -> None:
+def test_a_child_of_a_cell_with_a_grid_depends_on_all_of_it() -> None:
     def config(grid: dict[str, list[Any]]) -> str:
         student = BOTH | {"init_from": {"audio": "simple3d-audio"}}
         experiment = Experiment(title="t", corpus="synthetic", cells=[swept(grid), student])
@@ -206,45 +223,48 @@ def test_a_cell_that_follows_from_a_grid_follows_from_all_of_it() -> None:
     assert len({config({}), config(RATES), config({"train.epochs": [3]})}) == 3
 
 
-def test_the_example_of_the_docs_is_one() -> None:
+def test_the_example_of_the_docs_is_valid() -> None:
     text = (Path(__file__).parents[2] / "docs" / "protocols.md").read_text()
     (example,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "grid:" in block]
     experiment = Experiment(title="t", corpus="synthetic", **yaml.safe_load(example))
-    assert [check_cell(experiment, cell) for cell in experiment.cells] == ["", "", ""]
+    assert [cell_problem(experiment, cell) for cell in experiment.cells] == [None, None, None]
     assert [len(combinations(experiment, cell)) for cell in experiment.cells] == [4, 8, 2]
 
 
-def test_numbers_that_yaml_takes_for_text_are_numbers(fake: Any) -> None:
+def test_numbers_that_yaml_reads_as_text_are_numbers(fake: Any) -> None:
     experiment = fake.experiment(swept({"train.learning_rate": ["1e-3"]}))
     (one,) = combinations(experiment, experiment.cells[0])
     assert one.options == {"train.learning_rate": 0.001}
 
 
-# --- which one is taken
+# --- choice
 
 
-def worth(loss: float, uar: float = 0.5, accuracy: float = 0.5) -> dict[str, float]:
+def scores(loss: float, uar: float = 0.5, accuracy: float = 0.5) -> dict[str, float]:
     return {"loss": loss, "uar": uar, "accuracy": accuracy}
 
 
-def test_the_best_mean_over_seeds_is_taken() -> None:
-    lucky = [worth(0.1, 0.9, 0.2), worth(2.0, 0.2, 0.2)]  # best single seed, worse on average
-    steady = [worth(1.0, 0.6, 0.5), worth(1.0, 0.6, 0.3)]
-    assert choose([lucky, steady], "loss") == (1, 1.0)
-    assert choose([lucky, steady], "uar") == (1, 0.6)
-    assert choose([lucky, [worth(0.9, 0.6), worth(0.9, 0.6)], steady], "uar") == (1, 0.6)  # equal rates: lower loss
-    assert choose([steady, steady], "accuracy")[0] == 0  # equal in all: the first
-    assert choose([None, lucky], "uar")[0] == 1
+def test_the_best_mean_over_seeds_is_chosen() -> None:
+    lucky = [scores(0.1, 0.9, 0.2), scores(2.0, 0.2, 0.2)]  # best single seed, worse on average
+    steady = [scores(1.0, 0.6, 0.5), scores(1.0, 0.6, 0.3)]
+    assert select_best([lucky, steady], "loss") == (1, 1.0)
+    assert select_best([lucky, steady], "uar") == (1, 0.6)
+    assert select_best([lucky, [scores(0.9, 0.6), scores(0.9, 0.6)], steady], "uar") == (
+        1,
+        0.6,
+    )  # equal UAR: lower loss
+    assert select_best([steady, steady], "accuracy")[0] == 0  # equal in all: the first
+    assert select_best([None, lucky], "uar")[0] == 1
     with pytest.raises(TrainingError, match="none of the combinations"):
-        choose([None, None], "uar")
+        select_best([None, None], "uar")
 
 
 @given(
-    st.lists(st.lists(st.builds(worth, *[st.integers(0, 4).map(float)] * 3), min_size=2, max_size=2), min_size=1),
+    st.lists(st.lists(st.builds(scores, *[st.integers(0, 4).map(float)] * 3), min_size=2, max_size=2), min_size=1),
     st.sampled_from(["loss", "uar", "accuracy"]),
 )
 def test_no_combination_is_better_than_the_chosen(seeds: list[list[dict[str, float]]], monitor: str) -> None:
-    k, score = choose(seeds, monitor)
+    k, score = select_best(seeds, monitor)
     means = [sum(one[monitor] for one in each) / 2 for each in seeds]
     assert score == (min if monitor == "loss" else max)(means) == means[k]
     losses = [sum(one["loss"] for one in each) / 2 for each, mean in zip(seeds, means, strict=True) if mean == score]
@@ -255,33 +275,33 @@ def test_no_combination_is_better_than_the_chosen(seeds: list[list[dict[str, flo
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """The clips of every set that a network is asked about, in order."""
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Clips of every subset that is evaluated, in order."""
     seen: list[tuple[str, ...]] = []
-    real = read_ahead.make_batch
+    real = loader.make_batch
 
-    def spy(clips: Any, index: range, *given: Any, **named: Any) -> Any:
-        if index.start == 0:
+    def spy(clips: Any, places: Any, *given: Any, **named: Any) -> Any:
+        if isinstance(places, range) and places.start == 0:  # not of training
             seen.append(tuple(clips.table["clip_id"]))
-        return real(clips, index, *given, **named)
+        return real(clips, places, *given, **named)
 
-    monkeypatch.setattr(read_ahead, "make_batch", spy)
+    monkeypatch.setattr(loader, "make_batch", spy)
     return seen
 
 
-def test_the_chosen_one_is_the_plain_cell_and_alone_sees_the_test_side(
-    bench: Any, fake: Any, looks: list[tuple[str, ...]]
+def test_the_chosen_combination_is_the_plain_cell_and_alone_reads_the_test_subset(
+    bench: Any, fake: Any, evaluated: list[tuple[str, ...]]
 ) -> None:
-    grid = {**RATES, "fusion_options.width": [3, 4], "train.optimiser": ["adam"]}
+    grid = {**RATES, "fusion_options.hidden_dim": [3, 4], "train.optimizer": ["adam"]}
     experiment = fake.experiment(swept(grid, BOTH), seeds=2)
     folder = bench.train(experiment, "grid").parent
-    test = tuple(sorted(bench.split.loc[bench.split["side"] == "test", "clip_id"]))
+    test = tuple(sorted(bench.split.loc[bench.split["subset"] == "test", "clip_id"]))
     trained = 4 * 2 * 3  # combinations, seeds, epochs
-    assert test not in looks[:trained]
-    assert looks.count(test) == 2 * 3  # seeds, conditions: once each, by the chosen one
+    assert test not in evaluated[:trained]
+    assert evaluated.count(test) == 2 * 3  # seeds, conditions: once each, by the chosen one
 
     table = pd.read_csv(folder / "grid.csv", dtype={"combination": str})
-    options = ["fusion_options.width", "train.learning_rate", "train.optimiser"]
+    options = ["fusion_options.hidden_dim", "train.learning_rate", "train.optimizer"]
     assert table.columns.tolist() == [
         "combination",
         *options,
@@ -307,8 +327,8 @@ def test_the_chosen_one_is_the_plain_cell_and_alone_sees_the_test_side(
         assert (run["grid"]["tried"], run["grid"]["seeds"], run["grid"]["failed"]) == (4, 2, 0)
 
     # A plain cell with these options is the same to the bit, in weights, history and predictions.
-    train = {"learning_rate": chosen["train.learning_rate"], "optimiser": "adam"}
-    plain = BOTH | {"train": train, "fusion_options": {"width": chosen["fusion_options.width"]}}
+    train = {"learning_rate": chosen["train.learning_rate"], "optimizer": "adam"}
+    plain = BOTH | {"train": train, "fusion_options": {"hidden_dim": chosen["fusion_options.hidden_dim"]}}
     other = bench.train(fake.experiment(plain, seeds=2), "plain").parent
     for seed in ("0", "1"):
         weights, expected = (load_file(one / seed / "model.safetensors") for one in (folder, other))
@@ -344,11 +364,11 @@ def test_a_grid_of_one_is_trained_as_it_is(bench: Any, fake: Any) -> None:
     assert (run["epochs"], run["grid"]["tried"]) == (2, 1)
 
 
-def test_more_values_and_seeds_train_what_is_new_alone(
-    bench: Any, fake: Any, looks: list[tuple[str, ...]], capsys: pytest.CaptureFixture[str]
+def test_more_values_and_seeds_train_new_trials_alone(
+    bench: Any, fake: Any, evaluated: list[tuple[str, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def train(rates: list[float], seeds: int = 1) -> tuple[set[tuple[str, int]], Path]:
-        """The trials that were trained by this job."""
+        """Trials that this job trained."""
         before = trials(bench.folder / "out")
         experiment = fake.experiment(swept({"train.learning_rate": rates}), seeds=seeds)
         (plan,) = plan_cells("test", experiment, (0,))
@@ -364,13 +384,13 @@ def test_more_values_and_seeds_train_what_is_new_alone(
     run = folder / "0"
     assert facts(run)["grid"]["chosen"] == {"train.learning_rate": 1e-2}
     stamps = [(run / name).stat().st_mtime_ns for name in ("model.safetensors", "predictions.parquet")]
-    looks.clear()
+    evaluated.clear()
 
     assert train([1e-6, 1e-5, 1e-2])[0] == {(names[1e-6], 0)}  # wherever it is put
     assert stamps == [(run / name).stat().st_mtime_ns for name in ("model.safetensors", "predictions.parquet")]
-    assert facts(run)["grid"]["tried"] == 3  # the run stays, and says what it was chosen from
+    assert facts(run)["grid"]["tried"] == 3  # the run stays, and records the new grid
     assert facts(run)["digests"]["config"] == plan_config(fake, [1e-6, 1e-5, 1e-2])
-    assert len(looks) == 3  # its validation, an epoch each
+    assert len(evaluated) == 3  # its validation, an epoch each
     capsys.readouterr()
 
     assert train([1e-6, 1e-5, 1e-2])[0] == set()
@@ -401,12 +421,12 @@ def test_other_data_train_all_of_it_again(bench: Any, fake: Any) -> None:
     assert {trial for trial, when in trials(folder).items() if before[trial] != when} == before.keys()
 
 
-def test_a_killed_job_goes_on_where_it_was(
+def test_a_killed_job_resumes_where_it_was(
     bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     experiment = fake.experiment(swept(RATES), seeds=2)
     whole = bench.train(experiment, "whole").parent
-    steps, real = [0], epoch._step
+    steps, real = [0], Trainer.train_step
 
     def step(*given: Any) -> None:
         steps[0] += 1
@@ -414,8 +434,8 @@ def test_a_killed_job_goes_on_where_it_was(
             raise KeyboardInterrupt
         real(*given)
 
-    monkeypatch.setattr(epoch, "_step", step)
-    monkeypatch.setattr(engine, "CHECKPOINT_EVERY_S", 0)
+    monkeypatch.setattr(Trainer, "train_step", step)
+    monkeypatch.setattr(trainer, "CHECKPOINT_INTERVAL_S", 0)
     stop = 6 + 5  # 2 batches, 3 epochs: inside the third epoch of the second trial
     with pytest.raises(KeyboardInterrupt):
         bench.train(experiment, "killed")
@@ -425,16 +445,16 @@ def test_a_killed_job_goes_on_where_it_was(
     stop, before = 0, trials(folder)
     capsys.readouterr()
     bench.train(experiment, "killed")
-    said = capsys.readouterr().out
-    assert "1 of 4 trials of the grid reused" in said
-    assert "going on after epoch 2" in said
+    out = capsys.readouterr().out
+    assert "1 of 4 trials of the grid reused" in out
+    assert "resuming after epoch 2" in out
     assert before.items() <= trials(folder).items()
     for seed in "01":
         expected = load_file(whole / seed / "model.safetensors")
         assert all(torch.equal(load_file(folder / seed / "model.safetensors")[k], v) for k, v in expected.items())
         pd.testing.assert_frame_equal(predicted(folder / seed), predicted(whole / seed), check_exact=True)
 
-    # Killed while it predicts for the second seed: the first run stands.
+    # Killed while it predicts for the second seed: the first run stays.
     (folder / "1" / "run.json").unlink()
     stamp = (folder / "0" / "run.json").stat().st_mtime_ns
     bench.train(experiment, "killed")
@@ -456,19 +476,19 @@ def test_a_combination_that_cannot_be_trained_is_not_chosen(
         bench.train(fake.experiment(swept({"train.learning_rate": [1e30]})), "none")
 
 
-def test_without_a_validation_side_there_is_nothing_to_choose_on(bench: Any, fake: Any) -> None:
-    bench.split.loc[bench.split["side"] == "val", "side"] = "train"
+def test_without_a_validation_subset_there_is_nothing_to_choose_on(bench: Any, fake: Any) -> None:
+    bench.split.loc[bench.split["subset"] == "val", "subset"] = "train"
     experiment = fake.experiment(swept(RATES))
-    with pytest.raises(TrainingError, match=r"0: `grid` is chosen on the validation side, and no clip is left on it"):
+    with pytest.raises(TrainingError, match=r"0: `grid` is chosen on the validation subset, and no clip is left in it"):
         bench.train(experiment)
     assert not list(bench.folder.glob("out/grid/*"))
     plans = plan_cells("test", experiment, (0,))
-    assert "protocol 'sound' has none in fold 0" in _nothing_to_choose_on(experiment, plans, bench.split)
+    assert "protocol 'speaker_independent' has none in fold 0" in _nothing_to_choose_on(experiment, plans, bench.split)
     plain = fake.experiment(AUDIO)
     assert _nothing_to_choose_on(plain, plan_cells("test", plain, (0,)), bench.split) == ""
 
 
-def test_settled_fusions_and_layouts_come_out_as_plain(bench: Any, fake: Any) -> None:
+def test_calibrated_fusions_and_memory_formats_are_as_in_plain_cells(bench: Any, fake: Any) -> None:
     cell = BOTH | {"fusion": "stacked"}
     train = {"batch_size": 6, "epochs": 1, "channels_last": True}
     folder = bench.train(fake.experiment(swept({"train.learning_rate": [1e-2]}, cell), train=train), "grid")
@@ -476,7 +496,7 @@ def test_settled_fusions_and_layouts_come_out_as_plain(bench: Any, fake: Any) ->
     pd.testing.assert_frame_equal(predicted(folder), predicted(plain), check_exact=True)
 
 
-def test_tables_say_what_was_chosen(bench: Any, fake: Any) -> None:
+def test_tables_note_the_grid(bench: Any, fake: Any) -> None:
     experiment = fake.experiment(swept({"train.learning_rate": [1e-2], "train.epochs": [2, 1]}))
     bench.train(experiment, f"runs/test/{experiment.cells[0].id}/0")
     runs = read_runs("test", experiment, bench.folder / "runs")
@@ -487,7 +507,7 @@ def test_tables_say_what_was_chosen(bench: Any, fake: Any) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as the other tests of several processes")
-def test_several_processes_choose_alike(tmp_path: Path) -> None:
+def test_several_processes_choose_the_same(tmp_path: Path) -> None:
     script = Path(__file__).parents[1] / "support" / "train_script.py"
     cell = json.dumps(swept({"train.learning_rate": [1e-6, 1e-2]}))
     settings = json.dumps({"train": {"batch_size": 6, "epochs": 2}, "seeds": 2})
@@ -497,4 +517,4 @@ def test_several_processes_choose_alike(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     assert [facts(tmp_path / "out" / seed)["grid"]["chosen"] for seed in "01"] == [{"train.learning_rate": 1e-2}] * 2
     assert json.loads((tmp_path / "out" / "fold.json").read_text())["seeds"] == [0, 1]
-    assert done.stdout.count("chosen, mean validation loss") == 1  # the first process alone says and writes it
+    assert done.stdout.count("chosen, mean validation loss") == 1  # by the first process alone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given as drawn
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -34,7 +34,7 @@ def test_same_padding_as_in_tensorflow(length: int, kernel: int, stride: int, be
     assert padded.tolist() == [0.0] * before + list(range(1, length + 1)) + [0.0] * after
 
 
-@drawn(st.tuples(*[st.integers(1, 20)] * 3), st.integers(1, 7), st.integers(1, 3))
+@given(st.tuples(*[st.integers(1, 20)] * 3), st.integers(1, 7), st.integers(1, 3))
 def test_a_padded_axis_shrinks_to_the_stride_rounded_up(shape: tuple[int, int, int], kernel: int, stride: int) -> None:
     pooled = max_pool_same(torch.rand(1, 2, *shape), (kernel,) * 3, (stride,) * 3)
     assert pooled.shape[2:] == tuple(-(-length // stride) for length in shape)

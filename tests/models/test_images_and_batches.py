@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from affectstore.config.experiment import Experiment, Images
 from affectstore.models.cells.recipe import Recipe, recipe_for
 from affectstore.models.data import dataset
-from affectstore.models.data.batch import compute_scales, make_batch
+from affectstore.models.data.batch import Scale, compute_scales, make_batch
 from affectstore.models.data.dataset import find_unusable, load_clips
 from affectstore.models.data.images import sample_frames, to_images
-from affectstore.models.data.scale import Scale
 from affectstore.models.spec import TrainingError
 
 CLASSES = ("ANG", "HAP", "SAD")
@@ -59,20 +58,20 @@ def test_one_frame_is_the_middle_row() -> None:
 
 def test_images_keep_their_values_at_their_own_size() -> None:
     rows = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
-    assert np.array_equal(to_images(rows, RGB, "x").numpy(), rows.transpose(0, 3, 1, 2))
+    assert np.array_equal(to_images(torch.from_numpy(rows), RGB, "x").numpy(), rows.transpose(0, 3, 1, 2))
 
 
 def test_grayscale_is_luma() -> None:
     rows = np.zeros((1, 8, 8, 3), dtype=np.uint8)
     rows[..., 0], rows[..., 1], rows[..., 2] = 100, 50, 200
     expected = round(0.299 * 100 + 0.587 * 50 + 0.114 * 200)
-    assert to_images(rows, GRAYSCALE, "x").unique().tolist() == [expected]
+    assert to_images(torch.from_numpy(rows), GRAYSCALE, "x").unique().tolist() == [expected]
 
 
 def test_images_shrink_by_area() -> None:
     rows = np.zeros((1, 16, 16), dtype=np.uint8)
     rows[:, ::2] = 200
-    small = to_images(rows, GRAYSCALE, "x")
+    small = to_images(torch.from_numpy(rows), GRAYSCALE, "x")
     assert small.shape == (1, 1, 8, 8)
     assert small[:, :, 1:-1].unique().tolist() == [100]  # picking every other row would give 0 or 200
 
@@ -81,7 +80,7 @@ def test_levels_become_images_from_silence_to_full_scale() -> None:
     rows = np.full((2, 8, 4), -80, dtype=np.float16)
     rows[1] = -20
     rows[1, 0] = 5
-    levels = to_images(rows, RGB, "x")
+    levels = to_images(torch.from_numpy(rows), RGB, "x")
     assert (levels.dtype, levels.shape) == (torch.float16, (2, 1, 8, 8))
     assert levels[0].unique().tolist() == [0.0]
     assert levels[1, 0, 0].unique().tolist() == [1.0]
@@ -91,15 +90,16 @@ def test_levels_become_images_from_silence_to_full_scale() -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (np.zeros((2, 65), dtype=np.float32), "rows of float32 (65,)"),
-        (np.zeros((2, 8, 8, 4), dtype=np.uint8), "rows of uint8 (8, 8, 4)"),
-        (np.full((2, 8, 4), np.nan, dtype=np.float16), "feature 'x' of clip '7' has values that are not finite"),
+        (np.zeros((2, 65), dtype=np.float32), "has rows of float32 (65,)"),
+        (np.zeros((2, 8, 8, 4), dtype=np.uint8), "has rows of uint8 (8, 8, 4)"),
+        (np.array(["a", "b"], np.dtypes.StringDType()), "has rows of StringDType() ()"),
+        (np.full((2, 8, 4), np.nan, dtype=np.float16), "has values that are not finite"),
     ],
 )
-def test_rows_that_are_no_images_are_refused(rows: np.ndarray, words: str) -> None:
+def test_rows_that_are_no_images_are_refused(fake: Any, tmp_path: Path, rows: np.ndarray, words: str) -> None:
     with pytest.raises(TrainingError) as caught:
-        to_images(rows, GRAYSCALE, "feature 'x' of clip '7'")
-    assert words in str(caught.value)
+        load_clips(fake.store_of(faces={"7": rows}), recipe(IMAGE), table("7"), tmp_path)
+    assert f"feature 'faces' of clip '7' {words}" in str(caught.value)
 
 
 def test_a_short_clip_is_padded_behind_its_mask(fake: Any, tmp_path: Path) -> None:

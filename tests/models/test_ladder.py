@@ -228,10 +228,10 @@ def test_the_unsupervised_loss_is_its_plain_loop(sizes: dict[str, int], skips: s
     losses = built(clean, None, noisy).losses
     assert set(losses) == {"own": {"own"}, "cross": {"cross"}, "both": {"own", "cross"}, "none": set()}[skips]
     target = {m: from_the_last(e) for m, e in clean.items()}
-    given_ = {m: from_the_last(e) for m, e in noisy.items()}
+    noisy_layers = {m: from_the_last(e) for m, e in noisy.items()}
 
     def total(decoder: Decoder, modality: str, other: str | None) -> float:
-        restored = plain_decoder(decoder, given_[modality], None if other is None else given_[other])
+        restored = plain_decoder(decoder, noisy_layers[modality], None if other is None else noisy_layers[other])
         return sum(w * plain_cost(r, c) for w, r, c in zip(weights, restored, target[modality], strict=True))
 
     if "own" in losses:
@@ -449,8 +449,8 @@ def network(encoder: str = "transformer", **options: Any) -> Network:
 def batch() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     masks = {"audio": mask_of((7, 2, 5)), "vision": mask_of((3, 4, 1))}
     generator = torch.Generator().manual_seed(0)
-    drawn = {m: torch.randn(*masks[m].shape, n, generator=generator) for m, n in (("audio", 3), ("vision", 4))}
-    return {m: x * masks[m][..., None] for m, x in drawn.items()}, masks
+    values = {m: torch.randn(*masks[m].shape, n, generator=generator) for m, n in (("audio", 3), ("vision", 4))}
+    return {m: x * masks[m][..., None] for m, x in values.items()}, masks
 
 
 @pytest.mark.parametrize("encoder", ["transformer", "auxformer"])

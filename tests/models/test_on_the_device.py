@@ -1,4 +1,4 @@
-"""What happens where: rows are scaled on the device, and stay there or come back; batches are read ahead."""
+"""Placement of data: rows are scaled on the device, and stay there or come back; batches are prefetched."""
 
 from __future__ import annotations
 
@@ -8,39 +8,41 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from affectstore.models.cells.recipe import Recipe, recipe_for
 from affectstore.models.data import dataset
-from affectstore.models.data.batch import scales_of
-from affectstore.models.data.dataset import ClipSet, bytes_of, load_clips
-from affectstore.models.training import read_ahead
-from affectstore.models.training import run as engine_run
-from affectstore.models.tricks.g_blending import measured
-from affectstore.models.training.machine import cpu_name
-from affectstore.models.training.evaluate import logits_of
-from affectstore.models.training.settle import settle
-from affectstore.models.train_fold import _fit_on
+from affectstore.models.data.batch import compute_scales
+from affectstore.models.data.dataset import ClipSet, estimate_nbytes, load_clips
+from affectstore.models.data.fold import FoldData
 from affectstore.models.network import Network
-from affectstore.models.cells.recipe import Recipe, recipe_of
+from affectstore.models.run_files import FoldFacts, cpu_name
+from affectstore.models.train_fold import _fits_on
+from affectstore.models.training import loader
+from affectstore.models.training import run as training_run
+from affectstore.models.training.evaluate import calibrate, predict_logits
+from affectstore.models.training.machine import reset_peak_memory
+from affectstore.models.training.trainer import Trainer
+from affectstore.models.tricks.g_blending import head_losses
 
 CLASSES = ("ANG", "HAP", "SAD")
 CPU, GPU, META = torch.device("cpu"), torch.device("cuda"), torch.device("meta")
 IMAGE = {"modalities": ["vision"], "encoder": "resnet18"}
 CLIP = {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "mean"}
-SETTLED = CLIP | {"fusion": "weighted"}
+CALIBRATED = CLIP | {"fusion": "weighted"}
 STEPS = {"modalities": ["audio", "vision"], "encoder": "mlp", "fusion": "concat"}
 STEPS |= {"inputs": {"audio": "mel_chunks", "vision": "faces"}}
-COLUMNS = {"mel_chunks": 64, "faces": 768}
+DIMS = {"mel_chunks": 64, "faces": 768}
+FACTS = FoldFacts("cell", 0, {}, {}, {}, 0)
 
 
-def recipe(fake: Any, cell: dict[str, Any], colour: str = "grey", size_px: int = 8) -> Recipe:
-    pictures = {"size_px": size_px, "colour": colour, "frames": 4}
-    experiment = fake.experiment(cell, pictures=pictures, sequences={"pool": {"audio": 3}})
-    return recipe_of(experiment, experiment.cells[0], CLASSES, COLUMNS)
+def recipe(fake: Any, cell: dict[str, Any], colour: str = "grayscale", image_px: int = 8) -> Recipe:
+    images = {"image_px": image_px, "colour": colour, "frames": 4}
+    experiment = fake.experiment(cell, images=images, sequences={"pool": {"audio": 3}})
+    return recipe_for(experiment, experiment.cells[0], CLASSES, DIMS)
 
 
 def table(store: Any, clips: int = 5) -> pd.DataFrame:
@@ -49,7 +51,7 @@ def table(store: Any, clips: int = 5) -> pd.DataFrame:
 
 
 class Journal(TorchDispatchMode):
-    """What was done to tensors of which type, on which device, in order."""
+    """Operations on tensors in their order, with the type and the device of their first one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +66,7 @@ class Journal(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("colour", ["grey", "rgb"])
+@pytest.mark.parametrize("colour", ["grayscale", "rgb"])
 def test_rows_are_scaled_and_padded_on_the_device_where_they_arrive_as_they_are_stored(
     fake: Any, tmp_path: Path, colour: str
 ) -> None:
@@ -73,7 +75,7 @@ def test_rows_are_scaled_and_padded_on_the_device_where_they_arrive_as_they_are_
     with Journal() as journal:
         there = load_clips(store, rules, table(store), tmp_path, META, resident=True)
     sent = {kind for what, kind, device in journal.done if what == "_to_copy to meta" and device == "cpu"}
-    assert sent == {torch.uint8, torch.float16, torch.bool, torch.int64}  # pictures, levels, masks, labels
+    assert sent == {torch.uint8, torch.float16, torch.bool, torch.int64}  # images, levels, masks, labels
     scaled = [device for what, _, device in journal.done if "upsample" in what]
     assert scaled == ["meta"] * 2 * 5
     assert {device for what, _, device in journal.done if what.startswith(("mul", "sum", "round"))} <= {"meta"}
@@ -84,16 +86,17 @@ def test_rows_are_scaled_and_padded_on_the_device_where_they_arrive_as_they_are_
         assert (other.values.shape, other.values.dtype) == (inputs.values.shape, inputs.values.dtype)
 
 
-def test_what_does_not_fit_comes_back_as_bytes(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_that_do_not_fit_come_back_as_bytes(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, rules = fake.store(), recipe(fake, IMAGE)
     expected = load_clips(store, rules, table(store), tmp_path)
-    real, devices = dataset.to_pictures, []
+    devices = []
 
-    def spy(rows: np.ndarray, pictures: Any, source: str, device: torch.device) -> torch.Tensor:
+    def spy(rows: torch.Tensor, device: torch.device) -> torch.Tensor:
         devices.append(device)
-        return real(rows, pictures, source)
+        assert rows.dtype == torch.uint8
+        return rows
 
-    monkeypatch.setattr(dataset, "to_pictures", spy)
+    monkeypatch.setattr(dataset, "to_device", spy)
     found = load_clips(store, rules, table(store), tmp_path, GPU)
     assert devices == [GPU] * 5
     assert found.labels.device == CPU
@@ -101,47 +104,50 @@ def test_what_does_not_fit_comes_back_as_bytes(fake: Any, tmp_path: Path, monkey
     assert found.inputs["vision"].values.dtype == torch.uint8
 
 
-@pytest.mark.parametrize("colour", ["grey", "rgb"])
+@pytest.mark.parametrize("colour", ["grayscale", "rgb"])
 @pytest.mark.parametrize("cell", [IMAGE, CLIP, STEPS], ids=["image", "clip", "steps"])
-def test_what_the_values_take_is_known_before_they_are_read(
+def test_the_size_of_the_values_is_known_before_they_are_read(
     fake: Any, tmp_path: Path, cell: dict[str, Any], colour: str
 ) -> None:
     store, rules = fake.store(), recipe(fake, cell, colour)
     loaded = load_clips(store, rules, table(store), tmp_path)
-    assert bytes_of(store, rules, table(store)["clip_id"].tolist()) == loaded.nbytes
+    assert estimate_nbytes(store, rules, table(store)["clip_id"].tolist()) == loaded.nbytes
 
 
 def test_values_stay_where_they_leave_half_of_the_memory_free(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     store, rules = fake.store(), recipe(fake, IMAGE)
-    sides = [table(store, 5), table(store, 2)]
+    subsets = [table(store, 5), table(store, 2)]
     free = 2 * 7 * 8 * 8
     for given, fits in ((free, True), (free - 1, False)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, given=given: (given, 10 * free))
-        assert _fit_on(GPU, store, rules, sides) is fits
-        assert not _fit_on(CPU, store, rules, sides)
+        assert _fits_on(GPU, store, rules, subsets) is fits
+        assert not _fits_on(CPU, store, rules, subsets)
 
 
-# Reading ahead
+# Prefetching
 
 
-def test_batches_are_read_ahead_where_clips_are_in_memory_and_the_device_is_a_gpu() -> None:
+def test_batches_are_prefetched_where_clips_are_in_memory_and_the_device_is_a_gpu() -> None:
     here = threading.get_ident()
 
     def threads(clips_on: str, device: torch.device) -> set[bool]:
         clips: Any = SimpleNamespace(labels=SimpleNamespace(device=torch.device(clips_on)))
-        return set(read_ahead.made(lambda _: threading.get_ident() == here, range(3), clips, device))
+        return set(loader._prefetched(lambda _: threading.get_ident() == here, range(3), clips, device))
 
     assert threads("cpu", GPU) == {False}
     assert threads("cuda:0", GPU) == threads("cpu", CPU) == {True}
 
 
-@pytest.mark.parametrize("which", ["logits_of", "measured", "settle"])
-def test_whole_sides_are_read_ahead_too(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str) -> None:
-    store, rules = fake.store(), recipe(fake, SETTLED)
+@pytest.mark.parametrize("which", ["predict_logits", "head_losses", "calibrate"])
+def test_whole_subsets_are_prefetched_too(
+    fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    store, rules = fake.store(), recipe(fake, CALIBRATED)
     clips = load_clips(store, rules, table(store), tmp_path)
-    scales = scales_of(clips, rules)
+    scales = compute_scales(clips, rules)
+    settings = fake.experiment(CALIBRATED, train={"batch_size": 2}).train
     here, ahead, sizes = threading.get_ident(), [], []
-    real = read_ahead.make_batch
+    real = loader.make_batch
 
     def make(_: ClipSet, index: range, *given: Any) -> Any:
         ahead.append(threading.get_ident() != here)
@@ -152,35 +158,39 @@ def test_whole_sides_are_read_ahead_too(fake: Any, tmp_path: Path, monkeypatch: 
         torch.manual_seed(0)
         network = Network(rules)
         labels: Any = SimpleNamespace(device=CPU, to=lambda _: clips.labels)
-        given = network, replace(clips, labels=labels), scales, 2, device
-        if which == "settle":
-            settle(*given)
+        moved = replace(clips, labels=labels)
+        if which == "predict_logits":
+            return predict_logits(network, moved, scales, 2, device).tolist()
+        if which == "calibrate":
+            calibrate(network, FoldData(FACTS, rules, settings, {"val": moved}, scales), device)
             return [value.tolist() for value in network.state_dict().values()]
-        return logits_of(*given).tolist() if which == "logits_of" else measured("val", *given)
+        trainer: Any = SimpleNamespace(model=network, recipe=rules, scales=scales, settings=settings, device=device)
+        trainer.evaluation_batches = lambda these: Trainer.evaluation_batches(trainer, these)
+        return head_losses("val", trainer, moved)
 
-    monkeypatch.setattr(read_ahead, "make_batch", make)
+    monkeypatch.setattr(loader, "make_batch", make)
     on_cpu = result(CPU)
     assert (ahead, sizes) == ([False] * 3, [2, 2, 1])
     assert result(GPU) == on_cpu
     assert ahead[3:] == [True] * 3
 
 
-# What a run was made on
+# Facts about the machine
 
 
-def test_a_gpus_peak_is_that_of_one_seed(bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    forgotten: list[torch.device] = []
-    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", forgotten.append)
-    engine_run._forget_peak(CPU)
-    assert forgotten == []
-    engine_run._forget_peak(GPU)
-    assert forgotten == [GPU]
+def test_the_peak_of_a_gpu_is_that_of_one_seed(bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reset: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset.append)
+    reset_peak_memory(CPU)
+    assert reset == []
+    reset_peak_memory(GPU)
+    assert reset == [GPU]
     order: list[str] = []
-    real = engine_run.fit
-    monkeypatch.setattr(engine_run, "_forget_peak", lambda _: order.append("forget"))
-    monkeypatch.setattr(engine_run, "fit", lambda *given: order.append("fit") or real(*given))
+    real = Trainer.fit
+    monkeypatch.setattr(training_run, "reset_peak_memory", lambda _: order.append("reset"))
+    monkeypatch.setattr(Trainer, "fit", lambda *given: order.append("fit") or real(*given))
     bench.train(fake.experiment({"modalities": ["audio"], "encoder": "simple3d"}, seeds=2, train={"epochs": 1}))
-    assert order == ["forget", "fit"] * 2
+    assert order == ["reset", "fit"] * 2
 
 
 def test_the_cpu_has_a_name(tmp_path: Path) -> None:

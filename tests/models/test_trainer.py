@@ -61,9 +61,7 @@ def test_every_epoch_and_seed_has_its_own_order() -> None:
     assert len(orders) == 4
 
 
-LOGITS = st.integers(-900, 900).map(
-    lambda hundredths: hundredths / 100
-)  # different after a softmax
+LOGITS = st.integers(-900, 900).map(lambda hundredths: hundredths / 100)  # different after a softmax
 
 
 @settings(deadline=None)

@@ -1,4 +1,4 @@
-"""The engine on a store on disk, through the reading client."""
+"""Training from a store on disk, through the reading client."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pytest
 import torch
 
 import affectstore
+from affectstore.models.cells.job import TrainJob
+from affectstore.models.cells.recipe import recipe_for
 from affectstore.models.data.dataset import load_clips
 from affectstore.models.train_fold import train_fold
-from affectstore.models.cells.recipe import recipe_of
 from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
@@ -32,14 +33,14 @@ SPECS = {
 
 @pytest.fixture
 def published(tmp_path: Path, fake: Any) -> tuple[Path, Any]:
-    """A store of two features in one shard, one clip without a face, and what was written."""
+    """A store of two features in one shard, one clip without a face, and the values that were written."""
     written = fake.store()
     root = tmp_path / "store"
     for name, spec in SPECS.items():
         with ShardWriter(root / name, "000", "ab" * 32, (spec,), {}) as writer:
             for clip_id, rows in written.features[name].arrays.items():
                 if (name, clip_id) == ("frames", "002"):
-                    writer.fail(clip_id, "cd" * 32, "failed", "no picture")
+                    writer.fail(clip_id, "cd" * 32, "failed", "no video")
                 else:
                     writer.append(clip_id, "cd" * 32, ClipArrays({"values": rows}, Grid(Fraction(0), Fraction(24))))
             writer.finish()
@@ -48,7 +49,7 @@ def published(tmp_path: Path, fake: Any) -> tuple[Path, Any]:
     return root, written
 
 
-def test_rows_that_are_taken_are_those_of_the_clip(published: tuple[Path, Any]) -> None:
+def test_taken_rows_are_those_of_the_clip(published: tuple[Path, Any]) -> None:
     store = affectstore.open(published[0])
     for name in SPECS:
         feature = store[name]
@@ -63,23 +64,24 @@ def test_a_fold_is_trained_from_the_store(published: tuple[Path, Any], tmp_path:
     root, written = published
     fake.split(written).to_parquet(tmp_path / "split.parquet")
     experiment = fake.experiment(CELL)
-    train_fold(
-        experiment=experiment,
+    job = TrainJob(
         experiment_name="test",
+        experiment=experiment,
         cell=experiment.cells[0],
         fold=0,
         classes=CLASSES,
-        store_root=root,
-        split_path=tmp_path / "split.parquet",
+        store=root,
+        split=tmp_path / "split.parquet",
         out=tmp_path / "out",
         digests={"config": "c"},
         keys="k",
         threads=1,
         accelerator="cpu",
     )
+    train_fold(job)
     run = json.loads((tmp_path / "out" / "0" / "run.json").read_text())
     assert run["n"] == {"train": 11, "val": 6, "test": 6}
-    assert run["skipped"] == {"frames: failed, no picture": 1}
+    assert run["skipped"] == {"frames: failed, no video": 1}
     assert json.loads((tmp_path / "out" / "fold.json").read_text())["keys"] == "k"
     assert len(pd.read_parquet(tmp_path / "out" / "0" / "predictions.parquet")) == 6 + 3 * 6
 
@@ -87,7 +89,7 @@ def test_a_fold_is_trained_from_the_store(published: tuple[Path, Any], tmp_path:
 def test_stored_levels_reach_the_network_unchanged(published: tuple[Path, Any], tmp_path: Path, fake: Any) -> None:
     root, written = published
     experiment = fake.experiment({"modalities": ["audio"], "encoder": "simple3d"})
-    recipe = recipe_of(experiment, experiment.cells[0], CLASSES)
+    recipe = recipe_for(experiment, experiment.cells[0], CLASSES)
     table = pd.DataFrame({"clip_id": ["004", "001"], "speaker": "s", "label": "HAP"})
     from_disk = load_clips(affectstore.open(root), recipe, table, tmp_path)
     from_memory = load_clips(written, recipe, table, tmp_path)

@@ -1,4 +1,4 @@
-"""Options of the engine that compose with any cell: losses, schedules, resume, clips without labels."""
+"""Training options that compose with any cell: losses, schedules, resuming, clips without labels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,17 @@ from torch.nn import functional as F
 
 from affectstore.config.experiment import Experiment
 from affectstore.config.training import Augmentation, Schedule, Training
-from affectstore.models.base import TrainingError
-from affectstore.models.training import fit as engine
-from affectstore.models.training.criterion import UNLABELLED, LabelLoss, balanced
-from affectstore.models.training.read_ahead import read_ahead
-from affectstore.models.training.schedule import rate_of
-from affectstore.models.fusions import joint_loss, stacked
-from affectstore.models.network import Network
+from affectstore.models.modules import UNLABELLED, Criterion, Loss
+from affectstore.models.spec import FUSIONS, LOSSES, FusionOptions, TrainingError
+from affectstore.models.training import evaluate, trainer
+from affectstore.models.training.loader import prefetch
+from affectstore.models.training.optim import balanced_class_weights, learning_rate_at
+from affectstore.models.training.trainer import Trainer
 
 AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "sharing": "separate"}
 CONCAT, PROBE = {**BOTH, "fusion": "concat"}, {**BOTH, "fusion": "probe"}
-AUGMENT = {"flip": 0.5, "crop": 0.7, "brightness": 0.3, "time_masks": 1, "band_masks": 2}
+AUGMENT = {"flip": 0.5, "crop": 0.7, "brightness": 0.3, "time_masks": 1, "freq_masks": 2}
 
 
 def training(**changes: Any) -> dict[str, Any]:
@@ -55,6 +55,12 @@ LOGITS = torch.tensor([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0], [0.0, 0.0, 3.0], [1.0,
 LABELS = torch.tensor([0, 2, 2, 1])
 
 
+def cross_entropy(weight: torch.Tensor | None = None, smoothing: float = 0.0) -> Loss:
+    declared = LOSSES.load("cross_entropy")
+    loss: Loss = declared.build(weight, smoothing, declared.Options())
+    return loss
+
+
 def by_hand(logits: torch.Tensor, labels: torch.Tensor, weight: list[float], smoothing: float) -> float:
     """Weighted cross-entropy with smoothed labels, one clip and one class at a time."""
     total, weighed = 0.0, 0.0
@@ -71,48 +77,49 @@ def by_hand(logits: torch.Tensor, labels: torch.Tensor, weight: list[float], smo
 @pytest.mark.parametrize("weight", [[1.0, 1.0, 1.0], [0.5, 2.0, 1.0]])
 def test_the_loss_is_the_weighted_and_smoothed_cross_entropy(weight: list[float], smoothing: float) -> None:
     given_weight = None if weight == [1.0, 1.0, 1.0] else torch.tensor(weight)
-    loss = LabelLoss(LABELS, given_weight, smoothing)
-    assert loss(LOGITS).item() == pytest.approx(by_hand(LOGITS, LABELS, weight, smoothing))
-    assert loss(torch.log_softmax(LOGITS, dim=1)).item() == pytest.approx(loss(LOGITS).item())  # or log-probabilities
-    assert loss(LOGITS.bfloat16()).dtype == torch.float32
+    criterion = Criterion(cross_entropy(given_weight, smoothing), LABELS)
+    assert criterion(LOGITS).item() == pytest.approx(by_hand(LOGITS, LABELS, weight, smoothing))
+    log_p = torch.log_softmax(LOGITS, dim=1)
+    assert criterion(log_p).item() == pytest.approx(criterion(LOGITS).item())
+    assert criterion(LOGITS.bfloat16()).dtype == torch.float32
     bare = torch.cat([LABELS, torch.tensor([UNLABELLED, UNLABELLED])])
     more = torch.cat([LOGITS, 9 * torch.ones(2, 3)])
-    partly = LabelLoss(bare, given_weight, smoothing, some_unlabelled=True)
-    assert partly(more).item() == pytest.approx(loss(LOGITS).item())
+    partly = Criterion(cross_entropy(given_weight, smoothing), bare, some_unlabelled=True)
+    assert partly(more).item() == pytest.approx(criterion(LOGITS).item())
     parts = [torch.tensor([0, 4]), torch.tensor([1, 2, 3, 5])]
-    joined = sum(len(rows) / 6 * partly.at(rows)(more[rows]) for rows in parts)
-    assert joined.item() == pytest.approx(loss(LOGITS).item())
+    joined = sum(len(rows) / 6 * partly.select(rows)(more[rows]) for rows in parts)
+    assert joined.item() == pytest.approx(criterion(LOGITS).item())
 
 
 def test_plain_settings_give_torchs_own_cross_entropy_to_the_bit() -> None:
     logits = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(7) % 4
-    assert torch.equal(LabelLoss(labels)(logits), F.cross_entropy(logits, labels))
+    assert torch.equal(Criterion(cross_entropy(), labels)(logits), F.cross_entropy(logits, labels))
 
 
 def test_a_batch_without_labels_has_no_loss_and_a_gradient_of_zero() -> None:
     logits = LOGITS.clone().requires_grad_()
-    loss = LabelLoss(torch.full((4,), UNLABELLED), some_unlabelled=True)(logits)
+    loss = Criterion(cross_entropy(), torch.full((4,), UNLABELLED), some_unlabelled=True)(logits)
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
 
 
-def test_of_mixed_clips_the_loss_is_the_mixture_of_the_losses() -> None:
-    criterion = LabelLoss(LABELS, partners=LABELS.flip(0), share=0.7)
+def test_the_loss_of_mixed_clips_is_the_mixture_of_the_losses() -> None:
+    criterion = Criterion(cross_entropy(), LABELS, LABELS.flip(0), mix_ratio=0.7)
     expected = 0.7 * F.cross_entropy(LOGITS, LABELS) + 0.3 * F.cross_entropy(LOGITS, LABELS.flip(0))
     assert criterion(LOGITS).item() == pytest.approx(expected.item())
-    weighted = LabelLoss(LABELS, torch.tensor([1.0, 2.0, 5.0]), partners=LABELS.flip(0), share=0.7)
-    parts = [weighted.at(torch.tensor(rows))(LOGITS[rows]) * len(rows) / 4 for rows in ([0], [1, 2, 3])]
+    weighted = Criterion(cross_entropy(torch.tensor([1.0, 2.0, 5.0])), LABELS, LABELS.flip(0), mix_ratio=0.7)
+    parts = [weighted.select(torch.tensor(rows))(LOGITS[rows]) * len(rows) / 4 for rows in ([0], [1, 2, 3])]
     assert sum(parts).item() == pytest.approx(weighted(LOGITS).item())
 
 
 def test_balanced_weights_let_each_class_count_the_same() -> None:
     labels = np.array([0] * 6 + [1] * 3 + [3] * 1 + [UNLABELLED] * 5)
-    weight = balanced(labels, 4)
+    weight = balanced_class_weights(labels, 4)
     np.testing.assert_allclose(weight, [10 / 24, 10 / 12, 0, 10 / 4])
     np.testing.assert_allclose(weight * np.array([6, 3, 0, 1]), np.array([1, 1, 0, 1]) * 10 / 4)
-    np.testing.assert_allclose(balanced(np.arange(12) % 3, 3), 1)
+    np.testing.assert_allclose(balanced_class_weights(np.arange(12) % 3, 3), 1)
 
 
 CHANGES: dict[str, Any] = {"plain": {}, "weighted": {"class_weights": "balanced"}, "smooth": {"label_smoothing": 0.3}}
@@ -120,7 +127,7 @@ CHANGES: dict[str, Any] = {"plain": {}, "weighted": {"class_weights": "balanced"
 
 def test_class_weights_and_smoothing_reach_the_fusions_own_losses(bench: Any, fake: Any) -> None:
     labels = bench.store.clips.set_index("clip_id")["label_intended"]
-    train = bench.split.loc[bench.split["side"] == "train", "clip_id"]
+    train = bench.split.loc[bench.split["subset"] == "train", "clip_id"]
     labels.loc[train[:6]] = "ANG"
     bench.store.clips["label_intended"] = labels.to_numpy()
     one = training(epochs=1, batch_size=12, learning_rate=1e-9)
@@ -136,13 +143,13 @@ def test_class_weights_and_smoothing_reach_the_fusions_own_losses(bench: Any, fa
 
 
 def torchs(kind: str, losses: list[float], schedule: Schedule, epochs: int) -> list[float]:
-    """The rate of each epoch, by torch's schedulers."""
+    """Learning rate of each epoch, by torch's schedulers."""
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
     steps: Any = {
         "plateau": lambda: torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimiser, factor=schedule.factor, patience=schedule.patience, min_lr=schedule.least, eps=0
+            optimiser, factor=schedule.factor, patience=schedule.patience, min_lr=schedule.min_lr, eps=0
         ),
-        "cosine": lambda: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, eta_min=schedule.least),
+        "cosine": lambda: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, eta_min=schedule.min_lr),
         "step": lambda: torch.optim.lr_scheduler.StepLR(optimiser, schedule.every, schedule.factor),
     }[kind]()
     rates = []
@@ -162,50 +169,50 @@ def test_rates_are_those_of_torchs_schedulers(kind: str, losses: list[float], da
         factor=data.draw(st.sampled_from([0.1, 0.5])),
         patience=data.draw(st.integers(0, 3)),
         every=data.draw(st.integers(1, 5)),
-        least=0.0 if kind == "step" else data.draw(st.sampled_from([0.0, 1e-3])),
+        min_lr=0.0 if kind == "step" else data.draw(st.sampled_from([0.0, 1e-3])),
     )
-    told = Training(learning_rate=0.5, epochs=len(losses), schedule=schedule)
+    chosen = Training(learning_rate=0.5, epochs=len(losses), schedule=schedule)
     rows = [{"train_loss": -1.0, "val_loss": loss} for loss in losses]
-    rates = [rate_of(told, rows[:k]) for k in range(len(losses))]
+    rates = [learning_rate_at(chosen, rows[:k]) for k in range(len(losses))]
     np.testing.assert_allclose(rates, torchs(kind, losses, schedule, len(losses)), rtol=1e-9, atol=1e-12)
 
 
-def test_a_warm_up_rises_in_equal_steps_before_the_schedule_begins() -> None:
-    told = Training(learning_rate=1.0, epochs=10, schedule=Schedule(kind="cosine", warm_up=3))
-    rates = [rate_of(told, [{"train_loss": 1.0}] * k) for k in range(10)]
+def test_warmup_increases_in_equal_steps_before_the_schedule_begins() -> None:
+    chosen = Training(learning_rate=1.0, epochs=10, schedule=Schedule(kind="cosine", warmup_epochs=3))
+    rates = [learning_rate_at(chosen, [{"train_loss": 1.0}] * k) for k in range(10)]
     np.testing.assert_allclose(rates[:4], [0.25, 0.5, 0.75, 1.0])
     assert rates[3:] == sorted(rates[3:], reverse=True)
-    flat = Training(learning_rate=1.0, schedule=Schedule(warm_up=1))
-    assert [rate_of(flat, [{"train_loss": 1.0}] * k) for k in range(3)] == [0.5, 1.0, 1.0]
+    flat = Training(learning_rate=1.0, schedule=Schedule(warmup_epochs=1))
+    assert [learning_rate_at(flat, [{"train_loss": 1.0}] * k) for k in range(3)] == [0.5, 1.0, 1.0]
 
 
-def test_without_a_validation_side_the_training_loss_is_waited_for() -> None:
-    told = Training(learning_rate=1.0, schedule=Schedule(kind="plateau", patience=0))
-    assert rate_of(told, [{"train_loss": 1.0}, {"train_loss": 1.0}]) == pytest.approx(0.1)
-    assert rate_of(told, [{"train_loss": 1.0}, {"train_loss": 0.5}]) == 1.0
+def test_without_a_validation_subset_plateaus_are_those_of_the_training_loss() -> None:
+    chosen = Training(learning_rate=1.0, schedule=Schedule(kind="plateau", patience=0))
+    assert learning_rate_at(chosen, [{"train_loss": 1.0}, {"train_loss": 1.0}]) == pytest.approx(0.1)
+    assert learning_rate_at(chosen, [{"train_loss": 1.0}, {"train_loss": 0.5}]) == 1.0
 
 
-def test_the_rate_reaches_the_optimiser_and_the_history(bench: Any, fake: Any) -> None:
-    told = training(optimiser="sgd", schedule={"kind": "step", "every": 2, "factor": 1e-9})
-    rows = history(bench.train(fake.experiment(AUDIO, train=told)))
+def test_the_learning_rate_reaches_the_optimiser_and_the_history(bench: Any, fake: Any) -> None:
+    chosen = training(optimizer="sgd", schedule={"kind": "step", "every": 2, "factor": 1e-9})
+    rows = history(bench.train(fake.experiment(AUDIO, train=chosen)))
     np.testing.assert_allclose(rows["learning_rate"], [1e-2, 1e-2, 1e-11, 1e-11])
     assert rows["val_loss"][1] != rows["val_loss"][0]
     assert rows["val_loss"][3] == pytest.approx(rows["val_loss"][2], abs=1e-6)
 
 
-def test_departures_within_settings_override_only_what_they_name() -> None:
+def test_overrides_within_settings_replace_only_the_keys_they_set() -> None:
     experiment = Experiment(
         title="t",
         corpus="synthetic",
         cells=({**AUDIO, "train": {"schedule": {"patience": 2}, "augment": {"flip": 0.5}}},),
         train={"schedule": {"kind": "plateau", "factor": 0.5}, "augment": {"crop": 0.8}, "epochs": 3},
     )
-    told = experiment.training_of(experiment.cells[0])
-    assert told.schedule == Schedule(kind="plateau", factor=0.5, patience=2)
-    assert told.augment == Augmentation(flip=0.5, crop=0.8)
-    assert told.epochs == 3
+    chosen = experiment.training_of(experiment.cells[0])
+    assert chosen.schedule == Schedule(kind="plateau", factor=0.5, patience=2)
+    assert chosen.augment == Augmentation(flip=0.5, crop=0.8)
+    assert chosen.epochs == 3
     again = Experiment(**experiment.model_dump(mode="json"))
-    assert again.training_of(again.cells[0]) == told
+    assert again.training_of(again.cells[0]) == chosen
 
 
 def test_a_modality_that_a_fusion_ignores_on_purpose_stops_nothing(
@@ -214,18 +221,22 @@ def test_a_modality_that_a_fusion_ignores_on_purpose_stops_nothing(
     cell = {**BOTH, "fusion": "joint_loss", "fusion_options": {"predict": "first"}}
     folder = bench.train(fake.experiment(cell, train=training(epochs=1)))
     assert {"train_loss_audio", "train_loss_vision"} <= set(history(folder).columns)
-    monkeypatch.setattr(Network, "heard", property(lambda network: network.recipe.modalities))
+
+    def load(name: str) -> SimpleNamespace:  # options of which every modality is used
+        return SimpleNamespace(SPEC=FUSIONS.load(name).SPEC, Options=lambda **_: FusionOptions())
+
+    monkeypatch.setattr(evaluate, "FUSIONS", SimpleNamespace(load=load))
     with pytest.raises(TrainingError, match="vision does not change the logits"):
         bench.train(fake.experiment(cell, train=training(epochs=1)), "strict")
 
 
-def test_a_fusion_that_could_not_settle_says_so(bench: Any, fake: Any) -> None:
+def test_a_fusion_that_could_not_be_calibrated_is_noted(bench: Any, fake: Any) -> None:
     cell = {**BOTH, "fusion": "stacked"}
-    assert hasattr(stacked, "settle")
-    assert facts(bench.train(fake.experiment(cell, train=training(epochs=1)), "settled"))["badges"] == []
-    bench.split.loc[bench.split["side"] == "val", "side"] = "train"
+    assert FUSIONS.load("stacked").SPEC.calibrates
+    assert facts(bench.train(fake.experiment(cell, train=training(epochs=1)), "calibrated"))["badges"] == []
+    bench.split.loc[bench.split["subset"] == "val", "subset"] = "train"
     badges = facts(bench.train(fake.experiment(cell, train=training(epochs=1))))["badges"]
-    assert badges == ["no validation side: last epoch", "not settled: no validation side"]
+    assert badges == ["no validation subset: last epoch", "not calibrated: no validation subset"]
 
 
 RESUMED = {
@@ -233,16 +244,14 @@ RESUMED = {
         CONCAT,
         {
             "augment": AUGMENT,
-            "modality_dropout": 0.3,
-            "mixup": 0.4,
             "label_smoothing": 0.1,
             "class_weights": "balanced",
             "schedule": {"kind": "plateau", "patience": 0, "factor": 0.5},
             "learning_rate": 0.3,
-            "balance": "ogm_ge",
+            "tricks": {"modality_dropout": {"rate": 0.3}, "mixup": {"alpha": 0.4}, "ogm_ge": {}},
         },
     ),
-    "blending": (PROBE, {"balance": "g_blending", "blend_every": 1, "schedule": {"kind": "cosine", "warm_up": 1}}),
+    "blending": (PROBE, {"tricks": {"g_blending": {"every": 1}}, "schedule": {"kind": "cosine", "warmup_epochs": 1}}),
     "channels_last": (
         {"modalities": ["vision"], "encoder": "simple3d"},
         {"channels_last": True, "schedule": {"kind": "step", "every": 2}},
@@ -251,24 +260,24 @@ RESUMED = {
 
 
 @pytest.mark.parametrize("name", RESUMED)
-def test_a_stopped_run_goes_on_to_the_same_bits_with_every_option(
+def test_a_stopped_run_resumes_to_the_same_bits_with_every_option(
     name: str, bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cell, told = RESUMED[name]
-    experiment = fake.experiment(cell, train=training(**told))
+    cell, chosen = RESUMED[name]
+    experiment = fake.experiment(cell, train=training(**chosen))
     whole = bench.train(experiment, "whole")
-    real, calls = engine.train_epoch, iter(range(9))
+    real, calls = Trainer.train_epoch, iter(range(9))
 
     def stop_in_the_fourth(*args: Any) -> Any:
         if next(calls) == 3:
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(engine, "CHECKPOINT_EVERY_S", 0.0)
-    monkeypatch.setattr(engine, "train_epoch", stop_in_the_fourth)
+    monkeypatch.setattr(trainer, "CHECKPOINT_INTERVAL_S", 0.0)
+    monkeypatch.setattr(Trainer, "train_epoch", stop_in_the_fourth)
     with pytest.raises(KeyboardInterrupt):
         bench.train(experiment, "stopped")
-    monkeypatch.setattr(engine, "train_epoch", real)
+    monkeypatch.setattr(Trainer, "train_epoch", real)
     stopped = bench.train(experiment, "stopped")
     assert weights(stopped) == weights(whole)
     timeless = history(whole).columns.drop(["seconds", "clips_per_s"])
@@ -280,22 +289,23 @@ def test_a_stopped_run_goes_on_to_the_same_bits_with_every_option(
 
 
 def without_labels(bench: Any, count: int) -> list[str]:
-    """Take the labels of some training clips away; half of them are on a side of their own."""
-    ids = bench.split.loc[bench.split["side"] == "train", "clip_id"].tolist()[:count]
+    """Remove the labels of some training clips; half of them are in a subset of their own."""
+    ids = bench.split.loc[bench.split["subset"] == "train", "clip_id"].tolist()[:count]
     bench.store.clips.loc[bench.store.clips["clip_id"].isin(ids), "label_intended"] = None
-    bench.split.loc[bench.split["clip_id"].isin(ids[: count // 2]), "side"] = "unlabelled"
+    bench.split.loc[bench.split["clip_id"].isin(ids[: count // 2]), "subset"] = "unlabelled"
     return ids
 
 
 def test_clips_without_labels_are_trained_on_where_a_fusion_can(
     bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joint_loss, "SPEC", replace(joint_loss.SPEC, unlabelled=True))
+    declared = FUSIONS.load("joint_loss")
+    monkeypatch.setitem(vars(declared), "SPEC", replace(declared.SPEC, uses_unlabelled=True))
     bare = without_labels(bench, 4)
     cell = {**BOTH, "fusion": "joint_loss", "fusion_options": {"similarity": 1.0}}
-    told = training(batch_size=2, epochs=2)
+    chosen = training(batch_size=2, epochs=2)
     folders = {
-        use: bench.train(fake.experiment(cell, train=told | {"unlabelled": use}), str(use)) for use in (True, False)
+        use: bench.train(fake.experiment(cell, train=chosen | {"unlabelled": use}), str(use)) for use in (True, False)
     }
     assert facts(folders[True])["n"] == {"train": 8, "val": 6, "test": 6, "unlabelled": 4}
     assert facts(folders[False])["n"] == {"train": 8, "val": 6, "test": 6}
@@ -309,14 +319,16 @@ def test_clips_without_labels_are_trained_on_where_a_fusion_can(
     for feature in bench.store.features.values():  # their values matter, and their labels never
         for clip_id in bare:
             feature.arrays[clip_id] = np.zeros_like(feature.arrays[clip_id])
-    assert weights(bench.train(fake.experiment(cell, train=told | {"unlabelled": True}), "x")) != weights(folders[True])
+    assert weights(bench.train(fake.experiment(cell, train=chosen | {"unlabelled": True}), "x")) != weights(
+        folders[True]
+    )
 
 
 @pytest.mark.parametrize("cell", [{"modalities": ["vision"], "encoder": "image_cnn"}, CONCAT], ids=["2d", "3d"])
-def test_channels_last_gives_the_same_within_rounding(cell: dict[str, Any], bench: Any, fake: Any) -> None:
-    told = training(epochs=1, batch_size=12, optimiser="sgd", learning_rate=1e-3)
-    plain = load_file(bench.train(fake.experiment(cell, train=told), "plain") / "model.safetensors")
-    last = load_file(bench.train(fake.experiment(cell, train=told | {"channels_last": True})) / "model.safetensors")
+def test_channels_last_changes_nothing_but_rounding(cell: dict[str, Any], bench: Any, fake: Any) -> None:
+    chosen = training(epochs=1, batch_size=12, optimizer="sgd", learning_rate=1e-3)
+    plain = load_file(bench.train(fake.experiment(cell, train=chosen), "plain") / "model.safetensors")
+    last = load_file(bench.train(fake.experiment(cell, train=chosen | {"channels_last": True})) / "model.safetensors")
     for name, value in plain.items():
         torch.testing.assert_close(last[name], value, rtol=1e-3, atol=1e-4)
 
@@ -332,17 +344,17 @@ def test_a_compiled_network_trains_to_the_same_within_rounding(
         return real(network, **{**options, "backend": "eager"})
 
     monkeypatch.setattr(torch, "compile", traced)
-    told = training(epochs=1, batch_size=12, optimiser="sgd")
-    plain = load_file(bench.train(fake.experiment(PROBE, train=told), "plain") / "model.safetensors")
+    chosen = training(epochs=1, batch_size=12, optimizer="sgd")
+    plain = load_file(bench.train(fake.experiment(PROBE, train=chosen), "plain") / "model.safetensors")
     assert compiled == []
-    same = load_file(bench.train(fake.experiment(PROBE, train=told | {"compile": True})) / "model.safetensors")
+    same = load_file(bench.train(fake.experiment(PROBE, train=chosen | {"compile": True})) / "model.safetensors")
     assert compiled
     assert same.keys() == plain.keys()
     for name, value in plain.items():
         torch.testing.assert_close(same[name], value, rtol=1e-4, atol=1e-6)
 
 
-def test_read_ahead_keeps_the_order_and_passes_errors_on() -> None:
+def test_prefetching_keeps_the_order_and_passes_errors_on() -> None:
     made: list[int] = []
 
     def make(place: int) -> int:
@@ -351,7 +363,7 @@ def test_read_ahead_keeps_the_order_and_passes_errors_on() -> None:
         made.append(place)
         return -place
 
-    assert list(read_ahead(make, [2, 0, 1])) == [-2, 0, -1]
-    assert list(read_ahead(make, [])) == []
+    assert list(prefetch(make, [2, 0, 1])) == [-2, 0, -1]
+    assert list(prefetch(make, [])) == []
     with pytest.raises(ValueError, match="no such place"):
-        list(read_ahead(partial(make), [0, 3, 1]))
+        list(prefetch(partial(make), [0, 3, 1]))

@@ -1,4 +1,4 @@
-"""Fusion word by word: which steps lie under a word, from the store to the network, and what becomes of them."""
+"""Fusion word by word: the steps under each word, from the store to the network."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from torch.nn import functional as F
 
 import affectstore
 from affectstore.config.experiment import Experiment
-from affectstore.models.base import Encoded, TrainingError
-from affectstore.models.cells.validate import check_cell
+from affectstore.models.cells.job import TrainJob
+from affectstore.models.cells.recipe import Recipe, recipe_for
+from affectstore.models.cells.validate import cell_problem
 from affectstore.models.data.batch import Batch
 from affectstore.models.data.dataset import load_clips
-from affectstore.models.data.rng import Draws
-from affectstore.models.data.word_spans import WordSpans, load_spans, untimed
-from affectstore.models.tricks.mixup import mix
-from affectstore.models.tricks.modality_dropout import drop_modalities
+from affectstore.models.data.rng import RngStreams
+from affectstore.models.data.word_spans import WordSpans, find_untimed, load_spans
+from affectstore.models.modules import Encoded
+from affectstore.models.spec import TRICKS, TrainingError
 from affectstore.models.train_fold import train_fold
-from affectstore.models.cells.recipe import Recipe, recipe_of
+from affectstore.models.training.trick import Trick, TrickSetup
 from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
@@ -38,7 +39,7 @@ from affectstore.store.writer import ShardWriter
 from affectstore.timeline import Grid
 
 TWO = {"audio": 6, "text": 5}
-SMALL = {"width": 4, "hidden": 3, "attention": 2}
+SMALL = {"hidden_dim": 4, "lstm_dim": 3, "attention_dim": 2}
 LABELS_OF_CORPUS = ("ANG", "HAP", "SAD")
 CELL = {"modalities": ["audio", "text"], "encoder": "blstm", "fusion": "word_gmu"}
 
@@ -48,17 +49,17 @@ both_ways = pytest.mark.parametrize("states", ["boundaries", "mean"])
 
 def fused(sizes: dict[str, int], states: str = "boundaries") -> FusedSteps:
     built = FusedSteps("word_gmu", sizes, states=states, **SMALL)
-    for p in built.weights.parameters():
+    for p in built.fusion.parameters():
         nn.init.normal_(p, std=0.4)
-    built.weights.eval()
+    built.fusion.eval()
     return built
 
 
 def spoken(encoded: dict[str, Encoded], seed: int = 2) -> dict[str, Encoded]:
-    """Random spans within each clip's steps; nothing under its words where it has none."""
+    """Random spans within each clip's steps; none where the clip has no steps."""
     rng = np.random.default_rng(seed)
     words = encoded["text"].mask
-    told = {"text": encoded["text"]}
+    aligned = {"text": encoded["text"]}
     for modality in set(encoded) - {"text"}:
         spans = torch.zeros(*words.shape, 2, dtype=torch.int64)
         for clip, word in words.nonzero().tolist():
@@ -66,13 +67,13 @@ def spoken(encoded: dict[str, Encoded], seed: int = 2) -> dict[str, Encoded]:
             if steps:
                 first = int(rng.integers(steps))
                 spans[clip, word] = torch.tensor([first, rng.integers(first + 1, steps + 1)])
-        told[modality] = encoded[modality]._replace(spans=spans)
-    return {modality: told[modality] for modality in encoded}
+        aligned[modality] = encoded[modality]._replace(spans=spans)
+    return {modality: aligned[modality] for modality in encoded}
 
 
 def by_hand(built: FusedSteps, encoded: dict[str, Encoded], clip: int, states: str) -> Tensor:
     """Logits of one clip, word by word in plain loops."""
-    weights, words = built.weights, int(encoded["text"].mask[clip].sum())
+    fusion, words = built.fusion, int(encoded["text"].mask[clip].sum())
     joined = []
     for word in range(words):
         taken = {}
@@ -87,25 +88,25 @@ def by_hand(built: FusedSteps, encoded: dict[str, Encoded], clip: int, states: s
             else:
                 half = steps.shape[1] // 2
                 taken[modality] = torch.cat([steps[-1, :half], steps[0, half:]])
-        hidden = {m: torch.tanh(weights[f"hidden_{m}"](x)) for m, x in taken.items()}
-        gates = torch.sigmoid(weights["gate"](torch.cat(list(taken.values()))))
+        hidden = {m: torch.tanh(fusion.unit.hidden[m](x)) for m, x in taken.items()}
+        gates = torch.sigmoid(fusion.unit.gate(torch.cat(list(taken.values()))))
         if len(taken) == 2:
             first, second = hidden.values()
             joined.append(gates * first + (1 - gates) * second)
         else:
-            width = SMALL["width"]
-            joined.append(sum(gates[k * width : (k + 1) * width] * h for k, h in enumerate(hidden.values())))
-    (layer,) = weights["words"].layers
+            dim = SMALL["hidden_dim"]
+            joined.append(sum(gates[k * dim : (k + 1) * dim] * h for k, h in enumerate(hidden.values())))
+    (layer,) = fusion.lstm.layers
     steps = torch.stack(joined)
-    read = torch.cat([layer.ahead(steps)[0], layer.back(steps.flip(0))[0].flip(0)], dim=1)
-    attention = weights["attention"]
+    read = torch.cat([layer.forward_lstm(steps)[0], layer.backward_lstm(steps.flip(0))[0].flip(0)], dim=1)
+    attention = fusion.attention
     shares = attention.score(torch.tanh(attention.project(read))).softmax(dim=0)
-    return weights["classify"]((shares * read).sum(dim=0))
+    return fusion.classifier((shares * read).sum(dim=0))
 
 
 @two_and_three
 @both_ways
-def test_it_is_what_a_plain_loop_over_words_gives(sizes: dict[str, int], states: str) -> None:
+def test_logits_equal_those_of_a_plain_loop_over_words(sizes: dict[str, int], states: str) -> None:
     built, encoded = fused(sizes, states), spoken(given(sizes))
     logits = built(encoded).logits
     assert logits.shape == (len(LABELS), CLASSES)
@@ -114,12 +115,12 @@ def test_it_is_what_a_plain_loop_over_words_gives(sizes: dict[str, int], states:
 
 
 @both_ways
-def test_neither_padding_nor_what_stands_in_it_counts(states: str) -> None:
+def test_neither_padding_nor_its_values_count(states: str) -> None:
     built, encoded = fused(THREE, states), spoken(given(THREE))
-    told = {m: one.spans for m, one in encoded.items()}
+    spans = {m: one.spans for m, one in encoded.items()}
     logits = built(encoded).logits
     longer = {
-        m: one._replace(spans=None if told[m] is None else F.pad(told[m], (0, 0, 0, 2)))
+        m: one._replace(spans=None if spans[m] is None else F.pad(spans[m], (0, 0, 0, 2)))
         for m, one in repadded(encoded, 2, junk=7.0).items()
     }
     torch.testing.assert_close(built(longer).logits, logits, rtol=1e-9, atol=1e-12)
@@ -127,7 +128,8 @@ def test_neither_padding_nor_what_stands_in_it_counts(states: str) -> None:
         single = alone(encoded, k)
         words = single["text"].mask.shape[1]
         single = {
-            m: one._replace(spans=None if told[m] is None else told[m][k : k + 1, :words]) for m, one in single.items()
+            m: one._replace(spans=None if spans[m] is None else spans[m][k : k + 1, :words])
+            for m, one in single.items()
         }
         torch.testing.assert_close(built(single).logits[0], logits[k], rtol=1e-9, atol=1e-12)
 
@@ -141,7 +143,7 @@ def test_a_clip_may_lack_a_modality(states: str, missing: str) -> None:
     logits = built(encoded, LABELS).logits
     assert logits.isfinite().all()
     F.cross_entropy(logits, LABELS).backward()
-    assert all(p.grad.isfinite().all() for p in built.weights.parameters())
+    assert all(p.grad.isfinite().all() for p in built.fusion.parameters())
 
 
 @both_ways
@@ -150,8 +152,8 @@ def test_gradients(states: str) -> None:
     sequences = [one.sequence.requires_grad_() for one in encoded.values()]
 
     def logits(*sequences: Tensor) -> Tensor:
-        told = {m: one._replace(sequence=x) for (m, one), x in zip(encoded.items(), sequences, strict=True)}
-        return built(told).logits
+        changed = {m: one._replace(sequence=x) for (m, one), x in zip(encoded.items(), sequences, strict=True)}
+        return built(changed).logits
 
     assert torch.autograd.gradcheck(logits, sequences)
 
@@ -167,12 +169,12 @@ SPECS = {
         ArraySpec("cls", "float16", ("clip", "feature"), (4,), per="clip"),
     ),
 }
-#: When three words are spoken, with rows of .1 s beside them: the last is shorter than a row, and between two middles.
+#: Times of three words, beside rows of .1 s: the last word is shorter than a row, and between two middles.
 TIMES, ENDS = [0.0, 0.31, 0.96], [0.31, 0.6, 0.98]
 
 
 def write(root: Path, clips: int = 24, row: str = "word") -> Path:
-    """A store of clips of 10 rows and 3 words; a class is a level of sound; the words of clip 001 have no times."""
+    """A store of clips of 10 rows and 3 words; a class is a level of the LLDs; the words of clip 001 have no times."""
     rng = np.random.default_rng(0)
     labels = [LABELS_OF_CORPUS[k % 3] for k in range(clips)]
     for name, specs in SPECS.items():
@@ -208,7 +210,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def experiment(cell: dict[str, Any] = CELL, **settings: Any) -> Experiment:
-    small = {"hidden": 8}
+    small = {"hidden_dim": 8}
     return Experiment(
         title="t",
         corpus="synthetic",
@@ -220,72 +222,75 @@ def experiment(cell: dict[str, Any] = CELL, **settings: Any) -> Experiment:
 
 def recipe(cell: dict[str, Any] = CELL, **settings: Any) -> Recipe:
     asked = experiment(cell, **settings)
-    return recipe_of(asked, asked.cells[0], LABELS_OF_CORPUS, {"lld": 3, "bert": 4})
+    return recipe_for(asked, asked.cells[0], LABELS_OF_CORPUS, {"lld": 3, "bert": 4})
 
 
 def spans(root: Path, **sequences: Any) -> list[list[int]]:
     found = load_spans(affectstore.open(root), recipe(sequences=sequences), ["000"])
-    assert found is not None
     return found.values["audio"].tolist()
 
 
-def test_under_a_word_are_the_rows_whose_middles_it_holds(written: Path) -> None:
+def test_rows_whose_middles_a_word_contains_are_under_it(written: Path) -> None:
     assert spans(written) == [[0, 3], [3, 6], [9, 10]]
     assert spans(written, pool={"audio": 2}) == [[0, 2], [1, 3], [4, 5]]
     assert spans(written, pool={"text": 2}) == [[0, 6], [9, 10]]
     assert spans(written, pool=2) == [[0, 3], [4, 5]]
-    assert spans(written, most_steps=2) == [[0, 2], [1, 2]]
+    assert spans(written, max_steps=2) == [[0, 2], [1, 2]]
 
 
 def test_a_step_before_the_words_spans_the_whole_clip(written: Path) -> None:
-    assert spans(written, first={"text": "cls"}) == [[0, 10], [0, 3], [3, 6], [9, 10]]
-    assert spans(written, first={"text": "cls"}, pool={"audio": 4}) == [[0, 3], [0, 1], [0, 2], [2, 3]]
+    assert spans(written, prepend={"text": "cls"}) == [[0, 10], [0, 3], [3, 6], [9, 10]]
+    assert spans(written, prepend={"text": "cls"}, pool={"audio": 4}) == [[0, 3], [0, 1], [0, 2], [2, 3]]
 
 
 @examples(
     st.lists(st.integers(1, 30), min_size=1, max_size=6), st.integers(1, 40), st.integers(1, 5), st.integers(1, 3)
 )
 def test_pooled_spans_hold_the_steps_of_all_their_rows(lengths: list[int], rows: int, pool: int, together: int) -> None:
-    from affectstore.models.data.word_spans import _of_steps
+    from affectstore.models.data.word_spans import _steps_under
 
     edges = np.minimum(np.cumsum([0, *lengths]), rows)
     of_rows = np.stack([edges[:-1], edges[1:]], axis=1)
     assume((of_rows[:, 1] > of_rows[:, 0]).all())
     made = recipe(sequences={"pool": {"audio": pool, "text": together}})
-    found = _of_steps(of_rows, rows, made, "audio")
+    found = _steps_under(of_rows, rows, made, "audio")
     for k, (first, end) in enumerate(found.tolist()):
         held = np.concatenate([np.arange(a, b) for a, b in of_rows[k * together : (k + 1) * together]])
         assert set(range(first, end)) == set((held // pool).tolist())
         assert 0 <= first < end <= -(-rows // pool)
 
 
-def test_other_fusions_ask_for_no_times(written: Path) -> None:
+def test_other_fusions_need_no_times(written: Path, tmp_path: Path) -> None:
     store, other = affectstore.open(written), recipe({**CELL, "fusion": "gmu"})
-    assert load_spans(store, other, ["000", "001"]) is None
-    assert untimed(store, other, ["000", "001"]) == {}
+    table = pd.DataFrame({"clip_id": ["000", "001"], "speaker": "s", "label": "HAP"})
+    assert load_clips(store, other, table, tmp_path).spans is None
+    with pytest.raises(TrainingError, match="does not align modalities with words"):
+        load_spans(store, other, ["000", "001"])
+    assert find_untimed(store, other, ["000", "001"]) == {}
 
 
 def test_clips_without_word_times_are_left_out_and_counted(written: Path, tmp_path: Path) -> None:
-    assert untimed(affectstore.open(written), recipe(), ["000", "001", "002"]) == {
+    assert find_untimed(affectstore.open(written), recipe(), ["000", "001", "002"]) == {
         "001": "bert: the times of its words are not known"
     }
     table = pd.read_parquet(written / "clips.parquet")
-    sides = np.array(["train", "train", "val", "test"])[np.arange(len(table)) // 3 % 4]
-    split = pd.DataFrame({"fold": 0, "clip_id": table["clip_id"], "side": sides, "reason": ""})
+    subsets = np.array(["train", "train", "val", "test"])[np.arange(len(table)) // 3 % 4]
+    split = pd.DataFrame({"fold": 0, "clip_id": table["clip_id"], "subset": subsets, "reason": ""})
     split.to_parquet(tmp_path / "split.parquet")
-    asked = experiment(train={"learning_rate": 1e-2, "batch_size": 6, "epochs": 3, "mixup": 0.4})
-    train_fold(
-        experiment=asked,
+    asked = experiment(train={"learning_rate": 1e-2, "batch_size": 6, "epochs": 3, "tricks": {"mixup": {"alpha": 0.4}}})
+    job = TrainJob(
         experiment_name="test",
+        experiment=asked,
         cell=asked.cells[0],
         fold=0,
         classes=LABELS_OF_CORPUS,
-        store_root=written,
-        split_path=tmp_path / "split.parquet",
+        store=written,
+        split=tmp_path / "split.parquet",
         out=tmp_path / "out",
         digests={"config": "c"},
         accelerator="cpu",
     )
+    train_fold(job)
     run = json.loads((tmp_path / "out/0/run.json").read_text())
     assert run["skipped"] == {"bert: the times of its words are not known": 1}
     assert run["n"]["train"] == 11
@@ -296,22 +301,22 @@ def test_clips_without_word_times_are_left_out_and_counted(written: Path, tmp_pa
 def test_other_rows_than_words_are_refused(tmp_path: Path) -> None:
     root = write(tmp_path / "store", clips=2, row="wordpiece")
     with pytest.raises(
-        TrainingError, match=r"'word_gmu' goes word by word.*'bert' has one row a wordpiece.*rows: words"
+        TrainingError, match=r"'word_gmu' aligns modalities with words.*'bert' has one row per wordpiece.*rows: words"
     ):
         load_spans(affectstore.open(root), recipe(), ["000"])
 
 
 def test_it_needs_text() -> None:
     asked = experiment({**CELL, "modalities": ["audio", "vision"]})
-    assert check_cell(asked, asked.cells[0]) == (
-        "fusion 'word_gmu' goes word by word, so it needs text among the modalities, which are audio, vision"
+    assert cell_problem(asked, asked.cells[0]) == (
+        "fusion 'word_gmu' aligns modalities with words, so it needs text among the modalities, which are audio, vision"
     )
 
 
-def test_an_array_of_the_clip_is_the_first_step(written: Path, tmp_path: Path) -> None:
+def test_an_array_of_the_clip_can_be_prepended(written: Path, tmp_path: Path) -> None:
     store = affectstore.open(written)
     table = pd.DataFrame({"clip_id": ["004", "000"], "speaker": "s", "label": "HAP"})
-    clips = load_clips(store, recipe(sequences={"first": {"text": "cls"}, "pool": {"audio": 3}}), table, tmp_path)
+    clips = load_clips(store, recipe(sequences={"prepend": {"text": "cls"}, "pool": {"audio": 3}}), table, tmp_path)
     text = clips.inputs["text"]
     assert text.lengths.tolist() == [4, 4]
     assert np.array_equal(text.values[:1].numpy(), store["bert"].array("004", "cls"))
@@ -319,19 +324,25 @@ def test_an_array_of_the_clip_is_the_first_step(written: Path, tmp_path: Path) -
     assert clips.inputs["audio"].lengths.tolist() == [4, 4]
 
 
-def test_an_array_that_is_not_there_is_named(written: Path, tmp_path: Path) -> None:
+def test_a_missing_array_is_named(written: Path, tmp_path: Path) -> None:
     store = affectstore.open(written)
     table = pd.DataFrame({"clip_id": ["004"], "speaker": "s", "label": "HAP"})
     with pytest.raises(TrainingError, match=r"'clss' before the rows of feature 'bert' of clip '004'.*it has cls"):
-        load_clips(store, recipe(sequences={"first": {"text": "clss"}}), table, tmp_path)
+        load_clips(store, recipe(sequences={"prepend": {"text": "clss"}}), table, tmp_path)
     with pytest.raises(TrainingError, match=r"'cls' before the rows of feature 'lld'.*it has none"):
-        load_clips(store, recipe(sequences={"first": {"audio": "cls"}}), table, tmp_path)
+        load_clips(store, recipe(sequences={"prepend": {"audio": "cls"}}), table, tmp_path)
 
 
-def test_spans_of_a_batch_are_zero_behind_the_last_word() -> None:
+def test_spans_of_a_batch_are_zero_after_the_last_word() -> None:
     words = WordSpans({"audio": torch.tensor([[0, 2], [2, 5], [1, 3]])}, torch.tensor([0, 2, 3]))
     found = words.gather(torch.tensor([1, 0]), torch.device("cpu"))["audio"]
     assert found.tolist() == [[[1, 3], [0, 0]], [[0, 2], [2, 5]]]
+
+
+def trick(name: str, **options: Any) -> Trick:
+    declared = TRICKS.load(name)
+    made: Trick = declared.build(declared.Options(**options), TrickSetup(("audio", "text")))
+    return made
 
 
 def test_spans_stay_with_their_clips() -> None:
@@ -340,13 +351,16 @@ def test_spans_stay_with_their_clips() -> None:
         {"audio": torch.ones(3, 5, 1), "text": torch.ones(3, 2, 1)},
         {"audio": torch.ones(3, 5).bool(), "text": spans[..., 1] > 0},
         torch.tensor([0, 1, 2]),
+        torch.tensor([0, 1, 2]),
         {"audio": spans},
     )
-    assert torch.equal(batch.at(torch.tensor([2, 0])).spans["audio"], spans[[2, 0]])
-    assert torch.equal(batch.without("audio").spans["audio"], spans)
-    assert torch.equal(drop_modalities(batch, 0.9, Draws(0, 1, 0)).spans["audio"], spans)
+    assert torch.equal(batch.select(torch.tensor([2, 0])).spans["audio"], spans[[2, 0]])
+    assert torch.equal(batch.with_zeros("audio").spans["audio"], spans)
+    assert torch.equal(batch.without("text").spans["audio"], spans)
+    assert batch.without("audio").spans == {}
+    assert torch.equal(trick("modality_dropout", rate=0.9).on_batch(batch, RngStreams(0, 1, 0)).spans["audio"], spans)
     for seed in range(8):
-        mixed, partners, _ = mix(batch, 0.4, Draws(seed, 1, 0))
+        mixed = trick("mixup", alpha=0.4).on_batch(batch, RngStreams(seed, 1, 0))
         wanted = spans.clone()
-        wanted[1, 1] = spans[partners[1], 1]  # the clip's own words keep their times
+        wanted[1, 1] = spans[mixed.mixed_labels[1], 1]  # labels are places; the clip's own words keep their times
         assert torch.equal(mixed.spans["audio"], wanted)

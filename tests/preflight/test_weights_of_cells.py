@@ -1,4 +1,4 @@
-"""Published weights that cells start from: part of their digest, missed before any job starts, refused by jobs."""
+"""Published weights that cells start from: part of their digest, reported before any job starts, verified by jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from affectstore.cli.main import main
 from affectstore.config.experiment import Experiment
 from affectstore.digest import digest_file
 from affectstore.errors import ConfigError, StaleError
-from affectstore.models.base import ENCODERS
+from affectstore.models.spec import ENCODERS, EncoderOptions
 from affectstore.preflight.cells import CellPlan, plan_cells, why_unusable
 from affectstore.preflight.state import settle
 from affectstore.weights.known import KNOWN
@@ -48,7 +48,7 @@ def planned(*cells: dict[str, Any], **changes: Any) -> dict[str, CellPlan]:
 
 
 def put(folder: Path, content: bytes, name: str = "google--vit", config: bytes = b"{}") -> Path:
-    """A model's folder; what is in its files is read by nobody here."""
+    """A model's folder; the contents of its files are not read here."""
     (folder / name).mkdir(exist_ok=True)
     (folder / name / "config.json").write_bytes(config)
     (folder / name / "model.safetensors").write_bytes(content)
@@ -56,12 +56,13 @@ def put(folder: Path, content: bytes, name: str = "google--vit", config: bytes =
 
 
 @pytest.mark.parametrize("name", ENCODERS.names())
-def test_an_encoder_that_may_start_from_weights_says_their_digest(name: str) -> None:
-    module = ENCODERS.load(name)
-    assert ("weights" in module.Options.model_fields) == hasattr(module, "weights_digest")
-    if hasattr(module, "weights_digest"):
+def test_an_encoder_with_pretrained_weights_declares_their_digest(name: str) -> None:
+    options = ENCODERS.load(name).Options
+    has_digest = options.pretrained_digest is not EncoderOptions.pretrained_digest
+    assert ("weights" in options.model_fields) == has_digest
+    assert options().pretrained_digest() is None
+    if has_digest:
         assert name in (*FILES, *MODELS), "a case for it here"
-        assert module.weights_digest(module.Options()) is None
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -105,13 +106,15 @@ def test_a_model_is_part_of_the_digest(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*FILES, *MODELS, "simple3d"])
-def test_cells_that_start_anew_keep_their_digest(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cells_with_newly_initialised_weights_keep_their_digest(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = planned(cell(name))[name].config
-    monkeypatch.delattr(ENCODERS.load(name), "weights_digest", raising=False)
+    monkeypatch.setattr(ENCODERS.load(name).Options, "pretrained_digest", EncoderOptions.pretrained_digest)
     assert planned(cell(name))[name].config == before
 
 
-def test_cells_that_follow_from_it_follow_from_its_weights(folder: Path) -> None:
+def test_cells_that_start_from_a_cell_follow_from_its_weights(folder: Path) -> None:
     options = {"weights": "google/vit"}
     cells = (
         cell("pt_vit", encoder_options=options),
@@ -147,9 +150,9 @@ def test_planning_them_needs_no_torch(folder: Path) -> None:
 
 @pytest.fixture
 def project(folder: Path) -> Path:
-    """Eight sounds, and an experiment of one cell that starts from a model and one that starts anew."""
+    """Eight audio files, and an experiment of one cell that starts from a model and one that does not."""
     options = {"weights": "google/vit"}
-    sound = {"modalities": ["audio"], "encoder": "pt_vit"}
+    audio = {"modalities": ["audio"], "encoder": "pt_vit"}
     config = {
         "corpora": {"mydata": {"kind": "folder", "root": "mine", "shards": 1}},
         "features": {name: {"extractor": name} for name in ("audio", "mel", "mel_image")},
@@ -158,7 +161,7 @@ def project(folder: Path) -> Path:
     experiment = {
         **tiny_project.EXPERIMENT,
         "corpus": "mydata",
-        "cells": [{**sound, "name": "published", "encoder_options": options}, {**sound, "name": "anew"}],
+        "cells": [{**audio, "name": "published", "encoder_options": options}, {**audio, "name": "anew"}],
     }
     tiny_project.make_project(folder.parent, config, experiment)
     rows = ["path,label,speaker"]
@@ -170,7 +173,7 @@ def project(folder: Path) -> Path:
     return folder
 
 
-def test_a_run_says_what_is_missing_before_any_job(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_reports_missing_weights_before_any_job(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     snakefile = str(tiny_project.ROOT / "workflow/Snakefile")
     command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--cores", "1", "-n"]
     environment = tiny_project.environment(HF_HUB_CACHE=str(project / "hub"))

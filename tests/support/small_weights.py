@@ -39,7 +39,7 @@ def empty_places(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, name: str, **changes: object) -> None:
-    """Change what is known of a file: its digest, its address."""
+    """Change the entry of a known file: its digest, its address."""
     from dataclasses import replace
 
     from affectstore.weights import known

@@ -1,7 +1,7 @@
-"""Models of transformers small enough to be made in a test, with outputs that are known where that is said.
+"""Small transformers that tests build, with known outputs where the docstrings name them.
 
 Their weights are random, but for the last layer of the speech recognisers: it is solved for, so that the
-recogniser gives for one recording what the test asks for.
+recogniser outputs for one recording the text that the test wants.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ def tiny_bert(folder: Path, *, positions: int = 40, hidden: int = 16, dtype: str
 
 
 def tiny_ctc(folder: Path, samples: np.ndarray, frames: Sequence[str]) -> Path:
-    """A wav2vec 2.0 with a CTC head that gives, for one recording, one character a frame of 20 ms.
+    """A wav2vec 2.0 with a CTC head that outputs, for one recording, one character per frame of 20 ms.
 
     Its output for a frame depends on the 25 ms of audio under it alone, wherever they are.
 
     Args:
-        folder: where it is saved.
-        samples: float32 (sample,) at 16 kHz, in [-1, 1).
-        frames: what each frame says: a capital, "|" between words, or "" for nothing.
+        folder: Where it is saved.
+        samples: Recording, float32 (sample,) at 16 kHz, in [-1, 1).
+        frames: Output of each frame: a capital letter, "|" between words, or "" for nothing.
     """
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
@@ -102,13 +102,13 @@ def tiny_ctc(folder: Path, samples: np.ndarray, frames: Sequence[str]) -> Path:
 
 
 def tiny_whisper(folder: Path, samples: np.ndarray, text: str, *, word_times: bool = True) -> Path:
-    """A Whisper that gives, for one recording, a text of lower-case words.
+    """A Whisper that outputs, for one recording, a text of lower-case words.
 
     Args:
-        folder: where it is saved.
-        samples: float32 (sample,) at 16 kHz, in [-1, 1).
-        text: what it recognises.
-        word_times: whether its generation configuration names the attention heads that word times come from.
+        folder: Where it is saved.
+        samples: Recording, float32 (sample,) at 16 kHz, in [-1, 1).
+        text: The recognised text.
+        word_times: Its generation configuration names the attention heads that word times come from.
     """
     import torch
     from transformers import (
@@ -164,9 +164,9 @@ def tiny_whisper(folder: Path, samples: np.ndarray, text: str, *, word_times: bo
         **({"alignment_heads": [[0, 0], [0, 1]]} if word_times else {}),
     )
     prompt = [number(token) for token in ("<|startoftranscript|>", "<|en|>", "<|transcribe|>")]
-    said = [letters.index("\u0120" if letter == " " else letter) for letter in f" {text}"]
-    timed = [*prompt, number("<|0.00|>"), *said, number("<|1.00|>"), number("<|endoftext|>")]
-    plain = [*prompt, number("<|notimestamps|>"), *said, number("<|endoftext|>")]
+    spoken = [letters.index("\u0120" if letter == " " else letter) for letter in f" {text}"]
+    timed = [*prompt, number("<|0.00|>"), *spoken, number("<|1.00|>"), number("<|endoftext|>")]
+    plain = [*prompt, number("<|notimestamps|>"), *spoken, number("<|endoftext|>")]
     states, wanted = [], []
     with torch.inference_mode():
         features = extractor(samples, sampling_rate=16000, return_tensors="pt").input_features
@@ -188,7 +188,7 @@ def _solve(layer, states: np.ndarray, wanted: np.ndarray) -> None:
 
     solution, *_ = np.linalg.lstsq(states, wanted, rcond=None)
     error = np.abs(states @ solution - wanted).max()
-    assert error < 1, f"{len(states)} states are not told apart: {np.linalg.svd(states)[1]}"
+    assert error < 1, f"{len(states)} states are not distinguishable: {np.linalg.svd(states)[1]}"
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(solution.T))
         if layer.bias is not None:

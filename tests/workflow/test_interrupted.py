@@ -45,14 +45,14 @@ if "extract" in sys.orig_argv:
             pause()
     writer.ShardWriter.append = paused
 if "train" in sys.orig_argv:
-    from affectstore.models.training import fit as engine
-    engine.CHECKPOINT_EVERY_S = 0
-    save = engine.save_checkpoint
-    def saved(folder, progress, *args):
-        save(folder, progress, *args)
-        if progress.epoch == 2:
+    from affectstore.models.training import trainer
+    trainer.CHECKPOINT_INTERVAL_S = 0
+    save = trainer.Checkpoint.save
+    def saved(self, state, *args):
+        save(self, state, *args)
+        if state.epoch == 2:
             pause()
-    engine.save_checkpoint = saved
+    trainer.Checkpoint.save = saved
 """
 SOUND = ("synthetic/mel",)
 FRAMES = ("synthetic/frames",)
@@ -244,7 +244,7 @@ def test_a_killed_training_goes_on(project: Path, tmp_path: Path, start: Callabl
         seen = tiny_project.run("affectstore", folder, target)
         assert seen.returncode == 0, seen.output
     expected = other / "results/runs/tiny/sound/0"
-    assert "going on after epoch 2" in (project / "logs/train/tiny/sound/0.log").read_text()
+    assert "resuming after epoch 2" in (project / "logs/train/tiny/sound/0.log").read_text()
     assert (run / "fold.json").read_bytes() == (expected / "fold.json").read_bytes()
     assert (run / "0/model.safetensors").read_bytes() == (expected / "0/model.safetensors").read_bytes()
     pd.testing.assert_frame_equal(
