@@ -2,8 +2,8 @@
 
 An encoder is one file: its `SPEC` and `Options` beside a `torch.nn.Module`. Listings, checks and planning need the
 first two only, and importing torch would cost them seconds. So of the file those statements are executed that the
-wanted names depend on; imports, classes and functions that nothing wanted refers to are left out. No cache is
-involved that could go stale: the file itself is read each time.
+wanted names depend on; imports, classes and functions that nothing wanted refers to are left out. They are found at
+module level, not inside `if`, `try` or `with`. Nothing is written to disk that could go stale.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ from affectstore.errors import ConfigError
 _SUFFIX = "__declaration"
 
 
-def read_declaration(module_name: str, names: Sequence[str], kind: str = "file") -> ModuleType:
+def read_declaration(
+    module_name: str, names: Sequence[str], kind: str = "file", required: Sequence[str] = ()
+) -> ModuleType:
     """Execute the statements of a module that the given names depend on.
 
     Args:
         module_name: Dotted name; its packages are imported, the module is not.
         names: Module-level names that are wanted.
         kind: Name of such a file in messages ("encoder").
+        required: Further names that the file must define; they are not executed.
 
     Returns:
         A module that holds these names and those they refer to.
 
     Raises:
-        ConfigError: The file does not define one of the names, or cannot be parsed.
+        ConfigError: The file does not define one of the names, cannot be parsed, or fails where they are defined.
     """
     found = importlib.util.find_spec(module_name)
     if found is None or found.origin is None:
@@ -45,16 +48,23 @@ def read_declaration(module_name: str, names: Sequence[str], kind: str = "file")
     except SyntaxError as error:
         raise ConfigError(f"{kind} file {path} cannot be parsed: {error}") from None
     bound = [_bound(statement) for statement in statements]
-    if missing := sorted(set(names) - set().union(*bound)):
+    if missing := sorted({*names, *required} - set().union(*bound)):
         raise ConfigError(
             f"{kind} file {path} does not define {' and '.join(missing)}; such a file defines "
-            f"{', '.join(names)} and more (docs/extending.md)"
+            f"{', '.join((*names, *required))} (docs/extending.md)"
         )
     partial = ModuleType(module_name + _SUFFIX)
     partial.__file__ = str(path)
     sys.modules[partial.__name__] = partial
     body = [statements[k] for k in _needed(statements, bound, set(names))]
-    exec(compile(ast.Module(body, []), str(path), "exec", dont_inherit=True), vars(partial))
+    try:
+        exec(compile(ast.Module(body, []), str(path), "exec", dont_inherit=True), vars(partial))
+    except Exception as error:  # a definition fails in any way
+        del sys.modules[partial.__name__]
+        raise ConfigError(
+            f"{kind} file {path}: {' and '.join(names)} cannot be read: {type(error).__name__}: {error}; they may "
+            "refer to what the file defines or imports at its top level, outside of `if`, `try` and `with`"
+        ) from error
     return partial
 
 

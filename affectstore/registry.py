@@ -102,14 +102,14 @@ class DeclarationRegistry(_Folder, Generic[SpecT, OptionsT]):
 
         Raises:
             UnknownNameError: No file of the folder has this name.
-            ConfigError: The file lacks `SPEC` or `Options`.
+            ConfigError: The file lacks `SPEC`, `Options` or `build`, or the first two cannot be read.
         """
         return _declaration(self.kind, name, self.module_name(name))
 
 
 @cache
 def _declaration(kind: str, name: str, module_name: str) -> Declaration[Any, Any]:
-    declared = read_declaration(module_name, ("SPEC", "Options"), kind)
+    declared = read_declaration(module_name, ("SPEC", "Options"), kind, required=("build",))
     return Declaration(name, module_name, declared.SPEC, declared.Options)
 
 

@@ -4,8 +4,7 @@ A file `baselines/<name>.py` holds `SPEC`, a `BaselineSpec`; `Options`, a `Setti
 baseline reads features; and two pure functions, called with positional arguments:
 
 - `fit(train, val, num_classes, seed, options) -> Fit`: `train` and `val` are `Examples`, `val` is None without a
-validation
-  subset. The test subset is never passed.
+  validation subset. The test subset is never passed.
 - `probabilities(state, ids, x) -> array`: float64 (clip, class), from the `state` of a `Fit`, so that a saved baseline
   predicts like the fitted one. The output of a clip must not depend on the other clips.
 

@@ -1,10 +1,10 @@
 """Files of one run, of a network or a baseline; and the condition for a run to be complete.
 
-model.safetensors   weights, or the numbers of a baseline
-model.json          recipe, normalisation and digests
-predictions.parquet class probabilities of the validation and the test subset
-history.csv         one row per epoch
-run.json            facts of the run; written last
+model.safetensors     weights, or the numbers of a baseline
+model.json            recipe, normalisation and digests
+predictions.parquet   class probabilities of the validation and the test subset
+history.csv           one row per epoch
+run.json              facts of the run; written last
 """
 
 import io
@@ -117,10 +117,10 @@ def read_record(folder: Path, expected: Mapping[str, str] | None = None) -> dict
     path = folder / RECIPE
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     again = f"delete {folder.parent}, and `affectstore run` trains it again"
-    if record.get("format") != FORMAT or "digests" not in record:
-        raise StaleError(
-            f"{path} was written by another version of affectstore (format {record.get('format')}); {again}"
-        )
+    if record.get("format") != FORMAT:
+        raise StaleError(f"{path} has format {record.get('format')}, this version reads {FORMAT}; {again}")
+    if "digests" not in record:
+        raise StaleError(f"{path} does not contain the digests of what it was trained on; {again}")
     for part, value in (expected or {}).items():
         if (found := record["digests"].get(part)) != value:
             raise StaleError(

@@ -7,8 +7,8 @@ torch. The modules' base classes are in `affectstore.models.modules`.
     encoders/<name>.py    SPEC: EncoderSpec   Options: EncoderOptions   build(shape, options) -> Encoder
     fusions/<name>.py     SPEC: FusionSpec    Options: FusionOptions    build(dims, num_classes, options) -> Fusion
                                               Options: JoinOptions      build(options) -> InputFusion
-    losses/<name>.py      SPEC: LossSpec      Options: Settings         build(class_weights, label_smoothing, options)
-    -> Loss tricks/<name>.py      SPEC: TrickSpec     Options: TrickOptions     build(options, setup) -> Trick
+    losses/<name>.py      SPEC: LossSpec      Options: Settings         build(weights, smoothing, options) -> Loss
+    tricks/<name>.py      SPEC: TrickSpec     Options: TrickOptions     build(options, setup) -> Trick
 
 Axes: images are (clip, channel, height, width), clips of images (clip, channel, frame, height, width), sequences (clip,
 step, dim), all float32. Masks are bool (clip, frame) or (clip, step), False where padded; an image has one frame.
@@ -97,7 +97,7 @@ class EncoderSpec:
         version: Bumped whenever the same weights give other outputs, or a seed gives other weights.
         summary: One line for the docs.
         input_kind: A key of `INPUT_AXES`.
-        output_kind: The last key of `OUTPUT_AXES` that the encoder outputs.
+        output_kind: The last key of `OUTPUT_AXES` that the encoder outputs; one with layers is a `NoisyEncoder`.
         paper: Authors, year and title of the paper that describes it; for a network of one of the documents, which.
     """
 

@@ -6,12 +6,9 @@ seeds.
     {fold}/{seed}/                      the run: the trial of the chosen combination, and its predictions
 
 Only the chosen combination predicts the test subset, after it is chosen. A trial is valid as long as its settings and
-data
-are, whatever else is in the grid: with more values or seeds only the new trials are trained. Its weights are removed
-    when
-all runs are complete: the runs hold those of the chosen combination. Where another combination is chosen later (more
-    seeds,
-fewer values), its seeds are trained once more.
+data are, whatever else is in the grid: with more values or seeds only the new trials are trained. Its weights are
+removed when all runs are complete: the runs hold those of the chosen combination. Where another combination is chosen
+later (more seeds, fewer values), its seeds are trained once more.
 """
 
 import json

@@ -202,7 +202,7 @@ def _type(annotation: Any) -> str:
         return f"mapping to {_type(arguments[1])}"
     if origin is not None and hasattr(annotation, "__metadata__"):
         return _type(arguments[0])
-    return {"str": "text", "int": "whole number", "float": "number", "bool": "yes or no", "Any": "anything"}.get(
+    return {"str": "str", "int": "int", "float": "float", "bool": "bool", "Any": "any"}.get(
         getattr(annotation, "__name__", ""), str(annotation)
     )
 

@@ -18,7 +18,13 @@ from affectstore.models.baseline_spec import BASELINES
 from affectstore.models.cells.clips import participants
 from affectstore.models.cells.combinations import combinations
 from affectstore.models.cells.inputs import input_features, input_kinds, named_encoders
-from affectstore.models.cells.options import baseline_options, encoder_options, pretrained_digests, trick_options
+from affectstore.models.cells.options import (
+    baseline_options,
+    encoder_options,
+    loss_options,
+    pretrained_digests,
+    trick_options,
+)
 from affectstore.models.cells.parents import ancestors, named_parents, parents_of
 from affectstore.models.spec import ENCODERS, FUSIONS, LOSSES, TRAINING_VERSION, TRICKS, VECTORS_VERSION
 
@@ -147,10 +153,14 @@ def _settings(experiment: Experiment, cell: Cell) -> dict[str, Any]:
         "fusion": [cell.fusion, FUSIONS.load(cell.fusion).SPEC.version] if cell.fusion else None,
         "cell": cell.model_dump(mode="json", exclude=_NOT_OF_NETWORKS),
         "loss": LOSSES.load(training.loss).SPEC.version,
-        "tricks": {name: TRICKS.load(name).SPEC.version for name in trick_options(experiment, cell)},
+        "loss_options": loss_options(training).model_dump(mode="json"),
+        "tricks": {
+            name: [TRICKS.load(name).SPEC.version, options.model_dump(mode="json")]
+            for name, options in trick_options(experiment, cell).items()
+        },
         "images": experiment.images_of(cell).model_dump(mode="json"),
         "sequences": experiment.sequences.model_dump(mode="json") if "sequence" in input_kinds(cell).values() else None,
-        "train": training.model_dump(mode="json"),
+        "train": training.model_dump(mode="json", exclude={"tricks", "loss_options"}),
         "encoder_options": experiment.encoder_options_of(cell),
         **_published(experiment, cell),
         **_missing(experiment, cell),

@@ -1,10 +1,9 @@
 """Stratified chance: a random class for each clip, with the class frequencies of the training subset.
 
 Gumbel noise is added to the logarithms of the class frequencies: the largest sum is that of a class with the
-    probability
-that is its frequency (the Gumbel-max trick: Gumbel 1954; Maddison et al. 2014, "A* Sampling"). A clip's noise follows
-from the seed and the clip's id alone. The probabilities are the softmax of the sums: their largest is the sampled
-class, and the loss has no meaning.
+probability that is its frequency (the Gumbel-max trick: Gumbel 1954; Maddison et al. 2014, "A* Sampling"). A clip's
+noise follows from the seed and the clip's id alone. The probabilities are the softmax of the sums: their largest is the
+sampled class, and the loss has no meaning.
 """
 
 import hashlib

@@ -41,8 +41,7 @@ def resample_steps(sequence: Tensor, mask: Tensor, target_mask: Tensor) -> Tenso
     """Resample a sequence to the steps of another one of the same clips, by linear interpolation over time.
 
     Both span the whole clip, each with its own number of equally long steps: step k of n lies at (k + 1/2) / n. Before
-        the
-    first and after the last of these points a sequence is constant.
+    the first and after the last of these points a sequence is constant.
 
     Args:
         sequence: (clip, step, dim).

@@ -37,8 +37,7 @@ def _cells(experiment: Experiment) -> Iterator[Cell]:
     """Each encoder on each modality alone, then with each fusion that fits it.
 
     Of `all` encoders those are left out for which no feature is named, or whose images are too small. An encoder that
-    is
-    named is kept: the validation of the cell then reports what is missing.
+    is named is kept: the validation of the cell then reports what is missing.
     """
     modalities = experiment.modalities
     for encoder in _selected(experiment.encoders, ENCODERS.names(), "encoder"):

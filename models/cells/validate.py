@@ -221,7 +221,8 @@ def _tricks_problem(
     for name, options in tricks.items():
         for other in TRICKS.load(name).SPEC.conflicts:
             if other in tricks:
-                return f"tricks `{name}` and `{other}` cannot be combined; choose one of them"
+                implied = " (used wherever a cell has `teachers`)" if "distillation" in (name, other) else ""
+                return f"tricks `{name}` and `{other}` cannot be combined{implied}; choose one of them"
         if reason := options.problem(use):
             return reason
     return None

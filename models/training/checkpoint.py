@@ -1,8 +1,7 @@
 """Checkpoints of a training run, so that a killed job continues as if nothing had happened.
 
 Two files: tensors (safetensors) and the rest (JSON). The JSON names the tensor file and is replaced last and
-    atomically, so
-that a checkpoint is complete or absent. Nothing is pickled. It is removed when the run is complete.
+atomically, so that a checkpoint is complete or absent. Nothing is pickled. It is removed when the run is complete.
 """
 
 from __future__ import annotations

@@ -13,8 +13,7 @@ def keep_freed_memory() -> bool:
     """Let the process keep the memory that it frees, for the next step to use again.
 
     glibc maps large blocks one by one and returns them to the kernel when they are freed, so that each training step on
-    a
-    CPU faults all its activations in anew: nearly half the time of a small 3D network.
+    a CPU faults all its activations in anew: nearly half the time of a small 3D network.
 
     Returns:
         True where the C library has this setting (glibc has).

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from affectstore.config.experiment import Cell, Experiment
-from affectstore.models.cells.options import trick_options
+from affectstore.models.cells.options import pretrained_digests, trick_options
 from affectstore.models.cells.parents import ParentRuns
 from affectstore.models.cells.recipe import Recipe, recipe_for
 from affectstore.models.data.fold import FoldData
@@ -121,6 +121,7 @@ class NetworkRunner(SeedRunner):
         device = self.fabric.device
         states = encoder_states(data.init_from, seed)
         logits = teacher_logits(data.teachers, seed, data.clips["train"], data.settings.batch_size, device)
+        pretrained = pretrained_digests(_encoder_options(data.recipe))  # of the files as they are loaded
         torch.manual_seed(seed)
         network = Network(data.recipe)
         start_from(network, states)
@@ -134,7 +135,7 @@ class NetworkRunner(SeedRunner):
         calibrate(network, data, device)
         save_model(folder, data.recipe, data.scales, network.state_dict(), digests)
         write_history(folder, fitted.history)
-        return network, fitted, _facts(data, device, seed, digests, network, fitted)
+        return network, fitted, _facts(data, device, seed, digests, network, fitted, pretrained)
 
     def _tricks(self, cell: Cell, setup: TrickSetup) -> list[Trick]:
         options = trick_options(self.experiment, cell)
@@ -159,6 +160,7 @@ def _facts(
     digests: Mapping[str, str],
     network: Network,
     fitted: FitResult,
+    pretrained: Mapping[str, str],
 ) -> dict[str, Any]:
     validated = "val" in data.clips
     badges = [] if validated else ["no validation subset: last epoch"]
@@ -166,12 +168,10 @@ def _facts(
         badges.append("not calibrated: no validation subset")
     if data.recipe.instances:
         badges.append("one modality at a time")
-    options = _encoder_options(data.recipe)
-    sources = {m: one.pretrained_source for m, one in options.items()}
-    pretrained = {m: one.pretrained_digest() for m, one in options.items() if m not in data.init_from}
+    sources = {m: one.pretrained_source for m, one in _encoder_options(data.recipe).items()}
     return common_facts(data.facts, seed, digests, badges, _PACKAGES) | {
         "weights": sources | {m: f"{parent.cell}'s" for m, parent in data.init_from.items()},
-        "weights_digests": {m: sha256 for m, sha256 in pretrained.items() if sha256 is not None},
+        "weights_digests": {m: sha256 for m, sha256 in pretrained.items() if m not in data.init_from},
         "init_from": _parent_facts(data.init_from, seed),
         "teachers": _parent_facts(data.teachers, seed),
         "input_kind": "+".join(dict.fromkeys(data.recipe.input_kinds.values())),

@@ -74,10 +74,9 @@ class RunningMeans:
         self._sums[name] = self._sums.get(name, 0.0) + total
         self._counts[name] = self._counts.get(name, 0.0) + count
 
-    def with_prefix(self, prefix: str) -> Metrics:
-        """Name -> mean, of the names that begin so; 0 of no values."""
-        found = [name for name in self._sums if name.startswith(prefix)]
-        return {name: self._sums[name] / self._counts[name] if self._counts[name] else 0.0 for name in found}
+    def means(self) -> Metrics:
+        """Name -> mean; 0 of no values."""
+        return {name: total / self._counts[name] if self._counts[name] else 0.0 for name, total in self._sums.items()}
 
 
 class Trainer:
@@ -103,6 +102,9 @@ class Trainer:
         self.train: ClipSet = data.clips["train"]
         self.val: ClipSet | None = data.clips.get("val")
         self.return_unimodal = any(trick.needs_unimodal_logits for trick in tricks)
+        replacing = [type(trick).__name__ for trick in tricks if type(trick).losses is not Trick.losses]
+        if len(replacing) > 1:
+            raise TrainingError(f"{' and '.join(replacing)} each replace the loss; use one of these tricks")
         for trick in tricks:
             trick.on_start(self)
         set_memory_format(network, self.settings)
@@ -146,7 +148,7 @@ class Trainer:
 
         Returns:
             train_loss, train_accuracy (of the clips with labels), train_loss_<name> for each part of the loss, the
-            columns of tricks, learning_rate.
+            columns of tricks (`weight_<head>`, `gradient_<modality>`), learning_rate.
         """
         rng, means = RngStreams(self.seed, state.epoch + 1, 0), RunningMeans()
         learning_rate = learning_rate_at(self.settings, state.history)
@@ -162,8 +164,9 @@ class Trainer:
             torch.manual_seed(int(of_rank.integers(2**63)))
         for step, batch in enumerate(self.batches(rng)):
             self.train_step(batch, RngStreams(self.seed, rng.epoch, step), means)
-        gradients = means.with_prefix("gradient_")
-        return means.with_prefix("train_") | trick_columns | gradients | {"learning_rate": learning_rate}
+        found = means.means()
+        own = {name: value for name, value in found.items() if name.startswith("train_")}
+        return own | trick_columns | found | {"learning_rate": learning_rate}
 
     def train_step(self, batch: Batch, rng: RngStreams, means: RunningMeans) -> None:
         """Take one optimisation step on one batch."""

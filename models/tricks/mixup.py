@@ -34,9 +34,8 @@ class Mixup(Trick):
     """Mix each batch with a permutation of itself.
 
     Ours: the ratio is sampled once per batch, and is the larger part of each clip, so that the clip's own label stays
-        its
-    main one. A step or frame is valid where either clip has it; padding is mixed in as zero, the mean. Words keep the
-    clip's own times.
+    its main one. A step or frame is valid where either clip has it; padding is mixed in as zero, the mean. Words keep
+    the clip's own times.
     """
 
     def __init__(self, options: Options, _setup: TrickSetup) -> None:
