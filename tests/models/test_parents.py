@@ -256,7 +256,10 @@ def test_parents_that_cannot_be_used_are_reported_before_any_job(changes: dict[s
 def test_tricks_that_change_what_the_student_sees_exclude_teachers(trick: str) -> None:
     asked = experiment(AUDIO, VISION, STUDENT | {"train": {"tricks": {trick: {}}}})
     problem = cell_problem(asked, asked.cells[2])
-    assert problem == f"tricks `distillation` and `{trick}` cannot be combined; choose one of them"
+    assert (
+        problem == f"tricks `distillation` and `{trick}` cannot be combined (used wherever a cell has `teachers`); "
+        "choose one of them"
+    )
 
 
 def test_modalities_of_parents_are_those_of_the_cell() -> None:
