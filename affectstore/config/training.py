@@ -74,6 +74,16 @@ class Augmentation(Settings):
     )
     max_freq_mask: _Fraction = Field(default=0.2, description="Widest frequency mask, as a fraction of all bands.")
 
+    @property
+    def changes_frames(self) -> bool:
+        """True where the frames of a video are changed."""
+        return self.flip > 0 or self.crop < 1 or self.brightness > 0
+
+    @property
+    def changes_inputs(self) -> bool:
+        """True where any input is changed."""
+        return self.changes_frames or self.time_masks > 0 or self.freq_masks > 0
+
 
 class Training(Settings):
     """Settings of training for one cell."""

@@ -8,7 +8,8 @@ from typing import Any, cast
 from pydantic import Field
 
 from affectstore.config.base import Settings
-from affectstore.config.experiment import Cell, Experiment, Images, Sequences, Sharing
+from affectstore.config.experiment import Cell, Experiment, Sharing
+from affectstore.config.inputs import Images, Sequences
 from affectstore.errors import ConfigError
 from affectstore.models.baseline_spec import BASELINES, Pool
 from affectstore.models.cells.inputs import image_shape, input_features, named_encoders

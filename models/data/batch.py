@@ -9,12 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from affectstore.config.training import Augmentation
 from affectstore.models.cells.recipe import Recipe
 from affectstore.models.data.augment import Augmenter
 from affectstore.models.data.dataset import ClipSet, to_device
 from affectstore.models.data.images import ImageInputs, to_unit_range
+from affectstore.models.data.rng import RngStreams
 from affectstore.models.data.sequences import StepInputs
 from affectstore.models.spec import ClipShape, ImageShape
+
+#: Bytes up to which the normalised values of a modality are kept in memory: a batch is then a copy of some of them.
+NORMALISED_BYTES = 2**27
 
 #: A channel or column with a smaller standard deviation is constant, and is only centred.
 MIN_STD = 1e-6
@@ -149,75 +154,104 @@ def _step_statistics(inputs: StepInputs) -> tuple[Tensor, Tensor]:
     return mean, torch.where(std <= MIN_STD * mean.abs().clamp(min=1e-12), 1.0, std)
 
 
-def make_batch(
-    clips: ClipSet,
-    places: Sequence[int] | np.ndarray,
-    recipe: Recipe,
-    scales: Mapping[str, Scale],
-    device: torch.device,
-    augmenter: Augmenter | None = None,
-) -> Batch:
-    """Gather the clips at these places as float32 on a device.
+class BatchMaker:
+    """Make batches of the clips of a subset: float32 on a device.
 
     An image of one channel is repeated where the network reads three. Normalising comes before padding: padded frames
-    and steps are zero, not a normalised black. Sequences are as long as the longest of these clips.
+    and steps are zero, not a normalised black. Sequences are as long as the longest of a batch's clips. Values of up to
+    `NORMALISED_BYTES` are normalised once.
 
     Args:
-        clips: Clips of a subset.
-        places: Places of the batch's clips in it.
+        clips: Clips of the subset.
         recipe: Recipe of the network.
         scales: Modality -> normalisation.
-        device: Until they are there, values keep their stored type.
-        augmenter: Changes training inputs; None for all others.
+        device: Device of the batches. Until they are there, values keep their stored type.
+        augment: Changes of training inputs.
     """
-    index = torch.as_tensor(np.asarray(places, dtype=np.int64))
-    values, masks = {}, {}
-    for modality in recipe.modalities:
-        inputs, scale = clips.inputs[modality], scales[modality]
-        if isinstance(inputs, StepInputs):
-            values[modality], masks[modality] = _sequences(inputs, index, modality, scale, device, augmenter)
+
+    def __init__(
+        self,
+        clips: ClipSet,
+        recipe: Recipe,
+        scales: Mapping[str, Scale],
+        device: torch.device,
+        augment: Augmentation | None = None,
+    ) -> None:
+        self.clips, self.recipe, self.scales, self.device = clips, recipe, scales, device
+        self.augment = augment if augment is not None and augment.changes_inputs else None
+        self._normalised: dict[str, tuple[Tensor, Tensor]] = {}
+        for modality in recipe.modalities:
+            inputs = clips.inputs[modality]
+            if inputs.values.device.type == device.type and 4 * inputs.padded_size <= NORMALISED_BYTES:
+                self._normalised[modality] = self._normalise(modality, torch.arange(len(clips)))
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def is_normalised(self) -> bool:
+        """True where the values of all modalities are kept normalised."""
+        return len(self._normalised) == len(self.recipe.modalities)
+
+    @property
+    def prefetched(self) -> bool:
+        """True where a batch is worth making while the one before it is computed: clips in memory, a GPU."""
+        return self.device.type == "cuda" and self.clips.labels.device.type != "cuda"
+
+    def make(self, places: Sequence[int] | np.ndarray, rng: RngStreams | None = None) -> Batch:
+        """Gather the clips at these places.
+
+        Args:
+            places: Places of the batch's clips in the subset.
+            rng: Random numbers of the augmentation; None for inputs as they are stored.
+        """
+        index = torch.as_tensor(np.asarray(places, dtype=np.int64))
+        augmenter = None if self.augment is None or rng is None else Augmenter(self.augment, rng)
+        values, masks = {}, {}
+        for modality in self.recipe.modalities:
+            values[modality], masks[modality] = self._gather(modality, index, augmenter)
+        spans = {} if self.clips.spans is None else self.clips.spans.gather(index, self.device)
+        labels = self.clips.labels.index_select(0, index.to(self.clips.labels.device)).to(self.device)
+        return Batch(values, masks, labels, index, spans)
+
+    def _gather(self, modality: str, index: Tensor, augmenter: Augmenter | None) -> tuple[Tensor, Tensor]:
+        """Values of one modality as the network reads them, and their mask."""
+        inputs, shape = self.clips.inputs[modality], self.recipe.shapes[modality]
+        augmented_frames = modality == "vision" and augmenter is not None and augmenter.settings.changes_frames
+        if modality in self._normalised and not (augmented_frames and isinstance(inputs, ImageInputs)):
+            x, mask = self._select(modality, index)
         else:
-            shape = recipe.shapes[modality]
-            if not isinstance(shape, ImageShape):
-                raise TypeError(f"{modality} holds images, and the network reads sequences")
-            values[modality], masks[modality] = _images(inputs, index, modality, shape, scale, device, augmenter)
-    spans = {} if clips.spans is None else clips.spans.gather(index, device)
-    return Batch(values, masks, clips.labels[index.to(clips.labels.device)].to(device), index, spans)
+            x, mask = self._normalise(modality, index, augmenter)
+        if isinstance(inputs, StepInputs):
+            return (x if augmenter is None else augmenter.steps(x, mask, modality)), mask
+        if augmenter is not None and modality == "audio":
+            x = augmenter.levels(x, mask, modality)
+        if not isinstance(shape, ImageShape):
+            raise TypeError(f"{modality} holds images, and the network reads sequences")
+        if x.shape[1] != shape.channels:
+            x = x.expand(-1, shape.channels, -1, -1, -1)
+        return (x if isinstance(shape, ClipShape) else x.squeeze(2)), mask
 
+    def _select(self, modality: str, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Copy normalised values and their mask, sequences as far as the longest one."""
+        values, mask = self._normalised[modality]
+        inputs, at = self.clips.inputs[modality], index.to(values.device)
+        if isinstance(inputs, StepInputs):
+            longest = int(inputs.lengths[index].max())
+            values, mask = values[:, :longest], mask[:, :longest]
+        return values.index_select(0, at), mask.index_select(0, at)
 
-def _sequences(
-    inputs: StepInputs, index: Tensor, modality: str, scale: Scale, device: torch.device, augmenter: Augmenter | None
-) -> tuple[Tensor, Tensor]:
-    """Normalised sequences (clip, step, dim), zero where padded, and their mask."""
-    stored, mask = inputs.gather(index)
-    mask = mask.to(device)
-    mean, std = scale.tensors(device)
-    # In place: `stored` is a copy of the clips' rows.
-    x = to_device(stored, device).float().sub_(mean).div_(std).mul_(mask[..., None])
-    return (x if augmenter is None else augmenter.steps(x, mask, modality)), mask
-
-
-def _images(
-    inputs: ImageInputs,
-    index: Tensor,
-    modality: str,
-    shape: ImageShape,
-    scale: Scale,
-    device: torch.device,
-    augmenter: Augmenter | None,
-) -> tuple[Tensor, Tensor]:
-    """Normalised images (clip, channel, height, width) or clips of images, zero where padded, and their mask."""
-    at = index.to(inputs.values.device)
-    mask = inputs.mask[at].to(device)
-    x = to_unit_range(to_device(inputs.values[at], device))
-    if augmenter is not None and modality == "vision":
-        x = augmenter.images(x, modality)
-    mean, std = (statistic.view(1, -1, 1, 1, 1) for statistic in scale.tensors(device))
-    x = x.sub_(mean).div_(std)  # in place: `x` is a copy of the clips' images
-    if not mask.all():
-        x = x.mul_(mask[:, None, :, None, None])
-    if augmenter is not None and modality == "audio":
-        x = augmenter.levels(x, mask, modality)
-    if x.shape[1] != shape.channels:
-        x = x.expand(-1, shape.channels, -1, -1, -1)
-    return (x if isinstance(shape, ClipShape) else x.squeeze(2)), mask
+    def _normalise(self, modality: str, index: Tensor, augmenter: Augmenter | None = None) -> tuple[Tensor, Tensor]:
+        """Normalised sequences (clip, step, dim) or images (clip, channel, frame, height, width), zero where padded."""
+        inputs, (mean, std) = self.clips.inputs[modality], self.scales[modality].tensors(self.device)
+        stored, mask = inputs.gather(index)
+        mask = mask.to(self.device)
+        x = to_device(stored, self.device)
+        # In place: `stored` is a copy of the clips' values.
+        if isinstance(inputs, StepInputs):
+            return x.float().sub_(mean).div_(std).mul_(mask[..., None]), mask
+        x = to_unit_range(x)
+        if augmenter is not None and modality == "vision":
+            x = augmenter.images(x, modality)
+        x = x.sub_(mean.view(1, -1, 1, 1, 1)).div_(std.view(1, -1, 1, 1, 1))
+        return (x if mask.all() else x.mul_(mask[:, None, :, None, None])), mask

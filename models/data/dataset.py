@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +44,11 @@ class ClipSet:
     def __len__(self) -> int:
         return len(self.table)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all values."""
-        return sum(inputs.nbytes for inputs in self.inputs.values())
-
     def ids(self, places: Iterable[int]) -> list[str]:
         """Clip ids at these places."""
         return self.table["clip_id"].iloc[list(places)].tolist()
 
-    def to(self, device: torch.device) -> ClipSet:
-        """Move labels and values to a device."""
-        inputs = {modality: inputs.to(device) for modality, inputs in self.inputs.items()}
-        return replace(self, labels=self.labels.to(device), inputs=inputs)
-
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray | None:
         """Number of steps of each clip's longest sequence, int64 (clip,); None where there are images alone."""
         steps = [inputs.lengths.numpy() for inputs in self.inputs.values() if isinstance(inputs, StepInputs)]

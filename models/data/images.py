@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from affectstore.config.experiment import Images
+from affectstore.config.inputs import Images
 from affectstore.models.spec import TrainingError
 
 #: Levels below are silence; the range of `mel` with its default top_db.
@@ -35,13 +35,14 @@ class ImageInputs:
     mask: Tensor
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the values."""
-        return self.values.numel() * self.values.element_size()
+    def padded_size(self) -> int:
+        """Number of values, padding counted."""
+        return self.values.numel()
 
-    def to(self, device: torch.device) -> ImageInputs:
-        """Move values and mask to a device."""
-        return ImageInputs(self.values.to(device), self.mask.to(device))
+    def gather(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Values and mask of the clips at these places, as stored."""
+        at = places.to(self.values.device)
+        return self.values[at], self.mask[at]
 
 
 def to_unit_range(values: Tensor) -> Tensor:

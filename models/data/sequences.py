@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from affectstore.config.experiment import Sequences
+from affectstore.config.inputs import Sequences
 from affectstore.models.spec import TrainingError
 
 
@@ -25,19 +26,15 @@ class StepInputs:
     values: Tensor
     edges: Tensor
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the values."""
-        return self.values.numel() * self.values.element_size()
-
-    @property
+    @cached_property
     def lengths(self) -> Tensor:
         """Number of steps of each clip, int64 (clip,)."""
         return self.edges.diff()
 
-    def to(self, device: torch.device) -> StepInputs:
-        """Move the values to a device."""
-        return StepInputs(self.values.to(device), self.edges)
+    @property
+    def padded_size(self) -> int:
+        """Number of values, with all clips padded to the longest one."""
+        return len(self.lengths) * int(self.lengths.max()) * self.values.shape[1]
 
     def gather(self, places: Tensor) -> tuple[Tensor, Tensor]:
         """Steps of the clips at these places, as stored: (clip, step, dim), arbitrary where padded.
@@ -45,8 +42,7 @@ class StepInputs:
         Returns:
             Values on their device, and the mask, bool (clip, step), on the CPU.
         """
-        begins = self.edges[places]
-        lengths = self.edges[places + 1] - begins
+        begins, lengths = self.edges[places], self.lengths[places]
         step = torch.arange(int(lengths.max()))
         mask = step < lengths[:, None]
         # A padded step reads any step of the data; it is set to zero after normalising.

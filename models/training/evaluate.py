@@ -12,8 +12,7 @@ from torch.nn import functional as F
 from affectstore.classification import accuracy, class_recalls
 from affectstore.config.experiment import Missing
 from affectstore.models.cells.recipe import Recipe
-from affectstore.models.data.batch import Batch, Scale
-from affectstore.models.data.dataset import ClipSet
+from affectstore.models.data.batch import Batch, BatchMaker
 from affectstore.models.data.fold import FoldData
 from affectstore.models.network import Network
 from affectstore.models.run_files import prediction_rows
@@ -42,22 +41,13 @@ class Condition(NamedTuple):
 FULL = Condition()
 
 
-def predict_logits(
-    model: Any,
-    clips: ClipSet,
-    scales: Mapping[str, Scale],
-    batch_size: int,
-    device: torch.device,
-    condition: Condition = FULL,
-) -> Tensor:
+def predict_logits(model: Any, maker: BatchMaker, batch_size: int, condition: Condition = FULL) -> Tensor:
     """Logits (clip, class), float32 on the CPU, in the order of the clips.
 
     Args:
         model: A `Network`, wrapped by Fabric or not; it is put into evaluation mode.
-        clips: The clips.
-        scales: Modality -> normalisation.
+        maker: Makes the batches of a subset, on the device of the model.
         batch_size: Clips at a time.
-        device: Device of the model.
         condition: Modality that is missing.
 
     Returns:
@@ -69,7 +59,7 @@ def predict_logits(
     model.eval()
     parts = []
     with torch.inference_mode():
-        for batch in evaluation_batches(clips, model.recipe, scales, batch_size, device):
+        for batch in evaluation_batches(maker, batch_size):
             if condition.without is not None:
                 absent = condition.absent
                 batch = batch.without(condition.without) if absent else batch.with_zeros(condition.without)
@@ -78,8 +68,8 @@ def predict_logits(
     logits = torch.cat(parts, dim=1)
     broken = (~logits.isfinite().all(dim=2).all(dim=0)).nonzero().flatten().tolist()
     if broken:
-        named = ", ".join(clips.ids(broken[:10])) + (f" and {len(broken) - 10} more" if len(broken) > 10 else "")
-        raise TrainingError(f"the logits of {len(broken)} of {len(clips)} clips are not finite: {named}")
+        named = ", ".join(maker.clips.ids(broken[:10])) + (f" and {len(broken) - 10} more" if len(broken) > 10 else "")
+        raise TrainingError(f"the logits of {len(broken)} of {len(maker)} clips are not finite: {named}")
     return logits.flatten(0, 1)
 
 
@@ -128,12 +118,13 @@ def predict_subsets(
     recipe, batch_size, parts, infer_s = data.recipe, data.settings.batch_size, [], 0.0
     for subset in (subset for subset in ("val", "test") if subset in data.clips):
         clips = data.clips[subset]
+        maker = BatchMaker(clips, recipe, data.scales, device)
         instances = instance_table(clips.table, recipe.instances)
         for condition in conditions(recipe, data.missing) if subset == "test" else (FULL,):
             kept = instances
             if condition.without is None or not recipe.instances:
                 start = time.perf_counter()
-                logits = predict_logits(network, clips, data.scales, batch_size, device, condition)
+                logits = predict_logits(network, maker, batch_size, condition)
                 if subset == "test" and condition.without is None:
                     infer_s = time.perf_counter() - start
             else:
@@ -202,9 +193,10 @@ def calibrate(network: Network, data: FoldData, device: torch.device) -> None:
     if network.fusion is None or val is None or not calibrates(recipe):
         return
     network.eval()
+    maker = BatchMaker(val, recipe, data.scales, device)
     parts: dict[str, list[Tensor]] = {modality: [] for modality in recipe.modalities}
     with torch.inference_mode():
-        for batch in evaluation_batches(val, recipe, data.scales, data.settings.batch_size, device):
+        for batch in evaluation_batches(maker, data.settings.batch_size):
             for modality, encoded in network.encode(batch.values, batch.masks).items():
                 parts[modality].append(encoded.vector.float())
     vectors = {modality: torch.cat(these).clone() for modality, these in parts.items()}

@@ -7,7 +7,8 @@ on a CPU, as one that never stopped.
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from affectstore.config.training import Training
-from affectstore.models.data.batch import Batch, make_batch
-from affectstore.models.data.dataset import ClipSet
+from affectstore.models.data.batch import Batch, BatchMaker
 from affectstore.models.data.fold import FoldData
 from affectstore.models.data.rng import RngStreams
 from affectstore.models.modules import UNLABELLED, Criterion, FusionContext, Output
@@ -32,9 +32,9 @@ from affectstore.models.training.distributed import (
     sync_batch_norm,
 )
 from affectstore.models.training.evaluate import check_modalities_affect_logits, predict_logits, score_logits
-from affectstore.models.training.loader import evaluation_batches, training_batches
+from affectstore.models.training.loader import training_batches
 from affectstore.models.training.optim import learning_rate_at, make_loss, make_optimizer, set_memory_format
-from affectstore.models.training.trick import Losses, Trick
+from affectstore.models.training.trick import Losses, Trick, TrickContext
 
 #: Shortest time between two checkpoints: writing one (16 bytes per parameter) may take as long as a short epoch.
 CHECKPOINT_INTERVAL_S = 20.0
@@ -63,9 +63,15 @@ class FitResult:
 
 
 class RunningMeans:
-    """Means of added values, by name, in the order in which the names first came."""
+    """Means of added values, by name, in the order in which the names first came.
+
+    Attributes:
+        predicted: Number of processes that had the same clips -> logits (clip, class) and labels (clip,) of each step.
+            They are compared after the epoch: between two steps, each operation costs a small network time.
+    """
 
     def __init__(self) -> None:
+        self.predicted: dict[int, list[tuple[Tensor, Tensor]]] = defaultdict(list)
         self._sums: dict[str, float] = {}
         self._counts: dict[str, float] = {}
 
@@ -98,23 +104,28 @@ class Trainer:
     ) -> None:
         self.fabric, self.device, self.network, self.seed, self.tricks = fabric, fabric.device, network, seed, tricks
         self.settings: Training = data.settings
-        self.recipe, self.scales = data.recipe, data.scales
-        self.train: ClipSet = data.clips["train"]
-        self.val: ClipSet | None = data.clips.get("val")
+        self.batches = {
+            subset: BatchMaker(data.clips[subset], data.recipe, data.scales, self.device, augment)
+            for subset, augment in (("train", self.settings.augment), ("val", None))
+            if subset in data.clips
+        }
+        self.train_clips = data.clips["train"]
         self.return_unimodal = any(trick.needs_unimodal_logits for trick in tricks)
         replacing = [type(trick).__name__ for trick in tricks if type(trick).losses is not Trick.losses]
         if len(replacing) > 1:
             raise TrainingError(f"{' and '.join(replacing)} each replace the loss; use one of these tricks")
         for trick in tricks:
-            trick.on_start(self)
+            trick.on_start(self.batches)
         set_memory_format(network, self.settings)
         if fabric.world_size > 1:
             sync_batch_norm(network)
         model: Any = torch.compile(network, dynamic=True) if self.settings.compile else network
         self.model, self.optimizer = fabric.setup(model, make_optimizer(network, self.settings))
-        self.loss = make_loss(self.settings, self.train, len(self.recipe.classes), self.device)
-        probe = range(min(_PROBE_CLIPS, len(self.train)))
-        check_modalities_affect_logits(network, make_batch(self.train, probe, self.recipe, self.scales, self.device))
+        self.parameters = tuple(network.parameters())
+        self.loss = make_loss(self.settings, self.train_clips, len(data.recipe.classes), self.device)
+        self.context = TrickContext(fabric, network, self.model, self.batches, self.settings.batch_size)
+        probe = range(min(_PROBE_CLIPS, len(self.train_clips)))
+        check_modalities_affect_logits(network, self.batches["train"].make(probe))
 
     def fit(self, checkpoint: Checkpoint) -> FitResult:
         """Train until the last epoch, or until `patience` epochs without improvement.
@@ -133,10 +144,10 @@ class Trainer:
             row: Metrics = {"epoch": state.epoch + 1, **self.train_epoch(state)}
             train_s = time.perf_counter() - start
             score = (float(state.epoch + 1), 0.0)
-            if self.val is not None:
-                row |= self.validate(state.epoch + 1, self.val)
+            if "val" in self.batches:
+                row |= self.validate(state.epoch + 1)
                 score = self.score(row)
-            row |= {"seconds": time.perf_counter() - start, "clips_per_s": len(self.train) / train_s}
+            row |= {"seconds": time.perf_counter() - start, "clips_per_s": len(self.train_clips) / train_s}
             state = state.after_epoch(row, score, train_s, self.network)
             if self.fabric.is_global_zero and time.monotonic() - saved_at >= CHECKPOINT_INTERVAL_S:
                 checkpoint.save(state, self.network, self.optimizer.optimizer)
@@ -157,15 +168,16 @@ class Trainer:
         trick_columns: Metrics = {}
         for trick in self.tricks:
             trick_columns |= trick.on_epoch(state.history)
-        self.model.train()
+        self.network.train()
         if self.fabric.world_size > 1:
             # Random numbers of each process' own (dropout) follow from the epoch: no checkpoint holds its generator.
             of_rank = np.random.default_rng((self.seed, rng.epoch, self.fabric.global_rank))
             torch.manual_seed(int(of_rank.integers(2**63)))
-        for step, batch in enumerate(self.batches(rng)):
+        for step, batch in enumerate(training_batches(self.batches["train"], self.settings.batch_size, rng)):
             self.train_step(batch, RngStreams(self.seed, rng.epoch, step), means)
         found = means.means()
-        own = {name: value for name, value in found.items() if name.startswith("train_")}
+        own = {"train_loss": found["train_loss"], "train_accuracy": self.accuracy(means.predicted)}
+        own |= {name: value for name, value in found.items() if name.startswith("train_")}
         return own | trick_columns | found | {"learning_rate": learning_rate}
 
     def train_step(self, batch: Batch, rng: RngStreams, means: RunningMeans) -> None:
@@ -187,39 +199,50 @@ class Trainer:
         output = self.model(batch.values, batch.masks, context, spans=batch.spans, return_unimodal=self.return_unimodal)
         losses = self.losses(output, criterion, weight)
         total = self.check_finite(losses.total, batch, rng)
-        self.optimizer.zero_grad()
+        for parameter in self.parameters:
+            parameter.grad = None  # as zero_grad does, at less cost for a small network
         self.fabric.backward(losses.total)
         for trick in self.tricks:
-            for name, value in trick.on_gradients(self, output, batch, rng).items():
+            for name, value in trick.on_gradients(self.context, output, batch, rng).items():
                 means.add(name, value, 1)
         if self.settings.max_grad_norm is not None:
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.settings.max_grad_norm)
         self.optimizer.step()
-        labels = batch.labels.repeat(len(output.logits) // len(batch))
-        labelled = labels != UNLABELLED
-        hits = (output.logits.argmax(dim=1) == labels) & labelled
+        means.predicted[copies].append((output.logits.detach(), batch.labels))
         means.add("train_loss", total * clips, clips)
-        means.add("train_accuracy", *(self.sum(these.sum()) / copies for these in (hits, labelled)))
         for name, part in losses.parts.items():
             means.add(f"train_loss_{name}", self.mean(part) * clips, clips)
+
+    def accuracy(self, predicted: Mapping[int, Sequence[tuple[Tensor, Tensor]]]) -> float:
+        """Share of the clips with labels that are classified correctly, over all processes."""
+        hits = labelled = 0.0
+        for copies, steps in predicted.items():
+            labels = torch.cat([y for _, y in steps])
+            # (1 or modality, clip): where each modality is classified by itself, labels are compared with all of them
+            classes = torch.cat([x.reshape(-1, len(y), x.shape[1]) for x, y in steps], dim=1).argmax(dim=2)
+            hits += self.sum((classes == labels).sum()) / copies  # a clip without label is never a hit
+            labelled += self.sum(len(classes) * (labels != UNLABELLED).sum()) / copies
+        return hits / labelled if labelled else 0.0
 
     def losses(self, output: Output, criterion: Criterion, weight: float) -> Losses:
         """Loss that is minimised and its parts: the criterion and the fusion's own losses, or those of a trick."""
         replaced = (trick.losses(output, criterion) for trick in self.tricks)
         losses = next(filter(None, replaced), None)
         if losses is None:
-            losses = Losses(criterion(output.logits) + sum(output.losses.values()), output.losses)
+            total = criterion(output.logits)
+            losses = Losses(total + sum(output.losses.values()) if output.losses else total, output.losses)
         if weight == 1:
             return losses
         return Losses(weight * losses.total, {name: weight * part for name, part in losses.parts.items()})
 
-    def validate(self, epoch: int, val: ClipSet) -> Metrics:
+    def validate(self, epoch: int) -> Metrics:
         """Score the validation subset: val_loss, val_accuracy, val_uar and the columns of tricks."""
-        logits = predict_logits(self.model, val, self.scales, self.settings.batch_size, self.device)
-        scores = self.fabric.broadcast(score_logits(logits, val.labels))
+        val = self.batches["val"]
+        logits = predict_logits(self.model, val, self.settings.batch_size)
+        scores = self.fabric.broadcast(score_logits(logits, val.clips.labels))
         row = {f"val_{name}": value for name, value in scores.items()}
         for trick in self.tricks:
-            row |= trick.on_validation(self, epoch)
+            row |= trick.on_validation(self.context, epoch)
         return row
 
     def score(self, row: Metrics) -> tuple[float, float]:
@@ -230,7 +253,7 @@ class Trainer:
 
     def should_stop(self, state: TrainState) -> bool:
         """Test if the validation score has not improved for `patience` epochs."""
-        if self.settings.patience is None or self.val is None:
+        if self.settings.patience is None or "val" not in self.batches:
             return False
         return state.epoch - state.best_epoch >= self.settings.patience
 
@@ -244,18 +267,10 @@ class Trainer:
         if not math.isfinite(value):
             raise TrainingError(
                 f"seed {self.seed}, epoch {rng.epoch}: the loss of a batch is {value}; clips of the batch: "
-                f"{', '.join(self.train.ids(batch.places.tolist()))}. Look at their features, or lower "
+                f"{', '.join(self.train_clips.ids(batch.places.tolist()))}. Look at their features, or lower "
                 "`train.learning_rate` or set `train.max_grad_norm`"
             )
         return value
-
-    def batches(self, rng: RngStreams) -> Iterator[Batch]:
-        """Augmented training batches of one epoch."""
-        return training_batches(self.train, self.recipe, self.scales, self.settings, self.device, rng)
-
-    def evaluation_batches(self, clips: ClipSet) -> Iterator[Batch]:
-        """Unchanged batches of all clips of a subset, in order."""
-        return evaluation_batches(clips, self.recipe, self.scales, self.settings.batch_size, self.device)
 
     def sum(self, value: Tensor) -> float:
         """Sum over all processes."""

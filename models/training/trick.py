@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
+from lightning_fabric import Fabric
 from torch import Tensor
 
-from affectstore.models.data.batch import Batch
+from affectstore.models.data.batch import Batch, BatchMaker
 from affectstore.models.data.rng import RngStreams
 from affectstore.models.modules import Criterion, FusionContext, Output
-
-if TYPE_CHECKING:
-    from affectstore.models.training.trainer import Trainer
+from affectstore.models.network import Network
 
 
 class Losses(NamedTuple):
@@ -41,6 +40,25 @@ class TrickSetup:
     teacher_logits: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class TrickContext:
+    """Parts of a run that a trick may read.
+
+    Attributes:
+        fabric: Device, precision and processes.
+        network: Network that is trained.
+        model: The same network, wrapped by Fabric.
+        batches: Subset ("train", and "val" where there is one) -> its batches.
+        batch_size: Clips of a batch.
+    """
+
+    fabric: Fabric
+    network: Network
+    model: Any
+    batches: Mapping[str, BatchMaker]
+    batch_size: int
+
+
 class Trick:
     """A change of the training step, chosen once from the settings.
 
@@ -50,8 +68,11 @@ class Trick:
 
     needs_unimodal_logits = False
 
-    def on_start(self, trainer: Trainer) -> None:
-        """Check the trainer before the first epoch.
+    def on_start(self, subsets: Collection[str]) -> None:
+        """Check the data before the first epoch.
+
+        Args:
+            subsets: "train", and "val" where there is a validation subset.
 
         Raises:
             TrainingError: The trick cannot be used with this data.
@@ -77,10 +98,10 @@ class Trick:
         """Loss that replaces the sum of the criterion and the fusion's auxiliary losses, or None."""
         return None
 
-    def on_gradients(self, trainer: Trainer, output: Output, batch: Batch, rng: RngStreams) -> dict[str, float]:
+    def on_gradients(self, run: TrickContext, output: Output, batch: Batch, rng: RngStreams) -> dict[str, float]:
         """Change the gradients after the backward pass; numbers that are averaged over the epoch, by name."""
         return {}
 
-    def on_validation(self, trainer: Trainer, epoch: int) -> dict[str, float]:
+    def on_validation(self, run: TrickContext, epoch: int) -> dict[str, float]:
         """Measure after an epoch, counted from 1, where there is a validation subset; columns of its history row."""
         return {}

@@ -9,6 +9,7 @@ from torch import Tensor
 from affectstore.digest import digest_file
 from affectstore.errors import IntegrityError
 from affectstore.models.cells.parents import ParentRuns
+from affectstore.models.data.batch import BatchMaker
 from affectstore.models.data.dataset import ClipSet
 from affectstore.models.network import Network
 from affectstore.models.run_files import WEIGHTS, read_record
@@ -72,7 +73,8 @@ def teacher_logits(
     for modality, parent in parents.items():
         _verify(parent, seed)
         network, scales = load_model(parent.folder / str(seed), parent.digests)
-        logits[modality] = predict_logits(network.to(device), clips, scales, batch_size, device)
+        maker = BatchMaker(clips, network.recipe, scales, device)
+        logits[modality] = predict_logits(network.to(device), maker, batch_size)
     return logits
 
 

@@ -15,7 +15,7 @@ and the test subset is not touched; a head that did not improve weighs 0 (where 
 .001 nats.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -23,11 +23,10 @@ from pydantic import Field
 from torch.nn import functional as F
 
 from affectstore.models.data.batch import Batch
-from affectstore.models.data.dataset import ClipSet
 from affectstore.models.modules import Criterion, FusionContext, Output
 from affectstore.models.spec import TrainingError, TrickOptions, TrickSpec, TrickUse
-from affectstore.models.training.trainer import Trainer
-from affectstore.models.training.trick import Losses, Trick, TrickSetup
+from affectstore.models.training.loader import evaluation_batches
+from affectstore.models.training.trick import Losses, Trick, TrickContext, TrickSetup
 
 SPEC = TrickSpec(
     version=1,
@@ -67,9 +66,9 @@ class GBlending(Trick):
         self.every, self.heads = options.every, (JOINT, *setup.modalities)
         self.weights: dict[str, float] = {}
 
-    def on_start(self, trainer: Trainer) -> None:
+    def on_start(self, subsets: Collection[str]) -> None:
         """Check that there is a validation subset."""
-        if trainer.val is None:
+        if "val" not in subsets:
             raise TrainingError(
                 "trick `g_blending` weighs losses by their decrease on the validation subset, and this split has none; "
                 "choose another protocol, or leave the trick out"
@@ -90,30 +89,30 @@ class GBlending(Trick):
         parts = {modality: criterion(logits) for modality, logits in output.unimodal_logits.items()}
         return Losses(self.weights[JOINT] * joint + sum(self.weights[m] * loss for m, loss in parts.items()), parts)
 
-    def on_validation(self, trainer: Trainer, epoch: int) -> dict[str, float]:
+    def on_validation(self, run: TrickContext, epoch: int) -> dict[str, float]:
         """Measure each head's losses; `blend_<subset>_<head>` are their means in nats."""
-        if trainer.val is None or (epoch - 1) % self.every:
+        if (epoch - 1) % self.every:
             return {}
-        return head_losses("train", trainer, trainer.train) | head_losses("val", trainer, trainer.val)
+        return head_losses("train", run) | head_losses("val", run)
 
 
-def head_losses(subset: str, trainer: Trainer, clips: ClipSet) -> dict[str, float]:
+def head_losses(subset: str, run: TrickContext) -> dict[str, float]:
     """Mean cross-entropy of each head over a subset, in evaluation, without class weights.
 
     Args:
         subset: "train" or "val", for the names.
-        trainer: Its network is put into evaluation mode.
-        clips: Clips of the subset.
+        run: Its network is put into evaluation mode.
     """
-    trainer.model.eval()
+    maker = run.batches[subset]
+    run.model.eval()
     sums: dict[str, float] = {}
     with torch.inference_mode():
-        for batch in trainer.evaluation_batches(clips):
-            output = trainer.model(batch.values, batch.masks, spans=batch.spans, return_unimodal=True)
+        for batch in evaluation_batches(maker, run.batch_size):
+            output = run.model(batch.values, batch.masks, spans=batch.spans, return_unimodal=True)
             for head, logits in {JOINT: output.logits, **output.unimodal_logits}.items():
                 summed = F.cross_entropy(logits.double(), batch.labels, reduction="sum").item()
                 sums[head] = sums.get(head, 0.0) + summed
-    return {f"blend_{subset}_{head}": total / len(clips) for head, total in sums.items()}
+    return {f"blend_{subset}_{head}": total / len(maker) for head, total in sums.items()}
 
 
 def blend_weights(history: Sequence[Mapping[str, float]], heads: Sequence[str]) -> dict[str, float]:

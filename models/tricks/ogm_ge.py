@@ -22,8 +22,7 @@ from affectstore.models.data.rng import RngStreams
 from affectstore.models.modules import UNLABELLED, Output
 from affectstore.models.spec import TrickOptions, TrickSpec, TrickUse
 from affectstore.models.training.distributed import all_reduce_sum
-from affectstore.models.training.trainer import Trainer
-from affectstore.models.training.trick import Trick, TrickSetup
+from affectstore.models.training.trick import Trick, TrickContext, TrickSetup
 
 SPEC = TrickSpec(
     version=1,
@@ -65,14 +64,14 @@ class OGMGE(Trick):
     def __init__(self, options: Options, _setup: TrickSetup) -> None:
         self.alpha = options.alpha
 
-    def on_gradients(self, trainer: Trainer, output: Output, batch: Batch, rng: RngStreams) -> dict[str, float]:
+    def on_gradients(self, run: TrickContext, output: Output, batch: Batch, rng: RngStreams) -> dict[str, float]:
         """Modulate the gradients; `gradient_<modality>` is its coefficient k_m."""
         logits = output.unimodal_logits
-        sums = all_reduce_sum(label_confidence(logits, batch.labels), trainer.fabric).tolist()
+        sums = all_reduce_sum(label_confidence(logits, batch.labels), run.fabric).tolist()
         factors = dict(zip(logits, coefficients(sums, self.alpha), strict=True))
         for modality, factor in factors.items():
             if factor != 1:
-                modulate(trainer.network.encoder(modality), factor, rng.on(trainer.device, "ogm_ge", modality))
+                modulate(run.network.encoder(modality), factor, rng.on(run.fabric.device, "ogm_ge", modality))
         return {f"gradient_{modality}": factor for modality, factor in factors.items()}
 
 

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from affectstore.config.training import Augmentation
 from affectstore.models.data.augment import Augmenter
-from affectstore.models.data.batch import Batch
+from affectstore.models.data.batch import Batch, BatchMaker
 from affectstore.models.data.rng import RngStreams
 from affectstore.models.spec import TRICKS
-from affectstore.models.training import loader, trainer
 from affectstore.models.training.trick import Trick, TrickSetup
 
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "sharing": "separate"}
@@ -182,16 +181,13 @@ def test_random_numbers_follow_from_seed_epoch_and_step() -> None:
 
 def test_only_training_batches_are_augmented(bench: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    for module in (trainer, loader):
-        real = module.make_batch
+    real = BatchMaker.make
 
-        def spied(
-            clips: Any, index: Any, recipe: Any, scales: Any, device: Any, augmenter: Any = None, *, real: Any = real
-        ) -> Any:
-            seen.extend(clips.ids(index) if augmenter is not None else [])
-            return real(clips, index, recipe, scales, device, augmenter)
+    def spied(maker: Any, index: Any, rng: Any = None) -> Any:
+        seen.extend(maker.clips.ids(index) if maker.augment is not None and rng is not None else [])
+        return real(maker, index, rng)
 
-        monkeypatch.setattr(module, "make_batch", spied)
+    monkeypatch.setattr(BatchMaker, "make", spied)
     still = training(epochs=2, learning_rate=1e-12, optimizer="sgd")
     plain = bench.train(fake.experiment(CONCAT, train=still), "plain")
     folder = bench.train(fake.experiment(CONCAT, train=still | {"augment": AUGMENT}))

@@ -25,9 +25,10 @@ from affectstore.evaluation.runs import read_runs
 from affectstore.models.cells.combinations import combinations
 from affectstore.models.cells.parents import parents_problem
 from affectstore.models.cells.validate import cell_problem
+from affectstore.models.data.batch import BatchMaker
 from affectstore.models.spec import TrainingError
 from affectstore.models.sweep import select_best
-from affectstore.models.training import loader, trainer
+from affectstore.models.training import evaluate, trainer
 from affectstore.models.training.trainer import Trainer
 from affectstore.preflight.cells import combination_digests, plan_cells
 from affectstore.preflight.experiments import _nothing_to_choose_on
@@ -278,14 +279,13 @@ def test_no_combination_is_better_than_the_chosen(seeds: list[list[dict[str, flo
 def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """Clips of every subset that is evaluated, in order."""
     seen: list[tuple[str, ...]] = []
-    real = loader.make_batch
+    real = evaluate.evaluation_batches
 
-    def spy(clips: Any, places: Any, *given: Any, **named: Any) -> Any:
-        if isinstance(places, range) and places.start == 0:  # not of training
-            seen.append(tuple(clips.table["clip_id"]))
-        return real(clips, places, *given, **named)
+    def spy(maker: BatchMaker, batch_size: int) -> Any:
+        seen.append(tuple(maker.clips.table["clip_id"]))
+        return real(maker, batch_size)
 
-    monkeypatch.setattr(loader, "make_batch", spy)
+    monkeypatch.setattr(evaluate, "evaluation_batches", spy)
     return seen
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from affectstore.config.experiment import Experiment, Images
 from affectstore.models.cells.recipe import Recipe, recipe_for
 from affectstore.models.data import dataset
-from affectstore.models.data.batch import Scale, compute_scales, make_batch
+from affectstore.models.data.batch import BatchMaker, Scale, compute_scales
 from affectstore.models.data.dataset import find_unusable, load_clips
 from affectstore.models.data.images import sample_frames, to_images
 from affectstore.models.spec import TrainingError
@@ -118,7 +118,7 @@ def test_a_short_clip_is_padded_behind_its_mask(fake: Any, tmp_path: Path) -> No
     assert scales["vision"].mean == pytest.approx((mean,))
     assert scales["vision"].std == pytest.approx((std,))
     assert scales["audio"].mean == pytest.approx(((2 * 0.5 + 4 * 0.25) / 6,))
-    batch = make_batch(clips, [1, 0], rules, scales, CPU)
+    batch = BatchMaker(clips, rules, scales, CPU).make([1, 0])
     assert batch.values["vision"].shape == (2, 1, 4, 8, 8)
     assert batch.values["vision"][0].unique().tolist() == pytest.approx([(20 / 255 - mean) / std], abs=1e-5)
     assert batch.values["vision"][1, :, 2:].abs().max() == 0
@@ -130,7 +130,7 @@ def test_an_image_is_the_middle_row_and_repeated_for_three_channels(fake: Any, t
     rules = recipe(IMAGE, colour="rgb")
     clips = load_clips(fake.store_of(faces={"a": rows}), rules, table("a"), tmp_path)
     assert clips.inputs["vision"].values.unique().tolist() == [30]
-    batch = make_batch(clips, [0], rules, {"vision": Scale(mean=(0.0,), std=(1.0,))}, CPU)
+    batch = BatchMaker(clips, rules, {"vision": Scale(mean=(0.0,), std=(1.0,))}, CPU).make([0])
     assert batch.values["vision"].shape == (1, 3, 8, 8)
     assert batch.values["vision"].unique().tolist() == pytest.approx([30 / 255])
 
@@ -140,7 +140,7 @@ def test_a_constant_channel_is_only_centred(fake: Any, tmp_path: Path) -> None:
     clips = load_clips(fake.store_of(faces={"a": np.full((1, 8, 8), 51, np.uint8)}), rules, table("a"), tmp_path)
     scales = compute_scales(clips, rules)
     assert scales["vision"].std == (1.0,)
-    assert make_batch(clips, [0], rules, scales, CPU).values["vision"].abs().max() < 1e-6
+    assert BatchMaker(clips, rules, scales, CPU).make([0]).values["vision"].abs().max() < 1e-6
 
 
 def test_without_normalising_images_range_from_zero_to_one(fake: Any, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from affectstore.config.experiment import Cell
 from affectstore.evaluation.predictions import read_predictions
 from affectstore.models.cells.recipe import Part, Recipe, recipe_for
 from affectstore.models.cells.validate import cell_problem
-from affectstore.models.data.batch import compute_scales, make_batch
+from affectstore.models.data.batch import BatchMaker, compute_scales
 from affectstore.models.data.dataset import load_clips
 from affectstore.models.modules import UNLABELLED, Criterion
 from affectstore.models.network import Network, stack_modalities
@@ -67,7 +67,7 @@ def test_predictions_of_a_modality_are_those_for_it_alone(bench: Any, fake: Any)
     ids = bench.split.loc[bench.split["subset"] == "test", "clip_id"]
     table = bench.store.clips.set_index("clip_id").loc[ids].reset_index()[["clip_id", "speaker"]].assign(label="ANG")
     clips = load_clips(bench.store, network.recipe, table, folder)
-    batch = make_batch(clips, range(len(clips)), network.recipe, scales, torch.device("cpu"))
+    batch = BatchMaker(clips, network.recipe, scales, torch.device("cpu")).make(range(len(clips)))
     (encoder,) = network.encoders.values()
     written = pd.read_parquet(folder / "predictions.parquet").query("subset == 'test' and condition == 'full'")
     for modality in ("audio", "vision"):
@@ -82,7 +82,7 @@ def test_inputs_are_normalised_by_their_own_modality(bench: Any, fake: Any) -> N
     recipe = recipe_for(fake.experiment(AGNOSTIC), fake.experiment(AGNOSTIC).cells[0], CLASSES)
     table = bench.store.clips[["clip_id", "speaker"]].assign(label="ANG")
     clips = load_clips(bench.store, recipe, table, bench.folder)
-    batch = make_batch(clips, range(len(clips)), recipe, compute_scales(clips, recipe), torch.device("cpu"))
+    batch = BatchMaker(clips, recipe, compute_scales(clips, recipe), torch.device("cpu")).make(range(len(clips)))
     for values in batch.values.values():
         assert values.mean().item() == pytest.approx(0, abs=1e-4)
 

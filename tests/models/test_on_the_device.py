@@ -15,8 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from affectstore.models.cells.recipe import Recipe, recipe_for
 from affectstore.models.data import dataset
-from affectstore.models.data.batch import compute_scales
-from affectstore.models.data.dataset import ClipSet, estimate_nbytes, load_clips
+from affectstore.models.data.batch import BatchMaker, compute_scales
+from affectstore.models.data.dataset import estimate_nbytes, load_clips
 from affectstore.models.data.fold import FoldData
 from affectstore.models.network import Network
 from affectstore.models.run_files import FoldFacts, cpu_name
@@ -111,7 +111,9 @@ def test_the_size_of_the_values_is_known_before_they_are_read(
 ) -> None:
     store, rules = fake.store(), recipe(fake, cell, colour)
     loaded = load_clips(store, rules, table(store), tmp_path)
-    assert estimate_nbytes(store, rules, table(store)["clip_id"].tolist()) == loaded.nbytes
+    assert estimate_nbytes(store, rules, table(store)["clip_id"].tolist()) == sum(
+        inputs.values.numel() * inputs.values.element_size() for inputs in loaded.inputs.values()
+    )
 
 
 def test_values_stay_where_they_leave_half_of_the_memory_free(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +134,8 @@ def test_batches_are_prefetched_where_clips_are_in_memory_and_the_device_is_a_gp
 
     def threads(clips_on: str, device: torch.device) -> set[bool]:
         clips: Any = SimpleNamespace(labels=SimpleNamespace(device=torch.device(clips_on)))
-        return set(loader._prefetched(lambda _: threading.get_ident() == here, range(3), clips, device))
+        maker = BatchMaker(clips, SimpleNamespace(modalities=()), {}, device)
+        return set(loader._map(lambda _: threading.get_ident() == here, range(3), maker))
 
     assert threads("cpu", GPU) == {False}
     assert threads("cuda:0", GPU) == threads("cpu", CPU) == {True}
@@ -147,12 +150,12 @@ def test_whole_subsets_are_prefetched_too(
     scales = compute_scales(clips, rules)
     settings = fake.experiment(CALIBRATED, train={"batch_size": 2}).train
     here, ahead, sizes = threading.get_ident(), [], []
-    real = loader.make_batch
+    here_made, real = BatchMaker(clips, rules, scales, CPU), BatchMaker.make
 
-    def make(_: ClipSet, index: range, *given: Any) -> Any:
+    def make(_: BatchMaker, index: range) -> Any:
         ahead.append(threading.get_ident() != here)
         sizes.append(len(index))
-        return real(clips, index, rules, scales, CPU)
+        return real(here_made, index)
 
     def result(device: torch.device) -> Any:
         torch.manual_seed(0)
@@ -160,15 +163,15 @@ def test_whole_subsets_are_prefetched_too(
         labels: Any = SimpleNamespace(device=CPU, to=lambda _: clips.labels)
         moved = replace(clips, labels=labels)
         if which == "predict_logits":
-            return predict_logits(network, moved, scales, 2, device).tolist()
+            return predict_logits(network, BatchMaker(moved, rules, scales, device), 2).tolist()
         if which == "calibrate":
             calibrate(network, FoldData(FACTS, rules, settings, {"val": moved}, scales), device)
             return [value.tolist() for value in network.state_dict().values()]
-        trainer: Any = SimpleNamespace(model=network, recipe=rules, scales=scales, settings=settings, device=device)
-        trainer.evaluation_batches = lambda these: Trainer.evaluation_batches(trainer, these)
-        return head_losses("val", trainer, moved)
+        batches = {"val": BatchMaker(moved, rules, scales, device)}
+        run: Any = SimpleNamespace(model=network, batches=batches, batch_size=2)
+        return head_losses("val", run)
 
-    monkeypatch.setattr(loader, "make_batch", make)
+    monkeypatch.setattr(BatchMaker, "make", make)
     on_cpu = result(CPU)
     assert (ahead, sizes) == ([False] * 3, [2, 2, 1])
     assert result(GPU) == on_cpu

@@ -23,6 +23,7 @@ from affectstore.models.data.rng import RngStreams
 from affectstore.models.network import Network
 from affectstore.models.run_files import FoldFacts
 from affectstore.models.training.distributed import make_fabric
+from affectstore.models.training.loader import training_batches
 from affectstore.models.training.trainer import RunningMeans, Trainer
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +59,7 @@ def traced(cell: dict[str, Any], folder: Path) -> set[str]:
     sys.setprofile(hook)
     try:
         load_clips(store, recipe, table.iloc[:1], folder)
-        (batch,) = trainer.batches(rng)
+        (batch,) = training_batches(trainer.batches["train"], settings.batch_size, rng)
         trainer.train_step(batch, rng, RunningMeans())
     finally:
         sys.setprofile(None)

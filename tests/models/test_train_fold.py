@@ -14,6 +14,7 @@ import torch
 from affectstore.errors import ConfigError, StaleError, StoreError
 from affectstore.evaluation.predictions import read_predictions
 from affectstore.models.cells.recipe import recipe_for
+from affectstore.models.data.batch import BatchMaker
 from affectstore.models.data.dataset import load_clips
 from affectstore.models.data.fold import select_clips
 from affectstore.models.spec import TrainingError
@@ -109,7 +110,8 @@ def test_a_saved_model_reproduces_the_predictions(bench: Any, fake: Any, tmp_pat
     rows = rows[(rows["subset"] == "test") & (rows["condition"] == "full")]
     table = rows[["clip_id", "speaker"]].assign(label=rows["y"])
     clips = load_clips(bench.store, network.recipe, table, tmp_path)
-    p = torch.softmax(predict_logits(network, clips, scales, 3, torch.device("cpu")), dim=1).numpy()
+    maker = BatchMaker(clips, network.recipe, scales, torch.device("cpu"))
+    p = torch.softmax(predict_logits(network, maker, 3), dim=1).numpy()
     np.testing.assert_allclose(p, rows[[f"p_{label}" for label in CLASSES]].to_numpy(), atol=1e-6)
     with pytest.raises(StoreError, match=r"no trained network.*model\.json"):
         load_model(tmp_path / "nowhere")

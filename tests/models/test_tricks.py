@@ -29,6 +29,7 @@ from affectstore.models.spec import FUSIONS, TRICKS, TrickSpec, TrickUse
 from affectstore.models.training import trainer as trainer_module
 from affectstore.models.training.checkpoint import Checkpoint
 from affectstore.models.training.distributed import make_fabric
+from affectstore.models.training.loader import training_batches
 from affectstore.models.training.trainer import FitResult, Trainer
 from affectstore.models.training.trick import Losses, Trick, TrickSetup
 
@@ -143,7 +144,7 @@ def test_every_hook_can_be_called(name: str, fake: Any, tmp_path: Path) -> None:
     data, trick, rng = make_data(cell_for(name), fake, tmp_path), build(name), RngStreams(0, 1, 0)
     trainer = make_trainer(data, [trick])  # calls on_start
     columns = trick.on_epoch([])
-    before = next(trainer.batches(rng))
+    before = next(training_batches(trainer.batches["train"], trainer.settings.batch_size, rng))
     batch = trick.on_batch(before, rng)
     assert isinstance(batch, Batch)
     assert torch.equal(batch.labels, before.labels)
@@ -167,9 +168,9 @@ def test_every_hook_can_be_called(name: str, fake: Any, tmp_path: Path) -> None:
         assert losses.total.shape == ()
         assert losses.total.isfinite()
     trainer.fabric.backward(trainer.losses(output, criterion, 1.0).total)
-    columns |= trick.on_gradients(trainer, output, batch, rng)
+    columns |= trick.on_gradients(trainer.context, output, batch, rng)
     assert all(p.grad is None or p.grad.isfinite().all() for p in trainer.network.parameters())
-    columns |= trick.on_validation(trainer, 1)
+    columns |= trick.on_validation(trainer.context, 1)
     assert all(isinstance(column, str) and np.isfinite(value) for column, value in columns.items())
 
 
@@ -177,7 +178,8 @@ def test_every_hook_can_be_called(name: str, fake: Any, tmp_path: Path) -> None:
 def test_random_numbers_follow_from_seed_epoch_and_step(name: str, fake: Any, tmp_path: Path) -> None:
     """Torch's and NumPy's global generators are neither used nor moved."""
     data, rng = make_data(cell_for(name), fake, tmp_path), RngStreams(0, 1, 0)
-    batch = next(make_trainer(data, []).batches(rng))
+    trainer = make_trainer(data, [])
+    batch = next(training_batches(trainer.batches["train"], trainer.settings.batch_size, rng))
     changed = []
     for seed in (1, 2):
         torch.manual_seed(seed)
