@@ -42,7 +42,7 @@ recompute: .venv/installed ## print what each kind of change makes run again
 	$(BIN)/python -m pytest tests/workflow/test_recompute.py --recompute-table=docs/recompute.md
 
 docs: .venv/installed ## write the generated parts of docs/
-	$(BIN)/python -m affectstore.config.docs
+	$(BIN)/python -m affectstore.reference
 
 clean: ## remove what was built, but not .venv
 	rm -rf results logs benchmarks/out .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

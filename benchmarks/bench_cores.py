@@ -40,7 +40,7 @@ def lines(
                 project = Path(temporary) / "project"
                 shutil.copytree(fresh, project)
                 with seconds.timed(f"{cores}"), _Machine() as machine:
-                    python("affectstore", "run", "--cores", str(cores), "--accept-gaps", corpus, cwd=project)
+                    python("affectstore", "run", "--cores", str(cores), "--allow-incomplete", corpus, cwd=project)
                 shutil.rmtree(project)
                 seconds.add(f"{cores} processor", machine.ours_s)
                 others = max(others, machine.others)

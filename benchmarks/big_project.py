@@ -20,14 +20,14 @@ import av
 import numpy as np
 import yaml
 
-from affectstore.cli._runs_digest import write_runs_digest
 from affectstore.corpora._crema_d_names import EMOTIONS, SENTENCES
 from affectstore.features.extract import provenance, storage
 from affectstore.features.keys import Feature
+from affectstore.paths import RESULTS
 from affectstore.preflight.cells import data_digests
-from affectstore.preflight.experiments import SPLITS, runs_digest
-from affectstore.preflight.judge import STORE, FeatureState
-from affectstore.preflight.state import State, settle
+from affectstore.preflight.stale_ledgers import FeatureState
+from affectstore.preflight.stale_runs import runs_digest
+from affectstore.preflight.state import State, plan_all
 from affectstore.splits.base import PROTOCOLS, write_split
 from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
@@ -72,10 +72,10 @@ def make(clips: int, shards: int) -> None:
     )
     Path(f"workflow/experiments/{EXPERIMENT}.yaml").write_text(yaml.safe_dump(_EXPERIMENT))
     _write_media(Path("media/VideoFlash"), clips)
-    state = settle()
+    state = plan_all()
     for name, feature in state.features.items():
         _write_feature(feature, state.stores[CORPUS][name])
-    _write_runs(settle())
+    _write_runs(plan_all())
 
 
 def names(clips: int) -> list[str]:
@@ -123,7 +123,7 @@ def _short_clip() -> bytes:
 
 
 def _write_feature(feature: Feature, planned: FeatureState) -> None:
-    folder = STORE / CORPUS / feature.name
+    folder = RESULTS.feature(CORPUS, feature.name)
     arrays = storage(feature, None)
     row = {spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in arrays}
     clip = ClipArrays(row, Grid(Fraction(0), Fraction(1)))
@@ -138,7 +138,10 @@ def _write_feature(feature: Feature, planned: FeatureState) -> None:
 def _write_runs(state: State) -> None:
     experiment, clips = state.resolved.experiment(EXPERIMENT), state.manifests[CORPUS].clips
     split = PROTOCOLS.load(experiment.protocol).split(clips)
-    folders = [SPLITS / CORPUS, STORE / CORPUS / "splits"]
+    folders = [
+        RESULTS.split(CORPUS, experiment.protocol).parent,
+        RESULTS.published_split(CORPUS, experiment.protocol).parent,
+    ]
     write_split(split, CORPUS, experiment.protocol, clips, folders)
     keys = {name: held.key_of_clip() for name, held in state.stores[CORPUS].items()}
     cells = state.experiments[EXPERIMENT].cells
@@ -151,12 +154,12 @@ def _write_runs(state: State) -> None:
         }
         cell.marker.parent.mkdir(parents=True)
         cell.marker.write_text(json.dumps(marker))
-    metrics = Path(f"results/metrics/{EXPERIMENT}.parquet")
+    metrics = RESULTS.metrics(EXPERIMENT)
     for path in (metrics, *map(Path, state.targets([EXPERIMENT]))):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         if path == metrics:
-            write_runs_digest(EXPERIMENT, runs_digest(experiment, cells))
+            RESULTS.scored_runs(EXPERIMENT).write_text(json.dumps({"runs": runs_digest(experiment, cells)}))
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from affectstore.errors import AffectstoreError
-from affectstore.preflight.current import state_of
+from affectstore.preflight.handover import state_for
 
 try:
-    STATE = state_of(in_job=not workflow.is_main_process)
+    STATE = state_for(in_job=not workflow.is_main_process)
 except AffectstoreError as error:
     raise WorkflowError(str(error))
 
@@ -80,7 +80,7 @@ def experiment_markers(wildcards):
 
 @asked
 def skipped_list(wildcards):
-    return f"results/manifests/{STATE.resolved.experiment(wildcards.experiment).corpus}.skipped.tsv"
+    return STATE.skipped(wildcards.experiment)
 
 
 @asked

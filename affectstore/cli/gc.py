@@ -8,7 +8,7 @@ HELP = "remove data that are no longer named by any catalog or ledger"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `affectstore gc`."""
+    """Add the arguments of `affectstore gc`."""
     parser.add_argument(
         "path", nargs="?", default="results/store", help="stores, a corpus or a feature (results/store)"
     )

@@ -10,7 +10,7 @@ HELP = "fetch clips of a feature"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `affectstore get`."""
+    """Add the arguments of `affectstore get`."""
     parser.add_argument("feature", help="folder of a feature, CORPUS/FEATURE, or an fsspec address")
     parser.add_argument("clips", nargs="+", metavar="CLIP", help="clip ids")
     parser.add_argument(

@@ -8,7 +8,7 @@ HELP = "list corpora and features"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `affectstore ls`."""
+    """Add the arguments of `affectstore ls`."""
     parser.add_argument(
         "path", nargs="?", default="results/store", help="stores, a corpus or a feature (results/store)"
     )
@@ -17,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the listing."""
     from affectstore.cli._columns import as_columns
-    from affectstore.cli._stats import clip_seconds
     from affectstore.cli._store import rate_text, size_text, weights_text
     from affectstore.errors import StoreError
+    from affectstore.jobs.stats import clip_seconds
     from affectstore.store.catalog import Catalog
     from affectstore.store.layout import SHORT
     from affectstore.store.locate import feature_folders, resolve

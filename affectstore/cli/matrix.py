@@ -1,27 +1,25 @@
-"""Print which encoders go with which fusions, and why the others do not."""
+"""Print the encoder-fusion matrix: pairs that can be trained, and the reasons why the others cannot."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-HELP = "encoders x fusions: which pairs can be trained, and why the others cannot"
+HELP = "print which encoders can be trained with which fusions, and why the others cannot"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `affectstore matrix`."""
+    """Add the arguments of `affectstore matrix`."""
     parser.add_argument("--markdown", action="store_true", help="as a Markdown page (docs/matrix.md)")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw it, too (.svg, .png, .pdf)")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it, too (.svg, .png, .pdf)")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print it, and draw it where a file is named."""
+    """Print the matrix, and draw it if a file is named."""
     from affectstore.models.cells.matrix import matrix
 
     found = matrix()
     print(found.markdown if args.markdown else found.text)
-    if args.picture is not None:
-        from affectstore.cli._matrix_picture import draw
-
-        draw(found, args.picture)
+    if args.figure is not None:
+        found.save_figure(args.figure)
     return 0

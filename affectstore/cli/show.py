@@ -12,7 +12,7 @@ HELP = "show a feature's provenance, arrays and clips"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `affectstore show`."""
+    """Add the arguments of `affectstore show`."""
     parser.add_argument("feature", help="folder of a feature, CORPUS/FEATURE, or an fsspec address")
     parser.add_argument("clip", nargs="?", help="one clip: its rows, time grid, digest and value ranges")
     parser.add_argument("--clips", action="store_true", help="list every clip, not just those without arrays")

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 HELP = "train a cell on one fold, all its seeds (a job of the DAG)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `affectstore train`."""
+    """Add the arguments of `affectstore train`."""
     parser.add_argument("--config", type=Path, required=True, help="resolved configuration of the run")
     parser.add_argument("--experiment", required=True)
     parser.add_argument("--cell", required=True, help="id of the cell, as in results/runs/")
     parser.add_argument("--fold", type=int, required=True)
     parser.add_argument("--digest", required=True, help="digest of the cell's settings that was planned")
-    parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: as the environment says)")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: the environment's)")
     parser.add_argument(
         "--processes",
         type=int,
@@ -26,13 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Check the plan, compute the digests of the data, and train."""
-    from affectstore.cli._imports import imported_for_good
+    """Run the job and print its result."""
+    from affectstore.jobs.train import train
 
-    with imported_for_good():
-        from affectstore.cli._cell_job import cell_job
-        from affectstore.models.train_fold import train_fold
-
-    job = cell_job(args.config, args.experiment, args.cell, args.fold, args.digest)
-    train_fold(replace(job, threads=args.threads, processes=args.processes))
+    train(
+        args.config,
+        args.experiment,
+        args.cell,
+        args.fold,
+        args.digest,
+        threads=args.threads,
+        processes=args.processes,
+    )
     return 0

@@ -8,7 +8,7 @@ HELP = "read the whole store and check every digest"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `affectstore verify`."""
+    """Add the arguments of `affectstore verify`."""
     parser.add_argument(
         "path", nargs="?", default="results/store", help="stores, a corpus or a feature (results/store)"
     )

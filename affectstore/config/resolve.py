@@ -17,10 +17,10 @@ from affectstore.config.preset import Preset
 from affectstore.config.yaml_file import read_yaml
 from affectstore.digest import canonical_json, digest
 from affectstore.errors import ConfigError, CorpusError, UnknownNameError
+from affectstore.paths import RESULTS
 
 EXPERIMENTS = Path("workflow/experiments")
 PRESETS = Path("workflow/presets")
-RESOLVED = Path("results/config")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -78,7 +78,7 @@ class Resolved:
     @property
     def path(self) -> Path:
         """Where it is written: the name follows from the content."""
-        return RESOLVED / f"{digest(json.loads(self.text))[:12]}.json"
+        return RESULTS.configs / f"{digest(json.loads(self.text))[:12]}.json"
 
 
 def project_root() -> Path:

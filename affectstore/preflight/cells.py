@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,9 @@ from affectstore.models.cells.options import (
 )
 from affectstore.models.cells.parents import ancestors, named_parents, parents_of
 from affectstore.models.spec import ENCODERS, FUSIONS, LOSSES, TRAINING_VERSION, TRICKS, VECTORS_VERSION
+from affectstore.paths import RESULTS
 
-RUNS = Path("results/runs")
-
-#: Fields of a cell that its numbers do not follow from, or that are written elsewhere, in their final form.
+#: Fields of a cell that its numbers do not follow from, or that the digest holds elsewhere in their final form.
 _NOT_OF_NETWORKS = {
     "name", "images", "train", "encoder_options", "grid",
     "inputs",  # the digest of the features' contents says more
@@ -41,45 +40,42 @@ _NOT_OF_NETWORKS = {
 
 @dataclass(frozen=True)
 class CellPlan:
-    """A cell of an experiment, on one fold.
+    """A cell of an experiment on one fold.
 
     Attributes:
-        experiment, cell, fold: which.
-        features: the feature instances it reads, by modality; and those that the cells read which it follows from.
-        config: digest of all settings that its numbers follow from; '' where it is unusable.
-        unlabelled: whether it, or a cell that it follows from, is trained on clips without labels too.
-        parents: ids of the cells that it starts or learns from.
-        unusable: why it cannot be trained here, or '': published weights that it starts from are missing or wrong.
-        combinations: of a cell with a grid, the digest of the settings of each combination: that of the cell that it
-            makes.
+        experiment, cell, fold: Name of the experiment, the cell, the fold.
+        features: Modality -> feature instance that it reads; and those that its parent cells read.
+        config: Digest of all settings that its numbers follow from; None where it cannot be trained here.
+        unlabelled: True if it, or one of its ancestors, is trained on clips without labels too.
+        parents: Ids of its parent cells: those that it starts or learns from.
+        problem: Reason why it cannot be trained here, or None: published weights that it starts from are missing or
+            wrong.
+        combinations: Digest of the settings of each combination of its grid, which is that of a plain cell with the
+            same options.
     """
 
     experiment: str
     cell: Cell
     fold: int
     features: Mapping[str, str]
-    config: str
+    config: str | None
     unlabelled: bool = False
     parents: tuple[str, ...] = ()
-    unusable: str = ""
+    problem: str | None = None
     combinations: tuple[str, ...] = ()
 
     @property
     def marker(self) -> Path:
-        """The file that says that all seeds are trained."""
+        """Marker that all its seeds are trained."""
         return self.marker_of(self.cell.id)
 
     def marker_of(self, cell: str) -> Path:
-        """The same of another cell of the experiment, on the same fold."""
-        return RUNS / self.experiment / cell / str(self.fold) / "fold.json"
-
-
-class _Unusable(Exception):
-    """Why a cell cannot be trained here."""
+        """Marker of another cell of the experiment on the same fold."""
+        return RESULTS.marker(self.experiment, cell, self.fold)
 
 
 def plan_cells(name: str, experiment: Experiment, folds: tuple[int, ...]) -> list[CellPlan]:
-    """Every cell and fold of an experiment."""
+    """Plan every cell of an experiment on every fold."""
     return [plan for cell in experiment.cells for plan in _plan_cell(name, experiment, cell, folds)]
 
 
@@ -92,28 +88,17 @@ def _plan_cell(name: str, experiment: Experiment, cell: Cell, folds: tuple[int, 
                 features[f"{parent.id} {modality}"] = feature
     unlabelled = any(experiment.training_of(one).unlabelled for one in (cell, *before.values()))
     tried: tuple[str, ...] = ()
+    config = problem = None
     try:
-        config, unusable = _config(experiment, cell), ""
-        tried = combination_digests(experiment, cell)
-    except _Unusable as error:
-        config, unusable = "", str(error)
+        config, tried = _config(experiment, cell), combination_digests(experiment, cell)
+    except ConfigError as error:
+        problem = str(error)
     parents = tuple(parents_of(experiment, cell))
-    return [CellPlan(name, cell, fold, features, config, unlabelled, parents, unusable, tried) for fold in folds]
-
-
-def why_unusable(name: str, plans: Iterable[CellPlan]) -> str:
-    """Why cells of an experiment cannot be trained here, each reason once; '' where all can."""
-    cells: dict[str, dict[str, None]] = {}
-    for plan in plans:
-        if plan.unusable:
-            cells.setdefault(plan.unusable, {})[plan.cell.id] = None
-    return "\n".join(
-        f"experiment {name!r}: {', '.join(ids)} cannot be trained here: {reason}" for reason, ids in cells.items()
-    )
+    return [CellPlan(name, cell, fold, features, config, unlabelled, parents, problem, tried) for fold in folds]
 
 
 def combination_digests(experiment: Experiment, cell: Cell) -> tuple[str, ...]:
-    """Of each combination of a cell's grid, the digest of its settings: that of a plain cell with these options."""
+    """Digest of the settings of each combination of a cell's grid: that of a plain cell with the same options."""
     if not experiment.grid_of(cell):
         return ()
     return tuple(_config_of(experiment, one.cell) for one in combinations(experiment, cell))
@@ -169,18 +154,18 @@ def _settings(experiment: Experiment, cell: Cell) -> dict[str, Any]:
 
 
 def _missing(experiment: Experiment, cell: Cell) -> dict[str, Any]:
-    """How a cell is tried without each of its modalities, where that is not the usual way."""
+    """Ways in which modalities are missing at test time, where they are not the default."""
     usual = Experiment.model_fields["missing"].default
     return {"missing": experiment.missing} if len(cell.modalities) > 1 and experiment.missing != usual else {}
 
 
 def _published(experiment: Experiment, cell: Cell) -> dict[str, Any]:
-    """What a cell's encoders start from, by digest; nothing where all of it is newly drawn."""
-    options = encoder_options(experiment, cell)
-    try:
-        found = pretrained_digests(options)
-    except ConfigError as error:
-        raise _Unusable(str(error)) from error
+    """Digests of the published weights that a cell's encoders start from; empty where all are initialised.
+
+    Raises:
+        ConfigError: They are missing or wrong.
+    """
+    found = pretrained_digests(encoder_options(experiment, cell))
     return {"weights": found} if found else {}
 
 
@@ -196,13 +181,13 @@ def data_digests(
     """Digests of the data that a cell sees: its split, its labels and its features.
 
     Args:
-        experiment: the experiment.
-        clips: the clips table.
-        split: the protocol's split of the corpus.
-        fold: which fold.
-        features: modality -> feature instance.
-        by_clip: feature -> clip id -> what stands for its values: its key, or their digest.
-        unlabelled: whether the cell is trained on clips without labels too.
+        experiment: The experiment.
+        clips: Clips table of its corpus.
+        split: Split of the corpus by the protocol.
+        fold: Fold of the split.
+        features: Modality -> feature instance.
+        by_clip: Feature -> clip id -> key of its values, or their digest.
+        unlabelled: True if the cell is trained on clips without labels too.
     """
     taking_part = participants(clips, experiment, unlabelled)
     subsets = split.loc[(split["fold"] == fold) & split["clip_id"].isin(taking_part["clip_id"]), ["clip_id", "subset"]]
@@ -220,7 +205,7 @@ def data_digests(
 
 
 def _classes_of_own(clips: pd.DataFrame, experiment: Experiment) -> list[str]:
-    """The classes, where they are whatever labels the clips have: of a corpus whose card lists none."""
+    """Classes, where they follow from the labels of the clips because the corpus' card lists none."""
     if experiment.classes or not len(clips) or CORPORA.load(clips["corpus"].iloc[0]).CARD.labels:
         return []
     return list(labels_of(clips))

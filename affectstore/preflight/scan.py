@@ -1,4 +1,4 @@
-"""Scan a corpus: its manifest (the clips table) and the list of what is left out, each with a reason."""
+"""Scan of a corpus: its manifest (the clips table), and the clips and files that are left out, with reasons."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from affectstore.corpora.base import CLIP_COLUMNS, CORPORA, Card, Found, Skipped
 from affectstore.errors import CorpusError
 from affectstore.files import write_if_changed
 from affectstore.media.probe import Probe
+from affectstore.paths import RESULTS, Results
 from affectstore.preflight.hashes import describe_files
+from affectstore.preflight.scan_summary import summarise_scan
 
-RESULTS = Path("results")
 #: Columns that the scan adds to those of the corpus.
 SCAN_COLUMNS: Mapping[str, str] = {
     "audio_sha256": "string",
@@ -36,21 +37,21 @@ _LABELS = tuple(column for column in CLIP_COLUMNS if column.startswith("label_")
 #: Characters that break a line of a table, or a path.
 _UNFIT_ID = r"[\x00-\x1f\x7f/\\]"
 _UNFIT_PATH = r"[\x00-\x1f\x7f]"
-#: What would break a line of a plan: the text of a clip goes into one.
+#: Characters that would break a line of a plan, which holds the text of a clip.
 _BREAKS = r"[\x00-\x1f\x7f\x85\u2028\u2029]+"
 _LEAVES_ROOT = r"^/|(?:^|/)\.\.(?:/|$)"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a scan found.
+    """Result of a scan.
 
     Attributes:
-        corpus: name.
-        clips: columns MANIFEST_COLUMNS, one row a usable clip, sorted by clip_id; what is not known is NA.
-        skipped: every file or clip that is left out, with its reason.
-        absent: how many listed clips have no media in this copy.
-        summary: lines for a person.
+        corpus: Name of the corpus.
+        clips: Columns MANIFEST_COLUMNS, one row per usable clip, sorted by clip_id; NA where a value is not known.
+        skipped: Every file or clip that is left out, with its reason.
+        absent: Number of listed clips without media in this copy.
+        summary: Lines for a person.
     """
 
     corpus: str
@@ -60,54 +61,48 @@ class Manifest:
     summary: tuple[str, ...]
 
 
-def manifest_path(corpus: str, results: Path = RESULTS) -> Path:
-    """Where the manifest of a corpus lies."""
-    return results / "manifests" / f"{corpus}.parquet"
-
-
 def scan(
     corpus: str,
     root: Path,
     options: Mapping[str, Any],
     *,
     kind: str | None = None,
-    results: Path = RESULTS,
+    results: Results = RESULTS,
     paranoid: bool = False,
     jobs: int | None = None,
 ) -> Manifest:
-    """Find the clips of a corpus, read the media that are new or changed, and check all of it.
+    """Find the clips of a corpus, read the media that are new or changed, and check everything.
 
     Args:
-        corpus: its name in config.yaml.
-        root: its folder.
-        options: its options.
-        kind: name of a file in `affectstore/corpora/`; by default the corpus' own.
-        results: folder below which digests are remembered (`manifests/{corpus}.media.parquet`).
-        paranoid: read every media file again, whatever its size and time say.
-        jobs: threads that read; by default one per core.
+        corpus: Name of the corpus in config.yaml.
+        root: Its folder.
+        options: Its options.
+        kind: Name of a file in `affectstore/corpora/`; by default that of the corpus.
+        results: Results folder, in which digests are remembered.
+        paranoid: Read every media file again, even if its size and time are unchanged.
+        jobs: Number of threads that read; by default one per core.
 
     Raises:
-        CorpusError: the folder is missing or empty, no clip is usable, an id occurs twice, or a label
-            is none of the card's.
+        CorpusError: The folder is missing or empty, no clip is usable, an id occurs twice, or a label is not on the
+            card.
     """
     module = CORPORA.load(kind or corpus)
     found: Found = module.find(Path(root), dict(options))
     check_found(found.clips, module.CARD)
     clips, unfit = fit_names(found.clips)
-    memory = results / "manifests" / f"{corpus}.media.parquet"
-    clips, unusable = _add_media(clips, Path(root), memory, paranoid=paranoid, jobs=jobs)
+    clips, unusable = _add_media(clips, Path(root), results.media(corpus), paranoid=paranoid, jobs=jobs)
     skipped = tuple(sorted((*found.skipped, *unfit, *unusable), key=lambda s: (s.clip_id, s.path, s.reason)))
     if clips.empty:
         reasons = "; ".join(f"{s.path or s.clip_id}: {s.reason}" for s in skipped[:3])
         raise CorpusError(f"corpus {corpus!r}: no usable clip in {root}; {len(skipped)} left out ({reasons})")
-    return Manifest(corpus, clips, skipped, found.absent, _summary(clips, found, module.CARD))
+    return Manifest(corpus, clips, skipped, found.absent, summarise_scan(clips, found, module.CARD))
 
 
 def check_found(clips: pd.DataFrame, card: Card) -> None:
     """Check the table of a corpus module: columns, ids once, labels of the card.
 
     Raises:
-        CorpusError: naming the first clip that is wrong.
+        CorpusError: The table is wrong; the message names the first such clip.
     """
     if {name: str(dtype) for name, dtype in clips.dtypes.items()} != dict(CLIP_COLUMNS):
         raise CorpusError(f"corpus {card.name!r}: its clips table has other columns or types than CLIP_COLUMNS")
@@ -126,15 +121,15 @@ def check_found(clips: pd.DataFrame, card: Card) -> None:
             )
 
 
-def write_manifest(manifest: Manifest, results: Path = RESULTS) -> bool:
-    """Write `manifests/{corpus}.parquet` and `.skipped.tsv`, each only where its content changed.
+def write_manifest(manifest: Manifest, results: Results = RESULTS) -> bool:
+    """Write `manifests/{corpus}.parquet` and `.skipped.tsv`, each only if its content changed.
 
     Returns:
-        Whether the manifest changed. The same content always gives the same bytes.
+        True if the manifest changed. The same content always results in the same bytes.
     """
-    path = manifest_path(manifest.corpus, results)
+    path = results.manifest(manifest.corpus)
     lines = ["clip_id\tpath\treason", *(f"{s.clip_id}\t{s.path}\t{s.reason}" for s in manifest.skipped)]
-    write_if_changed(path.with_suffix(".skipped.tsv"), ("\n".join(lines) + "\n").encode())
+    write_if_changed(results.skipped(manifest.corpus), ("\n".join(lines) + "\n").encode())
     schema = pa.schema([(name, _ARROW[dtype]) for name, dtype in MANIFEST_COLUMNS.items()])
     table = pa.Table.from_pandas(manifest.clips, schema=schema, preserve_index=False).replace_schema_metadata(None)
     buffer = BytesIO()
@@ -143,10 +138,10 @@ def write_manifest(manifest: Manifest, results: Path = RESULTS) -> bool:
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
-    """The clips table of a manifest, columns MANIFEST_COLUMNS in their types.
+    """Clips table of a manifest, columns MANIFEST_COLUMNS in their types.
 
     Raises:
-        CorpusError: there is no such file, or it is not a manifest.
+        CorpusError: There is no such file, or it is not a manifest.
     """
     try:
         table = pq.read_table(path)
@@ -161,7 +156,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
 
 
 def fit_names(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[Skipped]]:
-    """The clips whose ids and paths can stand in tables and lie below the root; a reason for the others."""
+    """Clips whose ids and paths fit into tables and lie below the root; a reason for each of the others."""
     reason = pd.Series("", index=clips.index, dtype="string")
     reason[clips["clip_id"].str.contains(_UNFIT_ID)] = "the clip id holds a slash or control characters"
     for column in ("audio_path", "video_path", "words_path"):
@@ -184,7 +179,7 @@ def _escaped(text: str) -> str:
 def _add_media(
     clips: pd.DataFrame, root: Path, memory: Path, *, paranoid: bool, jobs: int | None
 ) -> tuple[pd.DataFrame, list[Skipped]]:
-    """Add SCAN_COLUMNS; take out the clips whose media cannot be used."""
+    """Add SCAN_COLUMNS, and remove the clips whose media cannot be used."""
     paths = pd.concat([clips["audio_path"], clips["video_path"]]).dropna().unique()
     files = describe_files(root, sorted(paths), memory, paranoid=paranoid, jobs=jobs)
     index = pd.Index(files["path"])
@@ -220,7 +215,7 @@ def _add_media(
                 skipped[clip_id, path] = Skipped(clip_id, path, reason)
         if not any(reason for _, reason in named):
             path = next((path for path, _ in named if not pd.isna(path)), "")
-            reason = "neither a sound nor a picture stream"
+            reason = "neither an audio nor a video stream"
             if late.iloc[row]:
                 reason = f"the clip begins at {clips['start_s'].iloc[row]:g} s, where the file has ended"
             skipped[clip_id, path] = Skipped(clip_id, path, reason)
@@ -228,7 +223,7 @@ def _add_media(
 
 
 def _length_s(clips: pd.DataFrame, kind: str, file_s: pd.Series) -> pd.Series:
-    """How long each clip's sound or picture is, given the length of its file."""
+    """Duration of each clip's audio or video in seconds, given that of its file."""
     whole = (clips["whole_media"] == kind).fillna(False).astype(bool)
     start = clips["start_s"].mask(whole, 0.0)
     end = clips["end_s"].mask(whole, float("nan")).fillna(file_s).clip(upper=file_s)
@@ -242,7 +237,7 @@ def _no_streams(_: Path) -> Probe:
 def _words(
     clips: pd.DataFrame, root: Path, memory: Path, *, paranoid: bool, jobs: int | None
 ) -> tuple[pd.Series, list[Skipped]]:
-    """Digest of each clip's file of word times; one that cannot be read is left out, and its clip kept."""
+    """Digest of each clip's file of word times; a file that cannot be read is left out, and its clip kept."""
     paths = clips["words_path"].dropna().unique()
     if not len(paths):
         return pd.Series(pd.NA, index=clips.index, dtype="string"), []
@@ -267,62 +262,3 @@ _NO_FILE: Mapping[str, Any] = {
     "video_s": 0.0,
     "problem": "",
 }
-
-
-def _summary(clips: pd.DataFrame, found: Found, card: Card) -> tuple[str, ...]:
-    speakers = clips["speaker"].nunique()
-    seconds = clips["duration_s"].sum()
-    length = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} minutes"
-    lines = [f"{len(clips)} clips of {speakers} speakers, {length}"]
-    if found.absent:
-        lines.append(f"{found.absent} listed clips have no media in this copy")
-    lines += found.notes
-    for stream, word in (("has_audio", "sound"), ("has_video", "picture")):
-        without = int((~clips[stream]).sum())
-        if without:
-            lines.append(f"{without} clips without {word}")
-    bad = int(clips["known_bad"].notna().sum())
-    if bad:
-        lines.append(f"{bad} clips are known to be bad: features are computed, protocols leave them out")
-    return (*lines, *against_card(clips, expected_counts(clips, found, card) or {}))
-
-
-def expected_counts(clips: pd.DataFrame, found: Found, card: Card) -> Mapping[str, int] | None:
-    """The numbers that this copy should have; None for a partial one.
-
-    Args:
-        clips: those of the clips found that are counted.
-        found: what lies there.
-        card: of the corpus.
-    """
-    counts = card.counts if found.expected is None else found.expected
-    whole = len(clips) == counts.get("clips") if found.whole is None else found.whole
-    return counts if whole else None
-
-
-def against_card(clips: pd.DataFrame, counts: Mapping[str, int]) -> list[str]:
-    """One line for each number of a complete corpus that is not the card's.
-
-    Args:
-        clips: the clips table.
-        counts: as in `Card.counts`. A label is the intended one; of a corpus that knows none, the consensus on
-            sound and picture.
-    """
-    label = clips["label_intended" if clips["label_intended"].notna().any() else "label_audiovisual"]
-    columns = {"label": label, "level": clips["level"], "session": clips["session"]}
-    lines = []
-    for name, expected in counts.items():
-        kind, _, value = name.partition(":")
-        if value and kind in columns:
-            counted = int((columns[kind] == value).sum())
-        elif name in ("speakers", "sentences"):
-            counted = clips[name[:-1]].nunique()
-        elif name == "clips":
-            counted = len(clips)
-        elif name == "no_label":
-            counted = int(label.isna().sum())
-        else:
-            continue
-        if counted != expected:
-            lines.append(f"the card expects {expected} of {name}, found {counted}")
-    return lines

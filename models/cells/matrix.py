@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from affectstore.models.cells.validate import pair_problem
 from affectstore.models.spec import ENCODERS, FUSIONS
@@ -53,6 +54,28 @@ class Matrix:
             lines.append(f"| `{fusion}` | {_needs(fusion)} | " + " | ".join(marks) + " |")
         counted = f"{self.num_valid} of {self.num_pairs} pairs can be trained by naming them. The others cannot:"
         return "\n".join([*lines, "", counted, "", *(f"- {reason}" for reason in self._grouped_problems())])
+
+    def save_figure(self, path: Path) -> None:
+        """Draw a grid of squares, filled where the pair can be trained.
+
+        Args:
+            path: File; its suffix is the format.
+        """
+        from matplotlib.figure import Figure
+
+        rows, columns = len(self.fusions), len(self.encoders)
+        figure = Figure(figsize=(2.2 + 0.32 * columns, 1.6 + 0.28 * rows), layout="constrained")
+        axes = figure.add_subplot()
+        valid = [[(encoder, fusion) not in self.problems for encoder in self.encoders] for fusion in self.fusions]
+        axes.pcolormesh(valid, cmap="Blues", vmin=-0.15, vmax=1.4, edgecolors="white", linewidth=1.5)
+        axes.set_xticks([column + 0.5 for column in range(columns)], self.encoders, rotation=60, ha="right")
+        axes.set_yticks([row + 0.5 for row in range(rows)], self.fusions)
+        axes.invert_yaxis()
+        axes.set_title(f"{self.num_valid} of {self.num_pairs} pairs can be trained", fontsize=10)
+        axes.tick_params(length=0, labelsize=8)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        figure.savefig(path, dpi=150)
 
     def _grouped_problems(self) -> list[str]:
         """One line for all encoders that do not fit a fusion for the same reason."""

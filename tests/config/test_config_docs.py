@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from affectstore.config.docs import generated
+from affectstore.reference.pages import generated
 
 ROOT = Path(__file__).parents[2]
 FILES = generated()

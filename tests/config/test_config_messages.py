@@ -10,10 +10,10 @@ import pytest
 import tiny_project
 import yaml
 
-from affectstore.config.check import check_names
 from affectstore.config.resolve import load_resolved, read_config
 from affectstore.errors import ConfigError, CorpusError
 from affectstore.features.keys import features_of
+from affectstore.preflight.validate import check_config
 
 BLSTM: dict[str, Any] = {"modalities": ["audio"], "encoder": "blstm", "inputs": {"audio": "mel"}}
 
@@ -21,7 +21,7 @@ BLSTM: dict[str, Any] = {"modalities": ["audio"], "encoder": "blstm", "inputs": 
 def check(folder: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], experiment: dict[str, Any]) -> None:
     monkeypatch.chdir(tiny_project.make_project(folder / "project", config, experiment))
     resolved = read_config()
-    check_names(resolved, features_of(resolved.config))
+    check_config(resolved, features_of(resolved.config))
 
 
 def changed(base: dict[str, Any], path: str, value: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from affectstore.corpora.base import card_of
 from affectstore.corpora.folder import CARD, find
 from affectstore.errors import CorpusError
 from affectstore.media.words import read_words
+from affectstore.paths import Results
 from affectstore.preflight.scan import scan, write_manifest
 
 
@@ -167,7 +168,7 @@ def media(tmp_path_factory) -> Path:
 
 
 def scanned(root: Path, results: Path):
-    manifest = scan("mine", root, {}, kind="folder", results=results)
+    manifest = scan("mine", root, {}, kind="folder", results=Results(results))
     return manifest, manifest.clips.set_index("clip_id")
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from affectstore.corpora.iemocap import CARD, find
-from affectstore.preflight.scan import against_card
+from affectstore.preflight.scan_summary import against_card
 
 
 @pytest.fixture(scope="module")

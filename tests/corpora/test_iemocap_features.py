@@ -16,6 +16,7 @@ from affectstore.corpora.iemocap import _lookalike
 from affectstore.corpora.iemocap._lookalike_plan import DIALOGUES
 from affectstore.corpora.iemocap._lookalike_sound import speak
 from affectstore.features.base import Media, Source
+from affectstore.paths import Results
 from affectstore.preflight.plan import plan_columns
 from affectstore.preflight.scan import scan
 
@@ -32,7 +33,7 @@ def root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def clips(root: Path, tmp_path_factory) -> pd.DataFrame:
-    return scan("iemocap", root, {}, results=tmp_path_factory.mktemp("results")).clips
+    return scan("iemocap", root, {}, results=Results(tmp_path_factory.mktemp("results"))).clips
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from affectstore.corpora.iemocap._lookalike_film import write_avi
 from affectstore.corpora.iemocap._lookalike_sound import actor, speak, write_wav
 from affectstore.errors import CorpusError
 from affectstore.media.words import read_words
+from affectstore.paths import Results
 from affectstore.preflight.scan import scan
 
 LABELS = {"neu": 11, "ang": 9, "sad": 9, "exc": 7, "hap": 6, "fru": 3, "sur": 1, "fea": 1, "dis": 1, "oth": 1}
@@ -49,7 +50,7 @@ def wav(path: Path) -> tuple[wave._wave_params, np.ndarray]:
 
 
 def test_manifest(root: Path, tmp_path: Path):
-    manifest = scan("iemocap", root, {}, results=tmp_path, jobs=1)
+    manifest = scan("iemocap", root, {}, results=Results(tmp_path), jobs=1)
     clips = manifest.clips.set_index("clip_id")
     assert len(clips) == 52
     assert clips["label_audiovisual"].value_counts().to_dict() == LABELS

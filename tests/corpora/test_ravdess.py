@@ -16,6 +16,7 @@ from affectstore.corpora.base import Found
 from affectstore.corpora.ravdess import CARD, find
 from affectstore.errors import CorpusError, NotApplicable
 from affectstore.features.base import Media, Source
+from affectstore.paths import Results
 from affectstore.preflight.scan import Manifest, scan
 from affectstore.splits import speaker_independent
 from affectstore.splits.base import check_split, exclusions
@@ -116,7 +117,7 @@ def test_sound_comes_from_one_kind_of_file(root: Path, tmp_path: Path):
 
 
 def test_scan_of_pictures_and_sounds(root: Path, tmp_path: Path):
-    clips = scan("ravdess", root, {"channel": "both"}, results=tmp_path / "results").clips.set_index("clip_id")
+    clips = scan("ravdess", root, {"channel": "both"}, results=Results(tmp_path / "results")).clips.set_index("clip_id")
     assert clips["has_audio"].all()
     assert clips["has_video"].to_dict() == {ANGRY: True, NEUTRAL: True, SUNG: True, CALM: False}
     assert clips["has_text"].all()
@@ -141,12 +142,12 @@ def test_stereo_is_mixed_down(tmp_path: Path):
 def test_duplicates_are_marked_and_stay_where_they_agree(tmp_path: Path):
     first, second = "01-03-01-02-01-07", "01-03-01-02-02-07"
     small.write(tmp_path / "a", [f"03-{first}.wav", f"03-{second}.wav"], content=small.sound(300))
-    clips = scan("ravdess", tmp_path / "a", {}, results=tmp_path / "results").clips.set_index("clip_id")
+    clips = scan("ravdess", tmp_path / "a", {}, results=Results(tmp_path / "results")).clips.set_index("clip_id")
     assert clips["duplicate_of"].dropna().to_dict() == {second: first}
     assert clips["audio_sha256"].nunique() == 1
     assert (exclusions(clips.reset_index()) == "").all()  # the same label and speaker: neither is wrong
     small.write(tmp_path / "b", [f"03-{second}.wav"])
-    alone = scan("ravdess", tmp_path / "b", {}, results=tmp_path / "results_b").clips
+    alone = scan("ravdess", tmp_path / "b", {}, results=Results(tmp_path / "results_b")).clips
     assert alone["duplicate_of"].isna().all()
     assert (exclusions(alone) == "").all()
 
@@ -190,13 +191,15 @@ def test_numbers_of_a_whole_copy_are_held_against_the_card(tmp_path: Path, monke
     root = tmp_path / "small"
     made = ravdess.recordings(SPEECH)
     small.write(root, (f"03-{r}.wav" for r in made))
-    summary = scan("ravdess", root, {}, results=tmp_path / "results").summary
+    summary = scan("ravdess", root, {}, results=Results(tmp_path / "results")).summary
     assert not any("expects" in line for line in summary)
     monkeypatch.setattr(ravdess, "_expected", lambda _: {"clips": len(made), "speakers": 5, "label:ANG": 4})
-    summary = scan("ravdess", root, {}, results=tmp_path / "results").summary
+    summary = scan("ravdess", root, {}, results=Results(tmp_path / "results")).summary
     assert "the card expects 5 of speakers, found 4" in summary
     monkeypatch.setattr(ravdess, "_expected", lambda _: {"clips": len(made) + 1, "speakers": 5})
-    assert not any("expects" in line for line in scan("ravdess", root, {}, results=tmp_path / "results").summary)
+    assert not any(
+        "expects" in line for line in scan("ravdess", root, {}, results=Results(tmp_path / "results")).summary
+    )
 
 
 def with_media(clips: pd.DataFrame) -> pd.DataFrame:
@@ -249,7 +252,7 @@ def test_the_real_recordings(tmp_path: Path):
     if not data:
         pytest.skip("AFFECTSTORE_DATA does not say where the real clips are")
     root = Path(data) / "ravdess"
-    manifest = scan("ravdess", root, {}, results=tmp_path / "results")
+    manifest = scan("ravdess", root, {}, results=Results(tmp_path / "results"))
     clips = manifest.clips
     assert (len(clips), clips["speaker"].nunique(), manifest.skipped, manifest.absent) == (240, 4, (), 1200)
     assert Counter(clips["label_intended"]) == {label: 16 if label == "NEU" else 32 for label in CARD.labels}

@@ -31,7 +31,7 @@ from affectstore.models.sweep import select_best
 from affectstore.models.training import evaluate, trainer
 from affectstore.models.training.trainer import Trainer
 from affectstore.preflight.cells import combination_digests, plan_cells
-from affectstore.preflight.experiments import _nothing_to_choose_on
+from affectstore.preflight.validate import validate_grids
 
 AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "gmu"}
@@ -483,9 +483,10 @@ def test_without_a_validation_subset_there_is_nothing_to_choose_on(bench: Any, f
         bench.train(experiment)
     assert not list(bench.folder.glob("out/grid/*"))
     plans = plan_cells("test", experiment, (0,))
-    assert "protocol 'speaker_independent' has none in fold 0" in _nothing_to_choose_on(experiment, plans, bench.split)
+    (problem,) = validate_grids(experiment, plans, bench.split)
+    assert "protocol 'speaker_independent' has none in fold 0" in str(problem)
     plain = fake.experiment(AUDIO)
-    assert _nothing_to_choose_on(plain, plan_cells("test", plain, (0,)), bench.split) == ""
+    assert list(validate_grids(plain, plan_cells("test", plain, (0,)), bench.split)) == []
 
 
 def test_calibrated_fusions_and_memory_formats_are_as_in_plain_cells(bench: Any, fake: Any) -> None:

@@ -45,7 +45,7 @@ def test_every_pair_is_valid_or_has_a_reason_that_names_both():
 
 
 def test_it_is_printed_and_plotted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["matrix", "--picture", str(tmp_path / "matrix.svg")]) == 0
+    assert main(["matrix", "--figure", str(tmp_path / "matrix.svg")]) == 0
     text = capsys.readouterr().out
     assert f"{matrix().num_valid} of {matrix().num_pairs} pairs can be trained" in text
     assert "<svg" in (tmp_path / "matrix.svg").read_text()

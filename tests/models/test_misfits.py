@@ -9,7 +9,6 @@ import pytest
 import torch
 from small_networks import small
 
-from affectstore.config.check import check_names
 from affectstore.config.experiment import Experiment
 from affectstore.config.main import Config
 from affectstore.config.resolve import Resolved
@@ -21,6 +20,7 @@ from affectstore.models.cells.validate import cell_problem
 from affectstore.models.fusions.ablation_trained import AblationTrained, Options
 from affectstore.models.network import Network
 from affectstore.models.spec import ENCODERS, ClipShape, ImageShape
+from affectstore.preflight.validate import check_config
 
 BOTH = ["audio", "vision"]
 WORDS = ["audio", "text"]
@@ -220,9 +220,9 @@ def test_shared_weights_read_steps_of_one_length(
     }
     resolved = Resolved(config, {"x": experiment(cells=(cell,), inputs=inputs)}, {}, {})
     if not message:
-        return check_names(resolved, features_of(config))
+        return check_config(resolved, features_of(config))
     with pytest.raises(ConfigError) as error:
-        check_names(resolved, features_of(config))
+        check_config(resolved, features_of(config))
     assert message in str(error.value)
     return None
 

@@ -75,7 +75,7 @@ for name, experiment in expand(Resolved(config, given, {}, {})).experiments.item
                 recipe_for(experiment, one.cell, ("a", "b"), dims).without_pretrained()
     plans = plan_cells(name, experiment, (0, 1))
     assert len(plans) == 2 * len(experiment.cells)
-    assert all(plan.config or plan.unusable for plan in plans)
+    assert all(plan.config or plan.problem for plan in plans)
     cells += len(experiment.cells)
 print(cells)
 """

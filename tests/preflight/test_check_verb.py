@@ -7,9 +7,10 @@ import pytest
 import small_crema_d
 import small_ravdess
 
-from affectstore.cli import check
 from affectstore.cli.main import main
 from affectstore.corpora._crema_d_names import EMOTIONS, SENTENCES
+from affectstore.paths import Results
+from affectstore.preflight import folder_check
 
 CREMA = [
     f"{actor}_{sentence}_{emotion}_XX" for actor in (1001, 1002) for sentence in ("DFA", "TSI") for emotion in EMOTIONS
@@ -48,7 +49,7 @@ def test_what_is_there(crema: Path, nowhere: Path, capsys):
     ]
     assert "label_intended: ANG 4, DIS 4, FEA 4, HAP 4, NEU 4, SAD 4\n" in out
     assert "level: XX 24\n" in out
-    assert "sound: 24 clips\npicture: 0 clips\n" in out
+    assert "audio: 24 clips\nvideo: 0 clips\n" in out
     assert "word times" not in out
     assert "24 of 24 media files were opened\n" in out
     assert out.endswith("0 would be left out\n")
@@ -89,7 +90,7 @@ def test_reasons_are_those_of_the_scan(crema: Path, tmp_path: Path, capsys):
     (folder / f"{CREMA[3]}.wav").symlink_to(tmp_path / "elsewhere.wav")
     (tmp_path / "elsewhere.wav").write_bytes(small_crema_d.sound())
     _, out, _ = run(capsys, "crema-d", crema)
-    for skip in scan("crema-d", crema, {}, results=tmp_path / "results").skipped:
+    for skip in scan("crema-d", crema, {}, results=Results(tmp_path / "results")).skipped:
         assert f"1: {skip.reason} ({skip.path})" in out
 
 
@@ -128,7 +129,7 @@ def test_ravdess_with_options(tmp_path: Path, capsys):
     status, out, _ = run(capsys, "ravdess", root, "--option", "channel=both", "--option", "audio=wav")
     assert status == 0
     assert "label_intended: HAP 1, ANG 1\n" in out
-    assert "sound: 2 clips\npicture: 1 clips\n" in out
+    assert "audio: 2 clips\nvideo: 1 clips\n" in out
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_ravdess_with_options(tmp_path: Path, capsys):
     [
         ("ravdess", "chanel=both", "Did you mean 'channel'?"),
         ("ravdess", "channel=opera", "options of ravdess:\n  channel: 'opera' is not possible"),
-        ("ravdess", "channel", "'channel': say KEY=VALUE"),
+        ("ravdess", "channel", "'channel': write KEY=VALUE"),
         ("folder", "columns={label", "is not YAML"),
         ("ravdes", "channel=both", "unknown corpus 'ravdes'"),
     ],
@@ -181,9 +182,9 @@ def test_an_embedded_corpus_is_not_made(tmp_path: Path, capsys):
 
 def test_files_are_opened_here_and_there_and_not_for_long(crema: Path, capsys, monkeypatch):
     (crema / "AudioWAV" / f"{CREMA[7]}.wav").write_text("not a sound")
-    monkeypatch.setattr(check, "_OPENED", 6)
+    monkeypatch.setattr(folder_check, "_OPENED", 6)
     assert "6 of 24 media files were opened; the scan reads all" in run(capsys, "crema-d", crema)[1]
-    monkeypatch.setattr(check, "_SECONDS", -1)
+    monkeypatch.setattr(folder_check, "_SECONDS", -1)
     status, out, _ = run(capsys, "crema-d", crema)
     assert "0 of 24 media files were opened; the scan reads all" in out
     assert status == 0

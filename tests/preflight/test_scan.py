@@ -10,11 +10,11 @@ import small_crema_d as small
 from affectstore.corpora.base import CORPORA
 from affectstore.corpora.crema_d import CARD, find
 from affectstore.errors import CorpusError
+from affectstore.paths import Results
 from affectstore.preflight import hashes
 from affectstore.preflight.scan import (
     MANIFEST_COLUMNS,
     check_found,
-    manifest_path,
     read_manifest,
     scan,
     write_manifest,
@@ -32,15 +32,15 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
-    return tmp_path / "results"
+def results(tmp_path: Path) -> Results:
+    return Results(tmp_path / "results")
 
 
 def why(manifest) -> dict[str, str]:
     return {skip.path: skip.reason for skip in manifest.skipped}
 
 
-def test_manifest(root: Path, results: Path):
+def test_manifest(root: Path, results: Results):
     manifest = scan("crema-d", root, {}, results=results)
     clips = manifest.clips.set_index("clip_id")
     assert list(manifest.clips.columns) == list(MANIFEST_COLUMNS)
@@ -55,13 +55,13 @@ def test_manifest(root: Path, results: Path):
     assert clips["duration_s"].tolist() == pytest.approx([0.1] * 3)
     assert (manifest.absent, manifest.skipped) == (0, ())
     assert manifest.summary[0] == "3 clips of 2 speakers, 0 s"
-    assert "3 clips without picture" in manifest.summary
+    assert "3 clips without video" in manifest.summary
 
 
-def test_written_manifest_reads_back_and_is_left_alone(root: Path, results: Path):
+def test_written_manifest_reads_back_and_is_left_alone(root: Path, results: Results):
     manifest = scan("crema-d", root, {}, results=results)
     assert write_manifest(manifest, results)
-    path = manifest_path("crema-d", results)
+    path = results.manifest("crema-d")
     pd.testing.assert_frame_equal(read_manifest(path), manifest.clips)
     before = path.read_bytes()
     for file in (path, path.with_suffix(".skipped.tsv")):
@@ -83,13 +83,13 @@ def test_manifest_does_not_depend_on_where_and_in_which_order(root: Path, tmp_pa
     small.write_list(other, [B, C, A])
     contents = []
     for folder, jobs in ((root, 1), (other, 3)):
-        results = tmp_path / f"results{jobs}"
+        results = Results(tmp_path / f"results{jobs}")
         write_manifest(scan("crema-d", folder, {}, results=results, jobs=jobs), results)
-        contents.append(manifest_path("crema-d", results).read_bytes())
+        contents.append(results.manifest("crema-d").read_bytes())
     assert contents[0] == contents[1]
 
 
-def test_unusable_media_are_rows_with_reasons(root: Path, results: Path, tmp_path: Path):
+def test_unusable_media_are_rows_with_reasons(root: Path, results: Results, tmp_path: Path):
     folder = root / "AudioWAV"
     names = [f"1003_{sentence}_SAD_XX" for sentence in ("DFA", "ITH", "ITS", "IWL", "TAI")]
     small.write_list(root, [A, B, C, *names])
@@ -109,12 +109,12 @@ def test_unusable_media_are_rows_with_reasons(root: Path, results: Path, tmp_pat
     assert reasons[f"AudioWAV/{names[3]}.wav"] == "the file is missing"
     assert reasons[f"AudioWAV/{names[4]}.wav"] == "not a regular file"
     write_manifest(manifest, results)
-    table = pd.read_csv(manifest_path("crema-d", results).with_suffix(".skipped.tsv"), sep="\t")
+    table = pd.read_csv(results.skipped("crema-d"), sep="\t")
     assert table["clip_id"].tolist() == sorted(names)
     assert scan("crema-d", root, {}, results=results).skipped == manifest.skipped
 
 
-def test_no_permission_is_a_reason_and_is_asked_again(root: Path, results: Path, monkeypatch):
+def test_no_permission_is_a_reason_and_is_asked_again(root: Path, results: Results, monkeypatch):
     real = hashes.digest_file
 
     def refuse(path: Path) -> str:
@@ -130,7 +130,7 @@ def test_no_permission_is_a_reason_and_is_asked_again(root: Path, results: Path,
     assert scan("crema-d", root, {}, results=results).skipped == ()
 
 
-def test_one_bad_file_of_two_takes_the_clip_out_once(root: Path, results: Path):
+def test_one_bad_file_of_two_takes_the_clip_out_once(root: Path, results: Results):
     small.write_media(root, [A, B, C], "VideoFlash", ".flv")
     (root / "VideoFlash" / f"{B}.flv").write_bytes(b"")
     manifest = scan("crema-d", root, {}, results=results)
@@ -141,21 +141,21 @@ def test_one_bad_file_of_two_takes_the_clip_out_once(root: Path, results: Path):
     assert manifest.clips["video_sha256"].notna().all()
 
 
-def test_no_usable_clip_stops_with_the_first_reasons(root: Path, results: Path):
+def test_no_usable_clip_stops_with_the_first_reasons(root: Path, results: Results):
     for path in (root / "AudioWAV").iterdir():
         path.write_bytes(b"")
     with pytest.raises(CorpusError, match=rf"no usable clip .* 3 left out .*{A}.wav: the file is empty"):
         scan("crema-d", root, {}, results=results)
 
 
-def test_a_folder_that_leads_out_of_the_corpus_stops(root: Path, results: Path, tmp_path: Path):
+def test_a_folder_that_leads_out_of_the_corpus_stops(root: Path, results: Results, tmp_path: Path):
     (root / "AudioWAV").rename(tmp_path / "sounds")
     (root / "AudioWAV").symlink_to(tmp_path / "sounds")
     with pytest.raises(CorpusError, match="outside of the corpus folder"):
         scan("crema-d", root, {}, results=results)
 
 
-def test_the_corpus_folder_and_links_inside_it_are_fine(root: Path, results: Path, tmp_path: Path):
+def test_the_corpus_folder_and_links_inside_it_are_fine(root: Path, results: Results, tmp_path: Path):
     (root / "objects").mkdir()
     (root / "AudioWAV" / f"{A}.wav").rename(root / "objects" / "1")
     (root / "AudioWAV" / f"{A}.wav").symlink_to("../objects/1")
@@ -167,7 +167,7 @@ def test_the_corpus_folder_and_links_inside_it_are_fine(root: Path, results: Pat
 
 
 @pytest.mark.parametrize("path", ["../outside.wav", "/etc/passwd", "AudioWAV/../../x.wav", "a\tb.wav"])
-def test_a_path_that_leaves_the_root_is_refused(root: Path, results: Path, monkeypatch, path: str):
+def test_a_path_that_leaves_the_root_is_refused(root: Path, results: Results, monkeypatch, path: str):
     def find_elsewhere(folder, options):
         found = find(folder, options)
         paths = found.clips["audio_path"].mask(found.clips["clip_id"] == B, path)
@@ -192,7 +192,7 @@ def test_the_table_of_a_corpus_is_checked(root: Path):
             check_found(wrong, CARD)
 
 
-def test_a_complete_corpus_is_counted_against_its_card(root: Path, results: Path, monkeypatch):
+def test_a_complete_corpus_is_counted_against_its_card(root: Path, results: Results, monkeypatch):
     expected = {"clips": 3, "speakers": 91, "label:ANG": 1, "label:SAD": 7, "level:XX": 2}
     monkeypatch.setattr(CORPORA.load("crema-d"), "CARD", replace(CARD, counts=expected))
     summary = scan("crema-d", root, {}, results=results).summary
@@ -202,13 +202,13 @@ def test_a_complete_corpus_is_counted_against_its_card(root: Path, results: Path
     ]
 
 
-def test_a_missing_manifest_says_how_to_get_it(results: Path):
+def test_a_missing_manifest_says_how_to_get_it(results: Results):
     with pytest.raises(CorpusError, match="affectstore scan crema-d"):
-        read_manifest(manifest_path("crema-d", results))
+        read_manifest(results.manifest("crema-d"))
 
 
 @pytest.mark.realdata
-def test_the_real_clips(results: Path):
+def test_the_real_clips(results: Results):
     data = os.environ.get("AFFECTSTORE_DATA")
     if not data:
         pytest.skip("AFFECTSTORE_DATA does not say where the real clips are")

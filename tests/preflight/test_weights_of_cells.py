@@ -12,14 +12,15 @@ import small_crema_d
 import tiny_project
 from small_weights import empty_places, publish
 
-from affectstore.cli._cell_job import cell_job
 from affectstore.cli.main import main
 from affectstore.config.experiment import Experiment
 from affectstore.digest import digest_file
 from affectstore.errors import ConfigError, StaleError
+from affectstore.jobs.train import train
 from affectstore.models.spec import ENCODERS, EncoderOptions
-from affectstore.preflight.cells import CellPlan, plan_cells, why_unusable
-from affectstore.preflight.state import settle
+from affectstore.preflight.cells import CellPlan, plan_cells
+from affectstore.preflight.state import plan_all
+from affectstore.preflight.validate import validate_weights
 from affectstore.weights.known import KNOWN
 
 FILES = {
@@ -70,17 +71,17 @@ def test_a_file_is_part_of_the_digest(name: str, folder: Path, monkeypatch: pyte
     weights, file = FILES[name]
     asked = cell(name, encoder_options={"weights": weights})
     lacking = planned(asked)[name]
-    assert lacking.config == ""
+    assert lacking.config is None
     for word in (file, KNOWN[file].url, str(folder.absolute()), f"affectstore weights --fetch {file}"):
-        assert word in lacking.unusable
+        assert word in (lacking.problem or "")
     (folder / file).write_bytes(b"another file")
-    assert "is not the published file" in planned(asked)[name].unusable
+    assert "is not the published file" in planned(asked)[name].problem
     found = []
     for content in (b"one", b"another one"):
         (folder / file).write_bytes(content)
         publish(monkeypatch, file, sha256=digest_file(folder / file))
         plan = planned(asked)[name]
-        assert plan.unusable == ""
+        assert plan.problem is None
         found.append(plan.config)
     assert len({*found, planned(cell(name))[name].config}) == 3
 
@@ -89,9 +90,9 @@ def test_a_file_is_part_of_the_digest(name: str, folder: Path, monkeypatch: pyte
 def test_a_model_is_part_of_the_digest(name: str, folder: Path) -> None:
     asked = cell(name, encoder_options={"weights": "google/vit", "revision": "abc"})
     lacking = planned(asked)[name]
-    assert lacking.config == ""
+    assert lacking.config is None
     for word in ("'google/vit' (revision abc)", "https://huggingface.co/google/vit", str(folder / "google--vit")):
-        assert word in lacking.unusable
+        assert word in (lacking.problem or "")
     model = put(folder, b"one")
     first = planned(asked)[name].config
     (model / "preprocessor_config.json").write_text("{}")  # nothing that the encoder reads
@@ -123,10 +124,12 @@ def test_cells_that_start_from_a_cell_follow_from_its_weights(folder: Path) -> N
         cell("pt_vit", name="swept", grid={"encoder_options.weights": ["random", "google/vit"]}),
     )
     lacking = planned(*cells)
-    assert {name for name, plan in lacking.items() if plan.unusable} == {"pt_vit", "tuned", "swept"}
-    assert why_unusable("x", [lacking["anew"]]) == ""
-    (said,) = why_unusable("x", lacking.values()).splitlines()  # each reason once
-    assert said.startswith("experiment 'x': pt_vit, tuned, swept cannot be trained here: model 'google/vit' (revision")
+    assert {name for name, plan in lacking.items() if plan.problem} == {"pt_vit", "tuned", "swept"}
+    assert list(validate_weights("x", [lacking["anew"]])) == []
+    (problem,) = validate_weights("x", lacking.values())  # each reason once
+    assert str(problem).startswith(
+        "experiment 'x': pt_vit, tuned, swept cannot be trained here: model 'google/vit' (revision"
+    )
     put(folder, b"one")
     one = planned(*cells)
     put(folder, b"two")
@@ -142,10 +145,10 @@ def test_planning_them_needs_no_torch(folder: Path) -> None:
         "from affectstore.preflight.cells import plan_cells\n"
         "cell = {'modalities': ['vision'], 'encoder': 'pt_vit', 'encoder_options': {'weights': 'google/vit'}}\n"
         "(plan,) = plan_cells('x', Experiment(title='x', corpus='synthetic', cells=(cell,)), (0,))\n"
-        "print(plan.unusable, sorted({'torch', 'transformers', 'torchvision'} & set(sys.modules)))"
+        "print(plan.problem, sorted({'torch', 'transformers', 'torchvision'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=folder.parent, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "None []"
 
 
 @pytest.fixture
@@ -187,8 +190,8 @@ def test_a_run_reports_missing_weights_before_any_job(project: Path, capsys: pyt
         assert f"--local-dir {project / 'google--vit'}" in said
     assert not [*Path("results").rglob("shards")]
     assert not Path("logs").exists()
-    state = settle()
-    assert "cannot be trained here" in state.experiments["tiny"].problem
+    state = plan_all()
+    assert "cannot be trained here" in str(state.experiments["tiny"].problem)
     with pytest.raises(ConfigError, match="cannot be trained here"):
         state.markers("tiny")
     with pytest.raises(ConfigError, match="cannot be trained here"):
@@ -196,26 +199,26 @@ def test_a_run_reports_missing_weights_before_any_job(project: Path, capsys: pyt
     assert len(state.cell_inputs("tiny", "anew", 0, full=True)) == 2  # the other cell and the store can be made
     assert len(state.catalogs()) == 3
     put(project, b"one")
-    state = settle()
-    assert state.experiments["tiny"].problem == ""
+    state = plan_all()
+    assert state.experiments["tiny"].problem is None
     assert set(state.experiments["tiny"].missing.values()) == {"new"}
 
 
 def test_a_job_refuses_other_weights_than_were_planned(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = put(project, b"one")
-    state = settle()
+    state = plan_all()
     digests = {name: state.cell("tiny", name, 0).config for name in ("published", "anew")}
     job = ["train", "--config", str(state.config_file), "--experiment", "tiny", "--fold", "0"]
     put(project, b"two")
     assert main([*job, "--cell", "published", "--digest", digests["published"]]) == 1
     said = capsys.readouterr().err
-    assert f"tiny/published: planned with settings {digests['published'][:12]}, this installation gives " in said
+    assert f"tiny/published: planned with settings {digests['published'][:12]}, this installation has " in said
     assert "have the published weights that it starts from changed since?" in said
     with pytest.raises(StaleError):
-        cell_job(state.config_file, "tiny", "published", 0, digests["published"])
+        train(state.config_file, "tiny", "published", 0, digests["published"])
     (model / "model.safetensors").unlink()
     assert main([*job, "--cell", "published", "--digest", digests["published"]]) == 1
-    assert "published cannot be trained here: model 'google/vit'" in capsys.readouterr().err
+    assert "this installation cannot train it: model 'google/vit'" in capsys.readouterr().err
     assert main([*job, "--cell", "anew", "--digest", digests["anew"]]) == 1  # stopped by the store, which is not made
     assert "cannot be trained here" not in (said := capsys.readouterr().err)
     assert "planned with settings" not in said

@@ -132,7 +132,7 @@ def test_a_second_run_does_nothing_and_still_says_so(bad: Done) -> None:
     assert again.returncode == 3, again.stdout + again.stderr
     assert "nothing to do" in again.stdout
     assert "skipped, see" in again.stdout
-    accepted = affectstore_run(bad.folder, "--accept-gaps", "crema-d")
+    accepted = affectstore_run(bad.folder, "--allow-incomplete", "crema-d")
     assert accepted.returncode == 0, accepted.stdout + accepted.stderr
 
 

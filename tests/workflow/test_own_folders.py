@@ -18,7 +18,7 @@ import affectstore
 from affectstore.cli.main import main
 from affectstore.config.experiment import Experiment
 from affectstore.preflight.cells import data_digests
-from affectstore.preflight.state import settle
+from affectstore.preflight.state import plan_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("own_folders")]
 CELLS = {
@@ -116,24 +116,24 @@ def test_a_new_label_trains_again_and_may_be_named_at_once(
 ) -> None:
     folder = tiny_project.copy_project(done[0], tmp_path / "project")
     monkeypatch.chdir(folder)
-    assert {name: state.missing for name, state in settle().experiments.items()} == {"tiny": {}, "other": {}}
+    assert {name: state.missing for name, state in plan_all().experiments.items()} == {"tiny": {}, "other": {}}
     table = folder / "mine" / "clips.csv"
     (folder / "mine" / "new.wav").write_bytes(small_crema_d.sound(900, 0.5))
     table.write_text(table.read_text() + "new.wav,angry,s9,\n")  # no subset: it takes no part, but its label is a class
     experiment = folder / "workflow/experiments/tiny.yaml"
     written = experiment.read_text()
-    states = settle().experiments
+    states = plan_all().experiments
     assert set(states["tiny"].missing.values()) == {"split changed"}
     assert states["other"].missing == {}
     experiment.write_text(written + "classes: [calm, tense, angry]\n")
-    assert settle().experiments["tiny"].problem == ""
+    assert plan_all().experiments["tiny"].problem is None
     table.write_text(table.read_text() + "new2.wav,bored,s9,train\n")
     (folder / "mine" / "new2.wav").write_bytes(small_crema_d.sound(950, 0.5))
     experiment.write_text(written + "classes: [calm, tense, bored]\n")  # the last scan did not know it
-    assert settle().experiments["tiny"].problem == ""
+    assert plan_all().experiments["tiny"].problem is None
     experiment.write_text(written + "classes: [calm, tensed]\n")
-    problem = settle().experiments["tiny"].problem
-    assert "unknown label in `classes` of workflow/experiments/tiny.yaml 'tensed'; known: " in problem
+    problem = str(plan_all().experiments["tiny"].problem)
+    assert "unknown label in `classes` 'tensed'; known: " in problem
     assert "Did you mean 'tense'?" in problem
 
 
@@ -178,7 +178,7 @@ def test_a_target_that_the_table_does_not_have(
     monkeypatch.chdir(folder)
     experiment = folder / "workflow/experiments/tiny.yaml"
     experiment.write_text(experiment.read_text() + "label_target: visual\n")
-    assert settle().experiments["tiny"].problem == (
+    assert str(plan_all().experiments["tiny"].problem) == (
         "workflow/experiments/tiny.yaml: label_target is 'visual', and no clip of mydata has such a label; "
         "label targets that it has: intended"
     )

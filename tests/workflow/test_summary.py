@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from affectstore.cli._imports import imported_for_good
-from affectstore.cli._summary import summarise
-from affectstore.cli._targets import Targets
 from affectstore.evaluation.markdown import EVERY_ROW
+from affectstore.jobs.imports import kept_imports
+from affectstore.runner.summary import summarise
+from affectstore.runner.targets import Targets
 
 MATRIX = "# Title\n\n| Encoder | gmu |\n|---|---|\n| mlp | 50.0 |\n\n- Chance: 16.7.\n"
 
@@ -28,7 +28,7 @@ def printed(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         state=state, targets=Targets(experiments=("demo",)), succeeded=True, dry=False, jobs=Counter(), failed=[]
     )
     stream = io.StringIO()
-    assert summarise(outcome, time.time(), accept_gaps=False, stream=stream) == 0
+    assert summarise(outcome, time.time(), allow_incomplete=False, stream=stream) == 0
     return stream.getvalue()
 
 
@@ -49,11 +49,11 @@ def test_another_page_is_printed_whole(tmp_path: Path, monkeypatch: pytest.Monke
 def test_what_is_imported_for_good_is_left_alone_and_the_rest_is_collected() -> None:
     before = gc.get_freeze_count()
     try:
-        with imported_for_good():
+        with kept_imports():
             assert not gc.isenabled()
         assert gc.isenabled()
         assert gc.get_freeze_count() > before
-        with pytest.raises(ImportError), imported_for_good():
+        with pytest.raises(ImportError), kept_imports():
             raise ImportError
         assert gc.isenabled()
     finally:

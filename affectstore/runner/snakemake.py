@@ -1,4 +1,4 @@
-"""Snakemake in this process: one call a pass, with a progress line of our own."""
+"""Snakemake in this process: one call per pass, with a progress line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from affectstore.cli._progress import Progress
+from affectstore.runner.progress import Progress
 
 
 class _Listener(logging.Filter):
-    """Sees every record of Snakemake's logger; leaves the console to errors and to the progress line.
+    """Filter of Snakemake's log: events update the progress line, and the console shows errors alone.
 
     A filter and not a handler: Snakemake removes all handlers when it sets up its logging.
     """
@@ -47,33 +47,38 @@ def run_snakemake(
     root: Path,
     profile: Path,
     cores: int | None,
-    arguments: Sequence[str],
+    dry_run: bool,
     progress: Progress,
 ) -> bool:
-    """Build `targets`; True where every job succeeded.
+    """Build targets.
 
     Args:
-        targets: paths or rule names.
-        root: folder that holds workflow/.
-        profile: folder of the profile.
-        cores: cores, or None for what the profile says.
-        arguments: further arguments for Snakemake.
-        progress: told of every event.
+        targets: Paths or rule names.
+        root: Folder that holds workflow/.
+        profile: Folder of the profile.
+        cores: Number of cores; None for the profile's.
+        dry_run: Run nothing.
+        progress: Receives every event.
+
+    Returns:
+        True if every job succeeded.
 
     Raises:
-        KeyboardInterrupt: the jobs have been stopped.
+        KeyboardInterrupt: The jobs have been stopped.
     """
     from snakemake.cli import args_to_api, parse_args
 
     argv = ["--snakefile", str(root / "workflow" / "Snakefile"), "--workflow-profile", str(profile.resolve())]
     if cores is not None:
         argv += ["--cores", str(cores)]
+    if dry_run:
+        argv.append("--dry-run")
     listener = _Listener(progress)
     logger = logging.getLogger("snakemake.logging")
     logger.addFilter(listener)
     try:
         with _interrupts_of(listener):
-            parser, parsed = _parsed(parse_args, [*argv, *arguments, "--", *targets])
+            parser, parsed = _parsed(parse_args, [*argv, "--", *targets])
             return bool(args_to_api(parsed, parser))
     finally:
         progress.clear()
@@ -82,7 +87,7 @@ def run_snakemake(
 
 @contextlib.contextmanager
 def _interrupts_of(listener: _Listener) -> Iterator[None]:
-    """Ctrl-C stops Snakemake, which makes an ordinary failure of it; raise it again when it has ended."""
+    """Raise Ctrl-C again when Snakemake has ended, which makes an ordinary failure of it."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         listener.interrupted = True
@@ -101,11 +106,11 @@ def _interrupts_of(listener: _Listener) -> Iterator[None]:
 
 
 def _parsed(parse_args: Callable[[list[str]], tuple[Any, Any]], argv: list[str]) -> tuple[Any, Any]:
-    """Parse Snakemake's arguments without its word on which profile it uses."""
-    said = io.StringIO()
+    """Parse Snakemake's arguments without its message about the profile."""
+    messages = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(messages):
             return parse_args(argv)
     except BaseException:
-        sys.stderr.write(said.getvalue())
+        sys.stderr.write(messages.getvalue())
         raise

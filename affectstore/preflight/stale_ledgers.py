@@ -1,4 +1,4 @@
-"""Judge what stands in the store: drop ledgers that no longer hold, say what has to be published."""
+"""Ledgers that no longer agree with their plans: they are removed, and their features are published again."""
 
 from __future__ import annotations
 
@@ -10,25 +10,23 @@ import pandas as pd
 
 from affectstore.errors import StoreError
 from affectstore.features.keys import Feature, clip_keys
-from affectstore.preflight.plan import PLANS
-from affectstore.preflight.request import write_request
+from affectstore.paths import RESULTS
+from affectstore.preflight.plan import write_request
 from affectstore.store.catalog import Catalog
 from affectstore.store.integrity import restore_ledger, whole
 from affectstore.store.ledger import Ledger
 
-STORE = Path("results/store")
-
 
 @dataclass(frozen=True)
 class FeatureState:
-    """Where one feature of one corpus stands.
+    """State of one feature of one corpus.
 
     Attributes:
-        missing: shard -> why its job has to run ("new", "options, version or upstream changed", ...).
-        published: whether the catalog is the one of these ledgers.
-        clip_ids: shard -> its clips, in the plan's order (shared by all features).
-        keys: shard -> keys of its clips, in that order.
-        ledgers: shard -> the ledger that holds.
+        missing: Shard -> reason why its job has to run ("new", "options, version or upstream changed", ...).
+        published: True if the catalog is that of these ledgers.
+        clip_ids: Shard -> its clips, in the plan's order (shared by all features).
+        keys: Shard -> keys of its clips, in that order.
+        ledgers: Shard -> its ledger, where that is up to date.
     """
 
     missing: Mapping[str, str]
@@ -39,7 +37,7 @@ class FeatureState:
 
     @property
     def pending(self) -> bool:
-        """Whether the feature has to be published again."""
+        """True if the feature has to be published again."""
         return bool(self.missing) or not self.published
 
     def key_of_clip(self) -> dict[str, str]:
@@ -55,13 +53,16 @@ class FeatureState:
         return {clip.clip_id: f"{clip.status} {clip.digest}" for held in self.ledgers.values() for clip in held.clips}
 
 
-def judge_corpus(
+def find_stale_ledgers(
     corpus: str, plans: Mapping[str, pd.DataFrame], features: Mapping[str, Feature]
 ) -> dict[str, FeatureState]:
-    """Compare the ledgers and catalogs of a corpus with its plans; drop what no longer holds.
+    """Compare the ledgers and catalogs of a corpus with its plans, and remove the ledgers that are out of date.
 
-    A ledger is only a pointer: readers go by the catalog, and the data it named stays for reuse, so
-    dropping it is harmless even when nothing is run afterwards.
+    A ledger is only a pointer: readers go by the catalog, and the data that it named are kept for reuse, so removing it
+    is harmless even when nothing is run afterwards.
+
+    Returns:
+        Feature -> its state, upstream features first.
     """
     states: dict[str, FeatureState] = {}
     clip_ids = {shard: plan["clip_id"].tolist() for shard, plan in plans.items()}
@@ -72,36 +73,35 @@ def judge_corpus(
             )
             for shard, plan in plans.items()
         }
-        states[name] = _judge_feature(corpus, feature, clip_ids, keys)
+        states[name] = _feature_state(corpus, feature, clip_ids, keys)
     return states
 
 
-def _judge_feature(
+def _feature_state(
     corpus: str, feature: Feature, clip_ids: Mapping[str, list[str]], keys: Mapping[str, list[str]]
 ) -> FeatureState:
-    folder = STORE / corpus / feature.name
+    folder = RESULTS.feature(corpus, feature.name)
     missing: dict[str, str] = {}
     ledgers: dict[str, Ledger] = {}
     for shard, ids in clip_ids.items():
         expected = dict(zip(ids, keys[shard], strict=True))
-        ledger, reason = _judge_ledger(folder, shard, feature.digest, expected)
-        if ledger is None:
-            missing[shard] = reason
+        found = _current_ledger(folder, shard, feature.digest, expected)
+        if isinstance(found, Ledger):
+            ledgers[shard] = found
         else:
-            ledgers[shard] = ledger
+            missing[shard] = found
     for path in (folder / "shards").glob("*.json"):
         if path.stem.isdigit() and path.stem not in clip_ids:
             path.unlink()
     published = not missing and _is_published(folder, ledgers)
     write_request(
-        PLANS / corpus / f"{feature.name}.json", {"feature_digest": feature.digest}, bool(missing) or not published
+        RESULTS.commit_request(corpus, feature.name), {"feature_digest": feature.digest}, bool(missing) or not published
     )
     return FeatureState(missing, published, clip_ids, keys, ledgers)
 
 
-def _judge_ledger(
-    folder: Path, shard: str, feature_digest: str, expected: Mapping[str, str]
-) -> tuple[Ledger | None, str]:
+def _current_ledger(folder: Path, shard: str, feature_digest: str, expected: Mapping[str, str]) -> Ledger | str:
+    """Ledger of a shard that agrees with its plan, if need be restored from its copy; or the reason for its absence."""
     path = folder / "shards" / f"{shard}.json"
     reason = "new"
     if path.exists():
@@ -110,20 +110,20 @@ def _judge_ledger(
         except StoreError as error:
             reason = f"its ledger cannot be read: {error}"
         else:
-            reason = _disagreement(ledger, feature_digest, expected) or whole(folder, ledger)
-            if not reason:
-                return ledger, ""
+            difference = _difference(ledger, feature_digest, expected) or whole(folder, ledger) or None
+            if difference is None:
+                return ledger
+            reason = difference
         path.unlink()
-    restored = restore_ledger(folder, shard, feature_digest, expected)
-    return (restored, "") if restored is not None else (None, reason)
+    return restore_ledger(folder, shard, feature_digest, expected) or reason
 
 
-def _disagreement(ledger: Ledger, feature_digest: str, expected: Mapping[str, str]) -> str:
+def _difference(ledger: Ledger, feature_digest: str, expected: Mapping[str, str]) -> str | None:
     if ledger.feature_digest != feature_digest:
         return "options, version, weights or upstream changed"
     held = {entry.clip_id: entry.key for entry in ledger.clips}
     if held == expected:
-        return ""
+        return None
     added, gone = expected.keys() - held.keys(), held.keys() - expected.keys()
     changed = sum(held[clip_id] != key for clip_id, key in expected.items() if clip_id in held)
     return f"clips: {len(added)} added, {len(gone)} gone, {changed} changed"

@@ -1,4 +1,4 @@
-"""One progress line that a person can read."""
+"""Progress of a run on one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LOG_EVERY_S = 10.0
 
 
 class Progress:
-    """Counts jobs as they start and end.
+    """Count jobs as they start and end.
 
     On a terminal one line is rewritten in place; in a log file a line is written every ten seconds.
     """
@@ -29,7 +29,7 @@ class Progress:
         self.by_rule: Counter[str] = Counter()
 
     def on_event(self, event: str, record: Any) -> None:
-        """Follow one event of Snakemake's log."""
+        """Update the counts by one event of Snakemake's log."""
         if event == "job_info":
             self._running[record.jobid] = _name(record)
         elif event == "job_finished":
@@ -47,7 +47,7 @@ class Progress:
         self._draw(event)
 
     def clear(self) -> None:
-        """Leave the terminal's line to somebody else."""
+        """Erase the line, before something else is printed."""
         if self._width and self._stream.isatty():
             self._stream.write("\r" + " " * self._width + "\r")
             self._stream.flush()

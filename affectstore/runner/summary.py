@@ -1,27 +1,30 @@
-"""What a run did, in a few lines, and the exit status that says so."""
+"""Summary of a run in a few lines, and its exit status."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import TextIO
 
-from affectstore.cli._passes import Outcome
 from affectstore.evaluation.markdown import EVERY_ROW
-from affectstore.preflight.judge import STORE
+from affectstore.paths import RESULTS
+from affectstore.runner.passes import Outcome
 
-GAPS = 3
+#: Exit status where everything was built, but clips were skipped or failed.
+INCOMPLETE = 3
 
 
-def summarise(outcome: Outcome, began: float, *, accept_gaps: bool, stream: TextIO) -> int:
-    """Print the summary; return the exit status.
+def summarise(outcome: Outcome, began: float, *, allow_incomplete: bool, stream: TextIO) -> int:
+    """Print a summary.
 
     Args:
-        outcome: of the passes.
-        began: when the run began, in seconds since the epoch.
-        accept_gaps: whether skipped and failed clips count as success.
-        stream: where to print.
+        outcome: Outcome of the run.
+        began: Start of the run in seconds since the epoch.
+        allow_incomplete: Count skipped and failed clips as success.
+        stream: Stream to print to.
+
+    Returns:
+        The exit status.
     """
     if outcome.dry:
         _print_plan(outcome, stream)
@@ -34,27 +37,27 @@ def summarise(outcome: Outcome, began: float, *, accept_gaps: bool, stream: Text
             print(f"clips: {clips['computed']} computed, {clips['reused']} reused", file=stream)
     elif outcome.succeeded:
         print("nothing to do: everything asked for is there and up to date", file=stream)
-    gaps = _print_gaps(outcome, stream)
+    incomplete = _print_incomplete(outcome, stream)
     for name in outcome.targets.experiments:
-        table = Path(f"results/tables/{name}.md")
+        table = RESULTS.table(name, "md")
         if outcome.succeeded and table.exists():
-            # Of a page with a matrix of encoders and fusions, the matrix: every row would not fit on a screen.
+            # Of a page with a matrix, the matrix alone: every row would not fit on a screen.
             shown, more, _ = table.read_text(encoding="utf-8").partition(f"\n{EVERY_ROW}\n")
             print(f"\n{shown}", file=stream)
             rest = " (every row, and what was skipped)" if more else ""
-            print(f"table: {table}{rest}   report: results/report.html", file=stream)
+            print(f"table: {table}{rest}   report: {RESULTS.report}", file=stream)
     if not outcome.succeeded:
         failed = ", ".join(outcome.failed) or "see the messages above"
         print(f"failed: {failed}; logs are below logs/", file=stream)
         return 1
-    return GAPS if gaps and not accept_gaps else 0
+    return INCOMPLETE if incomplete and not allow_incomplete else 0
 
 
 def _clip_counts(outcome: Outcome, began: float) -> Counter[str]:
     """Clips computed and reused by the extraction jobs of this run."""
     counts: Counter[str] = Counter()
     for corpus in outcome.state.stores:
-        for path in (STORE / corpus).glob("*/shards/*.stats"):
+        for path in RESULTS.store(corpus).glob("*/shards/*.stats"):
             if path.stat().st_mtime >= began:
                 stats = json.loads(path.read_text())
                 counts["computed"] += stats["computed"]
@@ -62,30 +65,30 @@ def _clip_counts(outcome: Outcome, began: float) -> Counter[str]:
     return counts
 
 
-def _print_gaps(outcome: Outcome, stream: TextIO) -> bool:
-    """Print what is missing from the data; True where anything is."""
-    gaps = False
+def _print_incomplete(outcome: Outcome, stream: TextIO) -> bool:
+    """Print which clips and features are missing; True if any are."""
+    incomplete = False
     for corpus in (corpus for corpus, feature in outcome.targets.features if feature is None):
         for feature, reason in outcome.state.features.unusable.items():
-            gaps = True
+            incomplete = True
             print(f"{corpus}/{feature}: not computed: {reason}", file=stream)
     for corpus, manifest in outcome.state.manifests.items():
         for line in manifest.summary:
             print(f"{corpus}: {line}", file=stream)
         if manifest.skipped:
-            gaps = True
-            print(f"{corpus}: {len(manifest.skipped)} skipped, see results/manifests/{corpus}.skipped.tsv", file=stream)
+            incomplete = True
+            print(f"{corpus}: {len(manifest.skipped)} skipped, see {RESULTS.skipped(corpus)}", file=stream)
         for feature, state in outcome.state.stores[corpus].items():
             entries = [entry for ledger in state.ledgers.values() for entry in ledger.clips if entry.status == "failed"]
             if entries:
-                gaps = True
+                incomplete = True
                 first = f"{entries[0].clip_id}: {entries[0].reason}"
                 print(f"{corpus}/{feature}: {len(entries)} clips failed ({first})", file=stream)
-    return gaps
+    return incomplete
 
 
 def _print_plan(outcome: Outcome, stream: TextIO) -> None:
-    """Print what a run would do, and why."""
+    """Print the jobs of a dry run with their reasons."""
     for corpus, store in outcome.state.stores.items():
         for feature, state in store.items():
             for reason, count in Counter(state.missing.values()).items():

@@ -1,4 +1,4 @@
-"""What a TARGET of `affectstore run` names."""
+"""Targets of `affectstore run`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from affectstore.errors import UnknownNameError
 
 @dataclass(frozen=True)
 class Targets:
-    """The targets of a run, sorted by kind.
+    """Targets of a run, sorted by kind.
 
     Attributes:
         features: (corpus, feature) pairs to publish; the feature is None for all of the corpus.
-        experiments: experiments to tabulate.
-        files: other files below results/, left to Snakemake.
+        experiments: Experiments to tabulate.
+        files: Other files below results/, left to Snakemake.
     """
 
     features: tuple[tuple[str, str | None], ...] = ()
@@ -25,7 +25,7 @@ class Targets:
     files: tuple[str, ...] = ()
 
     def corpora(self, resolved: Resolved) -> list[str] | None:
-        """The corpora that matter, or None where a bare file leaves that open."""
+        """Corpora that the targets need; None where a file leaves that open."""
         if self.files:
             return None
         named = [corpus for corpus, _ in self.features]
@@ -34,10 +34,14 @@ class Targets:
 
 
 def parse_targets(names: Sequence[str], resolved: Resolved) -> Targets:
-    """Read the targets of the command line; none means the default experiments.
+    """Sort targets by kind.
+
+    Args:
+        names: Targets; empty for the default experiments.
+        resolved: Configuration of the run.
 
     Raises:
-        UnknownNameError: a name that is no corpus, feature, experiment or file below results/.
+        UnknownNameError: A name is no corpus, feature, experiment or file below results/.
     """
     if not names:
         return Targets(experiments=resolved.config.experiments)

@@ -1,0 +1,57 @@
+"""Scoring of an experiment's predictions."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from affectstore.config.experiment import Experiment
+from affectstore.corpora.base import card_of
+from affectstore.errors import StoreError
+from affectstore.evaluation import score as scoring
+from affectstore.evaluation.places import protocol_folds
+from affectstore.evaluation.runs import folds_found
+from affectstore.files import write_atomic
+from affectstore.jobs.begin import begin_job
+from affectstore.paths import RESULTS
+from affectstore.preflight.cells import plan_cells
+from affectstore.preflight.stale_runs import runs_digest
+
+
+def score(config: Path, experiment: str) -> pd.DataFrame:
+    """Check and score every prediction of an experiment, and write one table of metrics.
+
+    Args:
+        config: Resolved configuration of the run.
+        experiment: The experiment.
+
+    Returns:
+        The table, as it is written to results/metrics/.
+    """
+    resolved = begin_job(config)
+    settings = resolved.experiment(experiment)
+    labels = card_of(resolved.config, settings.corpus).labels
+    folds = settings.folds or protocol_folds(settings) or folds_found(RESULTS.runs / experiment, settings)
+    # Taken before the predictions are read: should a run change meanwhile, the preflight asks for another scoring.
+    digest = current_runs_digest(experiment, settings, folds)
+    table = scoring.score(experiment, settings, RESULTS.runs, labels, folds)
+    content = io.BytesIO()
+    table.to_parquet(content, index=False)
+    write_atomic(RESULTS.metrics(experiment), content.getvalue())
+    write_atomic(RESULTS.scored_runs(experiment), (json.dumps({"runs": digest}) + "\n").encode())
+    return table
+
+
+def current_runs_digest(name: str, experiment: Experiment, folds: tuple[int, ...]) -> str:
+    """Digest of an experiment's runs as they are now.
+
+    Raises:
+        StoreError: A cell is not trained on one of the folds.
+    """
+    try:
+        return runs_digest(experiment, plan_cells(name, experiment, folds))
+    except FileNotFoundError as error:
+        raise StoreError(f"{error.filename} is missing: train the cells of {name} first") from None

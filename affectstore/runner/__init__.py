@@ -1,0 +1,1 @@
+"""Runs of the workflow: targets, passes of Snakemake, progress, summary."""
