@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from affectstore.cli._passes import Outcome
-from affectstore.evaluation.markdown import EVERY_ROW
+from affectstore.evaluation.render.markdown import EVERY_ROW
 from affectstore.preflight.judge import STORE
 
 GAPS = 3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from affectstore.config.experiment import Experiment
     from affectstore.config.resolve import Resolved
-    from affectstore.evaluation.report import Section
+    from affectstore.evaluation.render.report import Section
 
 HELP = "write results/report.html"
 
@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
     from affectstore.digest import digest_file
     from affectstore.evaluation.overview import read_corpus
     from affectstore.evaluation.places import REPORT
-    from affectstore.evaluation.report import render_report
+    from affectstore.evaluation.render.report import render_report
     from affectstore.files import write_atomic
     from affectstore.lock import lock_job
 
@@ -79,7 +79,7 @@ def _section(resolved: Resolved, name: str) -> Section:
     from affectstore.corpora.base import card_of
     from affectstore.errors import StoreError
     from affectstore.evaluation.places import FIGURES, RUNS, protocol_folds, read_metrics, unreadable
-    from affectstore.evaluation.report import Section
+    from affectstore.evaluation.render.report import Section
     from affectstore.evaluation.runs import read_runs
     from affectstore.evaluation.table import build_table
 
@@ -102,7 +102,7 @@ def _section(resolved: Resolved, name: str) -> Section:
         if not path.is_file():
             raise StoreError(f"{path} is missing: `affectstore tabulate --experiment {name}` makes it")
         figures[kind] = path.read_text(encoding="utf-8")
-    return Section(table, runs, metrics, figures)
+    return Section(table, runs, figures)
 
 
 def _check_scored(name: str, experiment: Experiment, folds: tuple[int, ...]) -> None:

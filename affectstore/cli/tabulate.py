@@ -19,8 +19,8 @@ def main(args: argparse.Namespace) -> int:
     from affectstore.config.resolve import load_resolved
     from affectstore.corpora.base import card_of
     from affectstore.evaluation.places import FIGURES, RUNS, TABLES, protocol_folds, read_metrics, unreadable
+    from affectstore.evaluation.render.tabulate import tabulate
     from affectstore.evaluation.runs import read_runs
-    from affectstore.evaluation.tabulate import tabulate
     from affectstore.lock import lock_job
 
     lock_job()

@@ -14,7 +14,7 @@ from affectstore.config.experiment import Experiment
 from affectstore.corpora.base import CORPORA, labels_of
 from affectstore.digest import digest
 from affectstore.errors import AffectstoreError, UnknownNameError
-from affectstore.evaluation.version import SCORING_VERSION
+from affectstore.evaluation.score import SCORING_VERSION
 from affectstore.preflight.cells import CellPlan, data_digests, plan_cells, why_unusable
 from affectstore.preflight.judge import STORE, FeatureState
 from affectstore.preflight.plan import PLANS

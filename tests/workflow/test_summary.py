@@ -14,7 +14,7 @@ import pytest
 from affectstore.cli._imports import imported_for_good
 from affectstore.cli._summary import summarise
 from affectstore.cli._targets import Targets
-from affectstore.evaluation.markdown import EVERY_ROW
+from affectstore.evaluation.render.markdown import EVERY_ROW
 
 MATRIX = "# Title\n\n| Encoder | gmu |\n|---|---|\n| mlp | 50.0 |\n\n- Chance: 16.7.\n"
 
