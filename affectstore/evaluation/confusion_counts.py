@@ -1,4 +1,4 @@
-"""Confusion matrix and summed loss of a set of predictions: everything that a metric needs to know of it.
+"""Confusion matrix and summed loss of a set of predictions, the sufficient statistics of every metric.
 
 Counts of disjoint sets add up, so pooling folds, grouping by speaker and resampling speakers are sums.
 """

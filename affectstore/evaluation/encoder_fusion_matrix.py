@@ -31,7 +31,7 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """`72.2 ± 2.4` in percent; without the standard deviation for a single seed."""
+        """Number in percent, `72.2 ± 2.4`; no ± for a single seed."""
         value = self.row.values[METRIC]
         if math.isnan(value.mean):
             return "undefined"
@@ -101,7 +101,7 @@ def _matrix(
     for encoder, by_fusion in fused.items():
         first = next(iter(by_fusion.values()))
         unimodal = [_unimodal_row(table, encoder, first, modality) for modality in modalities]
-        lines.append((encoder, _entries([*unimodal, *(by_fusion.get(fusion) for fusion in fusions)])))
+        lines.append((encoder, _mark_best([*unimodal, *(by_fusion.get(fusion) for fusion in fusions)])))
     entries = [entry for _, line in lines for entry in line if entry is not None]
     return EncoderFusionMatrix(modalities, fusions, tuple(lines), _footnotes(table, modalities, entries))
 
@@ -117,7 +117,7 @@ def _unimodal_row(table: Table, line: str, fused: Row, modality: Modality) -> Ro
     return None
 
 
-def _entries(line: Sequence[Row | None]) -> tuple[Entry | None, ...]:
+def _mark_best(line: Sequence[Row | None]) -> tuple[Entry | None, ...]:
     """Mark the entry of a line whose interval lies above all others, if all rest on enough speakers for an interval."""
     rows = [row for row in line if row is not None]
     reliable = all(row.n_speakers >= ENOUGH_SPEAKERS and not Entry(row).from_random_weights for row in rows)

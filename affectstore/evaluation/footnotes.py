@@ -28,7 +28,7 @@ def footnotes(table: Table) -> tuple[str, ...]:
 
 
 def counted(count: int | str, noun: str) -> str:
-    """`1 clip`, `2 clips`, `3 to 5 clips`."""
+    """Join a count and its noun: `1 clip`, `2 clips`, `3 to 5 clips`."""
     return f"{count} {noun}" + ("" if str(count) == "1" else "s")
 
 

@@ -1,4 +1,4 @@
-"""Where the results tree keeps what evaluation reads and writes, relative to the working directory."""
+"""Paths of the results tree that evaluation reads and writes, relative to the working directory."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ REPORT = Path("results/report.html")
 
 
 def metrics_path(name: str) -> Path:
-    """Metrics of an experiment."""
+    """Path of the metrics of an experiment."""
     return Path("results/metrics") / f"{name}.parquet"
 
 
 def read_metrics(name: str) -> pd.DataFrame:
-    """Metrics of an experiment.
+    """Read the metrics of an experiment.
 
     Raises:
-        StoreError: it was not scored yet.
+        StoreError: The experiment was not scored yet.
     """
     path = metrics_path(name)
     if not path.is_file():
@@ -35,7 +35,7 @@ def read_metrics(name: str) -> pd.DataFrame:
 
 
 def unreadable(corpus: str) -> dict[str, int]:
-    """Reason -> files of a corpus that its scan left out."""
+    """Count the files of a corpus that its scan skipped: reason -> number of files."""
     path = MANIFESTS / f"{corpus}.skipped.tsv"
     if not path.is_file():
         return {}
@@ -44,7 +44,7 @@ def unreadable(corpus: str) -> dict[str, int]:
 
 
 def protocol_folds(experiment: Experiment) -> tuple[int, ...] | None:
-    """Folds of an experiment's protocol; none where its split is not kept here."""
+    """List the folds of an experiment's protocol; None without a split file."""
     path = Path("results/splits") / experiment.corpus / f"{experiment.protocol}.parquet"
     if not path.is_file():
         return None

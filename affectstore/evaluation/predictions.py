@@ -23,7 +23,7 @@ def read_predictions(path: Path, classes: Sequence[str], fold: int, seed: int) -
     """Read and check one run's predictions.
 
     Args:
-        path: predictions.parquet of one cell, fold and seed.
+        path: File predictions.parquet of one cell, fold and seed.
         classes: Class labels, in order.
         fold, seed: Fold and seed, as in the path.
 

@@ -34,12 +34,12 @@ class Run:
 
     @property
     def skipped(self) -> dict[str, int]:
-        """Reason -> number of clips of the experiment that this run could not use."""
+        """Clips of the experiment that this run could not use: reason -> number."""
         return {str(reason): int(count) for reason, count in (self.facts.get("skipped") or {}).items()}
 
     @property
     def excluded(self) -> dict[str, int]:
-        """Reason -> number of clips that the split, the label target or the selection excludes."""
+        """Clips that the split, the label target or the selection excludes: reason -> number."""
         return {str(reason): int(count) for reason, count in (self.facts.get("excluded") or {}).items()}
 
     @property

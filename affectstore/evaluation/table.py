@@ -167,7 +167,7 @@ def build_table(
         card=card,
         classes=classes,
         rows=tuple(replace(row, best=_best_metrics(row, rows)) for row in rows),
-        chance=_chance(rows, classes),
+        chance=_chance_scores(rows, classes),
         human=human_accuracy(experiment, card),
         unreadable=dict(unreadable or {}),
     )
@@ -215,7 +215,7 @@ def _chosen(runs: Sequence[Run]) -> dict[str, tuple[int, ...]]:
 
 
 def _largest_counts(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    """Reason -> largest number of clips in any run: the same clips are missing from all runs of a cell."""
+    """Largest number of clips in any run by reason: the same clips are missing from all runs of a cell."""
     found: Counter[str] = Counter()
     for count in counts:
         found |= Counter(count)
@@ -233,7 +233,7 @@ def _best_metrics(row: Row, rows: Sequence[Row]) -> frozenset[str]:
     return frozenset(best)
 
 
-def _chance(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, float]:
+def _chance_scores(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, float]:
     """Scores of guessing; the largest where rows were tested on different clips."""
     supports = [np.array([row.values[f"support:{label}"].mean for label in classes]) for row in rows]
     return {

@@ -145,7 +145,7 @@ def test_classes_follow_the_experiment(make_experiment) -> None:
     assert classes_of(make_experiment(merge={"DIS": "ANG"}), LABELS) == ("ANG", "FEA", "HAP", "NEU", "SAD")
 
 
-def test_what_was_skipped_stands_under_the_table(built, card: Card, runs_dir: Path, experiment) -> None:
+def test_skipped_clips_have_a_footnote(built, card: Card, runs_dir: Path, experiment) -> None:
     assert "Skipped: 3 clips (no face: 2; no audio stream: 1)." in footnotes(built[0])
     edit_facts(runs_dir, "*/*/*", skipped={}, excluded={"no label_intended": 4})
     edit_facts(runs_dir, "resnet18-vision/1/*", skipped={"no face": 1})

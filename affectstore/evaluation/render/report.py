@@ -1,4 +1,4 @@
-"""results/report.html: one page with all results, which needs nothing but a browser."""
+"""Report of all results on one page that needs nothing but a browser: results/report.html."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Section:
 
     @property
     def inline_figures(self) -> list[tuple[str, str, str]]:
-        """(kind, caption, HTML element) of each figure."""
+        """Kind, caption and HTML element of each figure."""
         return [
             (kind, _CAPTIONS[kind], inline_svg(self.figures[kind], f"{self.name}-{kind}", _CAPTIONS[kind]))
             for kind in _CAPTIONS
@@ -91,7 +91,7 @@ class Section:
 
     @property
     def provenance(self) -> list[tuple[str, str]]:
-        """(name, distinct values) of versions and digests of the runs."""
+        """Versions and digests of the runs: (name, distinct values)."""
         found: dict[str, dict[str, None]] = {}
         for run in self.runs:
             for key in ("versions", "digests"):
@@ -122,11 +122,11 @@ def render_report(
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
-        "number": number,
-        "percent": percent,
+        "number": format_number,
+        "percent": format_percent,
         "above": percent_above_chance,
-        "size": size,
-        "duration": duration,
+        "size": format_size,
+        "duration": format_duration,
         "numeric": lambda names: [(name, "n") for name in names],
         "plain": lambda names: [(name, "") for name in names],
         "safe_svg": Markup,  # our own figures
@@ -169,7 +169,7 @@ def inline_svg(svg: str, prefix: str, label: str) -> str:
 
 
 def _meanings(notes: Sequence[str], devices: Sequence[str]) -> list[tuple[str, str]]:
-    """(row notes, explanation), one pair for all notes with the same explanation."""
+    """Group row notes by explanation: (notes, explanation)."""
     grouped: dict[str, list[str]] = {}
     for note in notes:
         grouped.setdefault(meaning_of(note, devices), []).append(note)
@@ -182,14 +182,14 @@ def _abbreviate(text: str) -> str:
     return text[:12] if is_digest else text
 
 
-def number(value: float | None, digits: int = 0) -> str:
-    """`11,173,318`, or a dash for None and NaN."""
+def format_number(value: float | None, digits: int = 0) -> str:
+    """Format a number as `11,173,318`; a dash for None and NaN."""
     return "–" if value is None or math.isnan(value) else f"{value:,.{digits}f}"
 
 
-def percent(value: float, digits: int = 1) -> str:
-    """`41.3` for 0.413, or a dash for NaN."""
-    return number(100 * value, digits)
+def format_percent(value: float, digits: int = 1) -> str:
+    """Format 0.413 as `41.3`; a dash for NaN."""
+    return format_number(100 * value, digits)
 
 
 def percent_above_chance(value: float, chance: float) -> int:
@@ -197,8 +197,8 @@ def percent_above_chance(value: float, chance: float) -> int:
     return 0 if math.isnan(value) or chance >= 1 else max(0, round(100 * (value - chance) / (1 - chance)))
 
 
-def size(n_bytes: float) -> str:
-    """Bytes in binary units."""
+def format_size(n_bytes: float) -> str:
+    """Format a number of bytes in binary units."""
     if math.isnan(n_bytes):
         return "–"
     for unit in ("B", "KiB", "MiB"):
@@ -208,8 +208,8 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:,.1f} GiB"
 
 
-def duration(seconds: float) -> str:
-    """Seconds, minutes or hours, by magnitude."""
+def format_duration(seconds: float) -> str:
+    """Format seconds as seconds, minutes or hours, by magnitude."""
     if math.isnan(seconds):
         return "–"
     if seconds < 90:

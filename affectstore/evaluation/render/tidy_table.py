@@ -28,12 +28,12 @@ def tidy_table(table: Table) -> pd.DataFrame:
             row.cell.sharing or "", row.cell.id,
         )
         for row in table.rows
-        for metric, value in ((metric, row.values[metric]) for metric in _scores(table))
+        for metric, value in ((metric, row.values[metric]) for metric in _score_names(table))
     ]  # fmt: skip
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def _scores(table: Table) -> list[str]:
+def _score_names(table: Table) -> list[str]:
     """Names of the metrics that are no counts: single numbers first, then those of each class."""
     metrics = [metric for metric in METRICS.values() if metric.better is not None]
     single = [metric.name for metric in metrics if not metric.axes]

@@ -94,7 +94,7 @@ def matrix_table(matrix: EncoderFusionMatrix) -> WideTable:
 
 
 def format_summary(value: Summary, percent: bool) -> str:
-    """`41.3 ± 2.1 [36.0, 46.9]`: one digit for percent, else three; no standard deviation for a single seed."""
+    """Format `41.3 ± 2.1 [36.0, 46.9]`: one digit for percent, else three; no ± for a single seed."""
     scale, digits = (100.0, 1) if percent else (1.0, 3)
     if math.isnan(value.mean):
         return "undefined"
