@@ -1,1 +1,1 @@
-"""Scores, tables, figures and the report, from the predictions that runs wrote and from nothing else."""
+"""Metrics and tables of results, computed from the predictions of runs alone; `render` writes them."""

@@ -1,4 +1,4 @@
-"""Which classes and modalities an experiment tells apart."""
+"""Classes, human accuracy and modality names of an experiment."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def classes_of(experiment: Experiment, labels: Sequence[str]) -> tuple[str, ...]
     """Class labels in the order of tables and of the columns `p_<label>`.
 
     Args:
-        experiment: names its classes, or leaves them to the corpus.
-        labels: labels of the corpus, in the order of its card.
+        experiment: An experiment that lists its classes, or uses those of the corpus.
+        labels: Labels of the corpus, in the order of its card.
     """
     if experiment.classes:
         return experiment.classes
@@ -23,23 +23,26 @@ def classes_of(experiment: Experiment, labels: Sequence[str]) -> tuple[str, ...]
 
 
 def human_accuracy(experiment: Experiment, card: Card) -> dict[str, float]:
-    """Human accuracy by modality where it measures the same task: intended label, all labels, all clips."""
-    whole = set(classes_of(experiment, card.labels)) == set(card.labels) and not experiment.merge
-    if experiment.label_target != "intended" or experiment.select or not whole:
+    """Human accuracy by modality if it was measured on the same task: intended label, all labels, all clips."""
+    all_labels = set(classes_of(experiment, card.labels)) == set(card.labels) and not experiment.merge
+    if experiment.label_target != "intended" or experiment.select or not all_labels:
         return {}
     return {
-        modality: accuracy for modality, accuracy in card.human.items() if modality != MULTIMODAL or _usual(experiment)
+        modality: accuracy
+        for modality, accuracy in card.human.items()
+        if modality != MULTIMODAL or _only_audio_vision(experiment)
     }
 
 
 def modality_label(experiment: Experiment, cell: Cell) -> str:
-    """The tables' word for what a cell reads: `audio`, or `multimodal` for audio and vision.
+    """Name of the modalities of a cell in tables: `audio`, or `multimodal` for audio and vision.
 
-    Where any row of the experiment joins others than these two, those that it joins are named: `audio+text`.
+    If any cell of the experiment fuses other modalities than these two, multimodal cells list theirs: `audio+text`.
     """
-    return cell.modality if len(cell.modalities) == 1 or _usual(experiment) else "+".join(cell.modalities)
+    single = len(cell.modalities) == 1 or _only_audio_vision(experiment)
+    return cell.modality if single else "+".join(cell.modalities)
 
 
-def _usual(experiment: Experiment) -> bool:
-    """Whether all rows of several modalities are of audio and vision, what `multimodal` means in the field's tables."""
+def _only_audio_vision(experiment: Experiment) -> bool:
+    """True if all multimodal cells fuse audio and vision, the meaning of `multimodal` in the field's tables."""
     return all(set(cell.modalities) == {"audio", "vision"} for cell in experiment.cells if len(cell.modalities) > 1)

@@ -1,4 +1,4 @@
-"""What a row cost: parameters, time and memory, from its runs."""
+"""Cost of a row: parameters, time and memory, from its runs."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from affectstore.evaluation.flags import devices_of
+from affectstore.evaluation.row_notes import device_kinds
 from affectstore.evaluation.runs import Run
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Means over a cell's runs; NaN where no run says.
+    """Means over the runs of a cell; NaN where no run reports a value.
 
     Attributes:
-        parameters: of one network.
-        train_s: seconds of training per run.
-        train_ms: milliseconds of training per clip, in each epoch that sees it; of a baseline, in all.
-        inference_ms: milliseconds per clip when scoring.
-        peak_mem_mb: largest memory of any run, in 2**20 bytes: of the GPU in that run, or of the CPU's process so far.
-        best_epoch: epoch that was chosen.
-        epochs: epochs that were trained.
-        n_train: clips that were trained on.
-        devices: what the runs were trained on.
+        parameters: Number of parameters of one network.
+        train_s: Seconds of training per run.
+        train_ms: Milliseconds of training per clip and epoch; per clip in total for a baseline.
+        inference_ms: Milliseconds of inference per clip.
+        peak_mem_mb: Largest memory of any run in 2**20 bytes: of the GPU in that run, or of the CPU process so far.
+        best_epoch: Selected epoch.
+        epochs: Number of trained epochs.
+        n_train: Number of training clips.
+        devices: Devices of the runs.
     """
 
     parameters: float
@@ -39,11 +39,7 @@ class Cost:
 
 
 def cost_of(runs: Sequence[Run]) -> Cost:
-    """Cost of one cell.
-
-    Args:
-        runs: of the cell.
-    """
+    """Average the cost of one cell over its runs."""
 
     def mean(*keys: str) -> float:
         return _mean([_fact(run, keys) for run in runs])
@@ -58,7 +54,7 @@ def cost_of(runs: Sequence[Run]) -> Cost:
         best_epoch=mean("best_epoch"),
         epochs=mean("epochs"),
         n_train=mean("n", "train"),
-        devices=tuple(devices_of(runs)),
+        devices=tuple(device_kinds(runs)),
     )
 
 
@@ -68,10 +64,10 @@ def _mean(values: Sequence[float | None]) -> float:
 
 
 def _train_ms(run: Run) -> float | None:
-    """As the run says it, or of one that was written before runs did: from seconds, epochs and clips."""
-    said = _fact(run, ("train_ms_per_clip",))
-    if said is not None:
-        return said
+    """Time per clip and epoch from run.json; runs of older versions have seconds, epochs and clips instead."""
+    reported = _fact(run, ("train_ms_per_clip",))
+    if reported is not None:
+        return reported
     seconds, clips = _fact(run, ("train_s",)), _fact(run, ("n", "train"))
     epochs = 1.0 if "baseline" in run.facts else _fact(run, ("epochs",))
     if seconds is None or not clips or not epochs:
@@ -80,6 +76,7 @@ def _train_ms(run: Run) -> float | None:
 
 
 def _fact(run: Run, keys: Sequence[str]) -> float | None:
+    """Number under nested keys of run.json, or None."""
     value: Any = run.facts
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""What the report says of corpora and of the store."""
+"""Overview of corpora and stored features, for the report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from affectstore.corpora.base import Card
-from affectstore.evaluation.places import MANIFESTS, unreadable
+from affectstore.evaluation.results import skipped_files
+from affectstore.paths import RESULTS
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,13 @@ class FeatureOverview:
     """One feature of one corpus.
 
     Attributes:
-        name: of the feature.
-        shards: how many ledgers there are.
-        statuses: status ("ok", "failed", "not_applicable") -> clips.
-        reasons: reason of failed clips -> clips.
-        rows: rows of all clips together.
-        bytes: size on disk.
-        digest: of the feature's definition; several where shards are of different ages.
+        name: Name of the feature.
+        shards: Number of ledgers.
+        statuses: Status ("ok", "failed", "not_applicable") -> number of clips.
+        reasons: Reason of failure -> number of clips.
+        rows: Number of rows of all clips.
+        bytes: Size on disk.
+        digest: Feature digest; several if shards were written under different definitions.
     """
 
     name: str
@@ -36,14 +37,14 @@ class FeatureOverview:
 
 @dataclass(frozen=True)
 class CorpusOverview:
-    """One corpus as it was scanned.
+    """One scanned corpus.
 
     Attributes:
-        card: what is known of it.
-        clips, speakers: numbers of the manifest; none where it was not scanned here.
-        labels: intended label -> clips.
-        skipped: reason -> files and clips that were left out.
-        features: what the store has of it.
+        card: Card of the corpus.
+        clips, speakers: Numbers of clips and speakers in the manifest; None without a manifest.
+        labels: Intended label -> number of clips.
+        skipped: Reason -> number of files and clips that the scan skipped.
+        features: Its features in the store.
     """
 
     card: Card
@@ -55,19 +56,19 @@ class CorpusOverview:
 
 
 def read_corpus(card: Card, features: tuple[FeatureOverview, ...] = ()) -> CorpusOverview:
-    """A corpus from its manifest and the list of what was skipped, where it was scanned.
+    """Read the overview of a corpus from its manifest and its list of skipped files, where they exist.
 
     Args:
-        card: of the corpus.
-        features: what the store has of it.
+        card: Card of the corpus.
+        features: Its features in the store.
     """
-    manifest = MANIFESTS / f"{card.name}.parquet"
+    manifest = RESULTS.manifest(card.name)
     clips = pd.read_parquet(manifest) if manifest.is_file() else None
     return CorpusOverview(
         card=card,
         clips=None if clips is None else len(clips),
         speakers=None if clips is None else int(clips["speaker"].nunique()),
         labels={} if clips is None else {str(k): int(v) for k, v in clips["label_intended"].value_counts().items()},
-        skipped=unreadable(card.name),
+        skipped=skipped_files(card.name),
         features=features,
     )

@@ -1,4 +1,4 @@
-"""Predictions as a run wrote them, checked before anything is counted.
+"""Predictions of a run, checked before anything is counted.
 
 Columns: instance_id clip_id audio_clip_id speaker fold seed subset condition y, and one `p_<label>` per class; modality
 where an instance is one modality of a clip.
@@ -16,24 +16,24 @@ from affectstore.errors import IntegrityError, StoreError
 
 COLUMNS = ("instance_id", "clip_id", "audio_clip_id", "speaker", "fold", "seed", "subset", "condition", "y")
 SUBSETS = ("train", "val", "test")
-_TOLERANCE = 1e-3  # a sum over classes of half-precision probabilities is off by no more
+_TOLERANCE = 1e-3  # largest rounding error of a sum over classes in half precision
 
 
 def read_predictions(path: Path, classes: Sequence[str], fold: int, seed: int) -> pd.DataFrame:
     """Read and check one run's predictions.
 
     Args:
-        path: predictions.parquet of one cell, fold and seed.
-        classes: class labels, in order.
-        fold, seed: what the file's folder says.
+        path: File predictions.parquet of one cell, fold and seed.
+        classes: Class labels, in order.
+        fold, seed: Fold and seed, as in the path.
 
     Returns:
-        The file's rows, as they are.
+        All rows of the file.
 
     Raises:
-        StoreError: the file is missing or not readable.
-        IntegrityError: columns are missing, the classes are others, a label, subset, fold or seed is not what was
-            asked for, an instance comes twice, or a row of probabilities is not one.
+        StoreError: The file is missing or unreadable.
+        IntegrityError: A column is missing, the classes differ, a label, subset, fold or seed is unknown, an instance
+            is duplicated, or probabilities are invalid.
     """
     try:
         frame = pd.read_parquet(path)
@@ -46,10 +46,13 @@ def read_predictions(path: Path, classes: Sequence[str], fold: int, seed: int) -
 
 
 def check_predictions(frame: pd.DataFrame, classes: Sequence[str], fold: int, seed: int, source: str) -> None:
-    """Refuse predictions that cannot be scored; see `read_predictions`.
+    """Raise IntegrityError for predictions that cannot be scored, as `read_predictions` does.
 
     Args:
-        source: what messages call the frame.
+        frame: Predictions.
+        classes: Class labels, in order.
+        fold, seed: Expected fold and seed.
+        source: Name of the frame in messages.
     """
     missing = [column for column in COLUMNS if column not in frame.columns]
     if missing:
@@ -65,12 +68,12 @@ def check_predictions(frame: pd.DataFrame, classes: Sequence[str], fold: int, se
         if strange:
             known = ", ".join(sorted(map(str, expected)))
             raise IntegrityError(f"{source}: unknown {column} {', '.join(strange)}; expected {known}")
-    _check_once(frame, source)
+    _check_duplicates(frame, source)
     _check_probabilities(frame, classes, source)
 
 
-def _check_once(frame: pd.DataFrame, source: str) -> None:
-    """Refuse an instance that comes twice under a subset and condition, by its id or its media, or in two subsets."""
+def _check_duplicates(frame: pd.DataFrame, source: str) -> None:
+    """Refuse an instance twice in a subset and condition, by its id or its media, or in several subsets."""
     media = ["clip_id", "audio_clip_id", *(["modality"] if "modality" in frame else [])]
     for keys in (["instance_id"], media):
         where = [*keys, "subset", "condition"]
@@ -90,6 +93,7 @@ def _check_once(frame: pd.DataFrame, source: str) -> None:
 
 
 def _check_probabilities(frame: pd.DataFrame, classes: Sequence[str], source: str) -> None:
+    """Refuse probabilities that are not finite, are negative or do not sum to 1."""
     p = probabilities(frame, classes)
     wrong = ~np.isfinite(p).all(axis=1)
     problem = "are not finite"
@@ -105,15 +109,15 @@ def _check_probabilities(frame: pd.DataFrame, classes: Sequence[str], source: st
 
 
 def probabilities(frame: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    """Probabilities (instance, class), in the type they were written in."""
+    """Probabilities (instance, class) in their stored dtype."""
     return frame[[f"p_{label}" for label in classes]].to_numpy()
 
 
 def true_indices(frame: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    """Index of each instance's true class (instance,)."""
+    """Index of the true class, (instance,)."""
     return pd.Categorical(frame["y"], categories=list(classes)).codes.astype(np.int64)
 
 
 def speakers_of(frame: pd.DataFrame) -> pd.Series:
-    """Speaker of each instance; an instance without one stands for itself."""
+    """Speaker of each instance; a clip without one is a speaker of its own."""
     return frame["speaker"].astype("string").fillna("clip " + frame["clip_id"].astype("string"))

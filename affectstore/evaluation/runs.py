@@ -1,4 +1,4 @@
-"""What a run says of itself: run.json and history.csv under results/runs/{experiment}/{cell}/{fold}/{seed}/."""
+"""Runs of an experiment: run.json and history.csv under results/runs/{experiment}/{cell}/{fold}/{seed}/."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Run:
     """One cell trained on one fold with one seed.
 
     Attributes:
-        cell: id of the cell.
-        fold, seed: as in the path.
-        folder: holds predictions.parquet, history.csv and run.json.
-        facts: run.json.
+        cell: Id of the cell.
+        fold, seed: Fold and seed, as in the path.
+        folder: Folder with predictions.parquet, history.csv and run.json.
+        facts: Content of run.json.
     """
 
     cell: str
@@ -34,22 +34,22 @@ class Run:
 
     @property
     def skipped(self) -> dict[str, int]:
-        """Reason -> how many clips of the experiment this run could not use."""
+        """Clips of the experiment that this run could not use: reason -> number."""
         return {str(reason): int(count) for reason, count in (self.facts.get("skipped") or {}).items()}
 
     @property
     def excluded(self) -> dict[str, int]:
-        """Reason -> how many clips the split, the label target or the selection leaves out."""
+        """Clips that the split, the label target or the selection excludes: reason -> number."""
         return {str(reason): int(count) for reason, count in (self.facts.get("excluded") or {}).items()}
 
     @property
     def n_skipped(self) -> int:
-        """How many clips of the experiment this run could not use."""
+        """Number of clips of the experiment that this run could not use."""
         return sum(self.skipped.values())
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row per epoch; empty for a cell that is not trained in epochs."""
+        """Training history, one row per epoch; empty for a cell that is not trained in epochs."""
         path = self.folder / "history.csv"
         try:
             return pd.read_csv(path)
@@ -58,40 +58,42 @@ class Run:
 
 
 def read_runs(name: str, experiment: Experiment, runs_dir: Path, folds: Sequence[int] | None = None) -> tuple[Run, ...]:
-    """Every run that an experiment asks for, by cell, fold and seed.
+    """Read every run of an experiment, ordered by cell, fold and seed.
 
     Args:
-        name: of the experiment.
-        experiment: its cells, seeds and, where it names them, folds.
-        runs_dir: holds a folder per experiment ("results/runs").
-        folds: folds of the protocol, for an experiment that names none; by default all that any cell has.
+        name: Name of the experiment.
+        experiment: Its configuration.
+        runs_dir: Folder with one folder per experiment ("results/runs").
+        folds: Folds of the protocol, for an experiment that names none; by default all that any cell has.
 
     Raises:
-        StoreError: a fold or seed of a cell is missing, or run.json cannot be read.
-        IntegrityError: run.json is of another cell, fold or seed than its folder says.
+        StoreError: A fold or seed of a cell is missing, or run.json is unreadable.
+        IntegrityError: run.json names another cell, fold or seed than its path.
     """
     root = Path(runs_dir) / name
     wanted = experiment.folds or tuple(folds or ()) or folds_found(root, experiment)
     if not wanted:
         raise StoreError(f"no runs of experiment {name!r} under {root}; train its cells first")
-    places = [
+    wanted_runs = [
         (cell.id, fold, seed, root / cell.id / str(fold) / str(seed))
         for cell in experiment.cells
         for fold in wanted
         for seed in range(experiment.seeds)
     ]
-    missing = [folder for *_, folder in places if not (folder / "run.json").is_file()]
+    missing = [folder for *_, folder in wanted_runs if not (folder / "run.json").is_file()]
     if missing:
         shown = ", ".join(str(folder) for folder in missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise StoreError(
-            f"experiment {name!r} asks for {len(places)} runs ({len(experiment.cells)} cells, folds "
+            f"experiment {name!r} asks for {len(wanted_runs)} runs ({len(experiment.cells)} cells, folds "
             f"{', '.join(map(str, wanted))}, {experiment.seeds} seeds); {len(missing)} are missing: {shown}"
         )
-    return tuple(Run(cell, fold, seed, folder, _facts(folder, cell, fold, seed)) for cell, fold, seed, folder in places)
+    return tuple(
+        Run(cell, fold, seed, folder, _facts(folder, cell, fold, seed)) for cell, fold, seed, folder in wanted_runs
+    )
 
 
 def folds_found(root: Path, experiment: Experiment) -> tuple[int, ...]:
-    """Folds that any cell of an experiment has below `root`."""
+    """List the folds that any cell of an experiment has below `root`."""
     found = {int(path.name) for cell in experiment.cells for path in root.glob(f"{cell.id}/*") if path.name.isdigit()}
     return tuple(sorted(found))
 

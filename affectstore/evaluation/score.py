@@ -1,8 +1,8 @@
-"""Predictions -> metrics: the only way from a run to a number.
+"""Compute metrics from predictions: the only path from a run to a number.
 
-One long table (design: `metric`): rows per (cell, fold, seed); pooled rows (fold -1), where the predictions of
-all folds of one seed are counted together; and summary rows (fold -1, seed -1): mean and deviation of the pooled
-values over seeds, with a confidence interval.
+One long table (column `metric`) with rows per cell, fold and seed; pooled rows (fold -1) over the predictions of all
+folds of one seed; and summary rows (fold -1, seed -1) with mean and standard deviation of the pooled values over seeds
+and a confidence interval.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ import pandas as pd
 
 from affectstore.config.experiment import Experiment
 from affectstore.errors import IntegrityError
-from affectstore.evaluation.base import measure
-from affectstore.evaluation.bootstrap import DRAWS, RNG_SEED, intervals
+from affectstore.evaluation.bootstrap import RESAMPLES, RNG_SEED, intervals
 from affectstore.evaluation.classes import classes_of
+from affectstore.evaluation.confusion_counts import ConfusionCounts, count_predictions
+from affectstore.evaluation.metrics import measure
 from affectstore.evaluation.predictions import probabilities, read_predictions, speakers_of, true_indices
 from affectstore.evaluation.runs import Run, read_runs
-from affectstore.evaluation.tally import Tally, tally
 
+#: Bumped when the same predictions would be scored differently: every experiment is then scored again.
+SCORING_VERSION = 1
 POOLED = -1
 #: Types of the columns of results/metrics/{experiment}.parquet.
 COLUMNS = {
@@ -51,54 +53,54 @@ def score(
     runs_dir: Path,
     labels: Sequence[str],
     folds: Sequence[int] | None = None,
-    draws: int = DRAWS,
+    resamples: int = RESAMPLES,
     rng_seed: int = RNG_SEED,
 ) -> pd.DataFrame:
     """Score every run of an experiment from its predictions.
 
     Args:
-        name: of the experiment.
-        experiment: what was asked for.
-        runs_dir: holds a folder per experiment ("results/runs").
-        labels: labels of the corpus, in the order of its card.
-        folds: folds of the protocol, for an experiment that names none.
-        draws: resamples of the confidence intervals.
-        rng_seed: seed of the resamples.
+        name: Name of the experiment.
+        experiment: Its configuration.
+        runs_dir: Folder with one folder per experiment ("results/runs").
+        labels: Labels of the corpus, in the order of its card.
+        folds: Folds of the protocol, for an experiment that names none.
+        resamples: Number of resamples of the confidence intervals.
+        rng_seed: Seed of the resamples.
 
     Returns:
-        Columns `COLUMNS`. `sd` (over seeds, n - 1), `ci_low` and `ci_high` are filled in summary rows alone; `n` is
-        how many predictions a value rests on (per seed, in summary rows), `n_clips` and `n_speakers` how many
-        different clips and speakers those are of, `n_skipped` how many clips the runs could not use.
+        Columns `COLUMNS`. `sd` (over seeds, n - 1), `ci_low` and `ci_high` are filled in summary rows alone. `n` is the
+        number of predictions behind a value (per seed in summary rows), `n_clips` and `n_speakers` are the numbers of
+        their clips and speakers, `n_skipped` is the number of clips that the runs could not use.
 
     Raises:
-        StoreError: runs or predictions are missing.
-        IntegrityError: predictions cannot be scored, or seeds and cells disagree on what was tested.
+        StoreError: Runs or predictions are missing.
+        IntegrityError: Predictions are invalid, or seeds or cells disagree on the test instances.
     """
     classes = classes_of(experiment, labels)
     runs = read_runs(name, experiment, runs_dir, folds)
     rows: list[dict[str, Any]] = []
-    truth: dict[str, str] = {}
+    label_of: dict[str, str] = {}
     for cell in experiment.cells:
         own = [run for run in runs if run.cell == cell.id]
         frame = pd.concat(
             [read_predictions(r.folder / "predictions.parquet", classes, r.fold, r.seed) for r in own],
             ignore_index=True,
         )
-        _check_truth(frame, truth, cell.id)
+        _check_same_labels(frame, label_of, cell.id)
         for (subset, condition), part in frame.groupby(["subset", "condition"], sort=True):
-            base = {"cell": cell.id, "subset": subset, "condition": condition}
-            rows += [base | row for row in _score_part(part, own, classes, draws, rng_seed, base)]
+            part_of = {"cell": cell.id, "subset": subset, "condition": condition}
+            rows += [part_of | row for row in _score_part(part, own, classes, resamples, rng_seed, part_of)]
     table = pd.DataFrame(rows).assign(experiment=name, label_target=experiment.label_target)
     return table[list(COLUMNS)].astype(COLUMNS)
 
 
-def _check_truth(frame: pd.DataFrame, truth: dict[str, str], cell: str) -> None:
-    """An instance has one true label, whatever the cell, fold and seed."""
+def _check_same_labels(frame: pd.DataFrame, label_of: dict[str, str], cell: str) -> None:
+    """Refuse an instance with another true label than in a run read before."""
     pairs = frame[["instance_id", "y"]].drop_duplicates()
     for instance, label in zip(pairs["instance_id"], pairs["y"], strict=True):
-        if truth.setdefault(instance, label) != label:
+        if label_of.setdefault(instance, label) != label:
             raise IntegrityError(
-                f"instance {instance!r} is {truth[instance]} in one run and {label} in another (cell {cell!r}): "
+                f"instance {instance!r} is {label_of[instance]} in one run and {label} in another (cell {cell!r}): "
                 "the runs were made from different labels; train them again"
             )
 
@@ -107,52 +109,55 @@ def _score_part(
     part: pd.DataFrame,
     runs: Sequence[Run],
     classes: Sequence[str],
-    draws: int,
+    resamples: int,
     rng_seed: int,
-    where: dict[str, Any],
+    part_of: dict[str, Any],
 ) -> list[dict[str, Any]]:
-    """Rows of one cell, subset and condition."""
+    """Score one cell under one subset and condition: rows of runs, pooled rows and summary rows."""
     seeds = sorted({run.seed for run in runs})
     folds = sorted({run.fold for run in runs})
-    clusters = pd.Categorical(speakers_of(part))
-    groups = len(clusters.categories)
-    counted: dict[tuple[int, int], Tally] = {}
+    speakers = pd.Categorical(speakers_of(part))
+    counts: dict[tuple[int, int], ConfusionCounts] = {}
     rows: list[dict[str, Any]] = []
     for run in runs:
         chosen = ((part["fold"] == run.fold) & (part["seed"] == run.seed)).to_numpy()
         own = part[chosen]
         if own.empty:
-            raise IntegrityError(f"{run.folder / 'predictions.parquet'}: nothing for {where}, other runs have it")
-        found = tally(
-            true_indices(own, classes), probabilities(own, classes), clusters.codes[chosen].astype(np.int64), groups
+            raise IntegrityError(f"{run.folder / 'predictions.parquet'}: nothing for {part_of}, other runs have it")
+        counts[run.fold, run.seed] = found = count_predictions(
+            true_indices(own, classes),
+            probabilities(own, classes),
+            speakers.codes[chosen].astype(np.int64),
+            len(speakers.categories),
         )
-        counted[run.fold, run.seed] = found
-        rows += _rows(found.sum(axis=0), classes, run.fold, run.seed, _counts(own, run.n_skipped))
-    _check_same_units(part, where)
-    skipped = max(run.n_skipped for run in runs)
-    by_seed = [_add([counted[fold, seed] for fold in folds]) for seed in seeds]
-    counts = _counts(part[part["seed"] == seeds[0]], skipped)
+        rows += _rows(found.sum(axis=0), classes, run.fold, run.seed, _extent(own, run.n_skipped))
+    _check_same_instances(part, part_of)
+    by_seed = [ConfusionCounts.stack([counts[fold, seed] for fold in folds]).sum(axis=0) for seed in seeds]
+    extent = _extent(part[part["seed"] == seeds[0]], max(run.n_skipped for run in runs))
     for seed, found in zip(seeds, by_seed, strict=True):
-        rows += _rows(found.sum(axis=0), classes, POOLED, seed, counts)
-    tallies = Tally(np.stack([t.confusion for t in by_seed]), np.stack([t.loss_sum for t in by_seed]))
-    bounds = intervals(tallies, classes, draws, rng_seed)
-    for metric, values in measure(tallies.sum(axis=1), classes).items():
-        deviation = float(np.std(values, ddof=1)) if len(seeds) > 1 else np.nan
-        summary = {"sd": deviation, "ci_low": bounds[metric].low, "ci_high": bounds[metric].high}
+        rows += _rows(found.sum(axis=0), classes, POOLED, seed, extent)
+    every = ConfusionCounts.stack(by_seed)
+    bounds = intervals(every, classes, resamples, rng_seed)
+    for metric, values in measure(every.sum(axis=1), classes).items():
+        sd = float(np.std(values, ddof=1)) if len(seeds) > 1 else np.nan
+        summary = {"sd": sd, "ci_low": bounds[metric].low, "ci_high": bounds[metric].high}
         rows.append(
-            {"fold": POOLED, "seed": POOLED, "metric": metric, "value": float(np.mean(values))} | counts | summary
+            {"fold": POOLED, "seed": POOLED, "metric": metric, "value": float(np.mean(values))} | extent | summary
         )
     return rows
 
 
-def _rows(found: Tally, classes: Sequence[str], fold: int, seed: int, counts: dict[str, int]) -> list[dict[str, Any]]:
+def _rows(
+    counts: ConfusionCounts, classes: Sequence[str], fold: int, seed: int, extent: dict[str, int]
+) -> list[dict[str, Any]]:
     return [
-        {"fold": fold, "seed": seed, "metric": metric, "value": float(value)} | counts
-        for metric, value in measure(found, classes).items()
+        {"fold": fold, "seed": seed, "metric": metric, "value": float(value)} | extent
+        for metric, value in measure(counts, classes).items()
     ]
 
 
-def _counts(frame: pd.DataFrame, n_skipped: int) -> dict[str, int]:
+def _extent(frame: pd.DataFrame, n_skipped: int) -> dict[str, int]:
+    """Numbers of predictions, clips and speakers behind a value."""
     return {
         "n": len(frame),
         "n_skipped": n_skipped,
@@ -161,17 +166,10 @@ def _counts(frame: pd.DataFrame, n_skipped: int) -> dict[str, int]:
     }
 
 
-def _add(tallies: Sequence[Tally]) -> Tally:
-    return Tally(
-        np.sum([t.confusion for t in tallies], axis=0),
-        np.sum([t.loss_sum for t in tallies], axis=0),
-    )
-
-
-def _check_same_units(part: pd.DataFrame, where: dict[str, Any]) -> None:
-    """All seeds of a fold are tried on the same instances, or their spread would not be the seeds'."""
+def _check_same_instances(part: pd.DataFrame, part_of: dict[str, Any]) -> None:
+    """Refuse seeds of a fold that were tested on different instances: their spread would not be that of the seeds."""
     for fold, own in part.groupby("fold"):
         per_seed = {seed: frozenset(instances) for seed, instances in own.groupby("seed")["instance_id"]}
         if len(set(per_seed.values())) > 1:
             sizes = ", ".join(f"seed {seed!s}: {len(instances)}" for seed, instances in per_seed.items())
-            raise IntegrityError(f"seeds of fold {fold} were tried on different clips ({where}; {sizes})")
+            raise IntegrityError(f"seeds of fold {fold} were tried on different clips ({part_of}; {sizes})")

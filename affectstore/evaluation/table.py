@@ -1,10 +1,10 @@
-"""A table of results: what it says, before any file format."""
+"""Results of one experiment, independent of any file format."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ from affectstore.config.experiment import Cell, Experiment
 from affectstore.corpora.base import Card
 from affectstore.errors import IntegrityError
 from affectstore.evaluation.classes import classes_of, human_accuracy, modality_label
-from affectstore.evaluation.flags import flags_of
+from affectstore.evaluation.metrics import METRICS
+from affectstore.evaluation.row_notes import row_notes
 from affectstore.evaluation.runs import Run
 from affectstore.evaluation.score import POOLED
 
@@ -24,7 +25,7 @@ MODALITY_ORDER = ("audio", "vision", "text", "multimodal")
 
 @dataclass(frozen=True)
 class Summary:
-    """One metric of one row: mean and deviation over seeds of the score pooled over folds, and its 95 % interval.
+    """One metric of one row: mean and standard deviation over seeds of the score pooled over folds, 95 % interval.
 
     `sd` is NaN with a single seed.
     """
@@ -37,17 +38,19 @@ class Summary:
 
 @dataclass(frozen=True)
 class Row:
-    """One cell.
+    """Results of one cell.
 
     Attributes:
-        modality: the word for what it reads: audio, multimodal, audio+text.
-        n_test: predictions pooled per seed.
-        n_clips, n_speakers: how many different clips and speakers those are of.
-        skipped: reason -> clips that the runs could not use.
-        excluded: reason -> clips that the split, the label target or the selection leaves out.
-        values: every number of the cell by metric (`recall:ANG` for a class).
-        best: metrics in which no other row of the modality is better.
-        chosen: of a cell with a grid: the options that were chosen -> the folds that chose them.
+        modality: Name of its modalities in tables: audio, multimodal, audio+text.
+        n_test: Number of pooled predictions per seed.
+        n_clips, n_speakers: Numbers of clips and speakers of these predictions.
+        skipped: Reason -> clips that the runs could not use.
+        excluded: Reason -> clips that the split, the label target or the selection excludes.
+        values: Every metric with the full input (`recall:ANG` for a class).
+        conditions: Other test condition, such as a missing modality -> every metric under it.
+        best: Metrics in which no other row of the modality is better.
+        notes: Row notes; columns named "flags".
+        chosen: Options chosen from the grid of the cell -> folds that chose them.
     """
 
     cell: Cell
@@ -60,18 +63,30 @@ class Row:
     skipped: Mapping[str, int]
     excluded: Mapping[str, int]
     values: Mapping[str, Summary]
+    conditions: Mapping[str, Mapping[str, Summary]]
     best: frozenset[str]
-    flags: tuple[str, ...]
+    notes: tuple[str, ...]
     chosen: Mapping[str, tuple[int, ...]]
 
     @property
     def fusion_label(self) -> str:
-        """Fusion and how weights are shared, for people; empty for one modality."""
+        """Fusion and weight sharing; empty for one modality."""
         parts = [part for part in (self.cell.fusion, self.cell.sharing) if part]
         return f"{parts[0]} ({parts[1]})" if len(parts) == 2 else "".join(parts)
 
-    def heading(self, width: int) -> str:
-        """Modality and label in lines of at most `width` characters where they can be broken, for small figures."""
+    @property
+    def encoder_label(self) -> str:
+        """Encoders, and the name of the cell if it was set, since nothing else shown may distinguish rows."""
+        default = self.cell.model_copy(update={"name": ""}).id
+        return self.cell.encoder_label + ("" if self.cell.id == default else f" [{self.cell.id}]")
+
+    @property
+    def label(self) -> str:
+        """Encoder and fusion, and the modalities where multimodal rows fuse different ones, for figures."""
+        return " · ".join([self.modality, *self._parts] if self.modality != self.cell.modality else self._parts)
+
+    def wrapped_label(self, width: int) -> str:
+        """Modality, encoder and fusion, broken into lines of at most `width` characters where possible."""
         lines = [self.modality]
         for part in self._parts:
             if len(lines[-1]) + 3 + len(part) <= width:
@@ -81,32 +96,20 @@ class Row:
         return "\n".join(lines)
 
     @property
-    def encoder_label(self) -> str:
-        """Encoder or encoders, and the cell's name where it was given one: rows may differ in nothing else shown."""
-        made_up = self.cell.model_copy(update={"name": ""}).id
-        return self.cell.encoder_label + ("" if self.cell.id == made_up else f" [{self.cell.id}]")
-
-    @property
-    def label(self) -> str:
-        """Encoder and fusion, and the modalities where rows of several join different ones, for figures."""
-        return " · ".join([self.modality, *self._parts] if self.modality != self.cell.modality else self._parts)
-
-    @property
     def _parts(self) -> list[str]:
         return [part for part in (self.encoder_label, self.fusion_label) if part]
 
 
 @dataclass(frozen=True)
 class Table:
-    """One experiment's results.
+    """Results of one experiment.
 
     Attributes:
-        classes: labels, in order.
-        rows: by modality, in the experiment's order within one.
-        chance: `uar`: one over the classes that were tested; `accuracy`: the largest class' share of the test
-            instances.
-        human: human accuracy by modality, where it was measured on the same task.
-        unreadable: reason -> files of the corpus that the scan left out, so that no run could see them.
+        classes: Class labels, in order.
+        rows: Rows by modality, in the experiment's order within one.
+        chance: `uar`: 1 / number of tested classes; `accuracy`: share of the largest class of the test instances.
+        human: Human accuracy by modality if it was measured on the same task.
+        unreadable: Reason -> files of the corpus that the scan skipped, so that no run could use them.
     """
 
     name: str
@@ -120,7 +123,7 @@ class Table:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Modalities that have a row, in the tables' order."""
+        """Modalities that have a row, in the order of tables."""
         return tuple(m for m in MODALITY_ORDER if any(row.cell.modality == m for row in self.rows))
 
 
@@ -133,23 +136,22 @@ def build_table(
     protocol_folds: int | None = None,
     unreadable: Mapping[str, int] | None = None,
 ) -> Table:
-    """Gather one experiment's results.
+    """Collect the results of one experiment.
 
     Args:
-        name: of the experiment.
-        experiment: what was asked for.
-        card: of its corpus.
-        metrics: as `score` gave them.
-        runs: of the experiment, for what the rows were.
-        protocol_folds: how many folds the protocol has; none where that is not known.
-        unreadable: reason -> files of the corpus that the scan left out.
+        name: Name of the experiment.
+        experiment: Its configuration.
+        card: Card of its corpus.
+        metrics: Output of `score`.
+        runs: Runs of the experiment.
+        protocol_folds: Number of folds of the protocol; None if unknown.
+        unreadable: Reason -> files of the corpus that the scan skipped.
 
     Raises:
-        IntegrityError: the metrics are of other cells than the experiment's.
+        IntegrityError: The metrics lack cells of the experiment.
     """
-    own = metrics[(metrics["subset"] == "test") & (metrics["condition"] == "full") & (metrics["fold"] == POOLED)]
-    summary = own[own["seed"] == POOLED]
-    known = set(summary["cell"])
+    summary = metrics[(metrics["subset"] == "test") & (metrics["fold"] == POOLED) & (metrics["seed"] == POOLED)]
+    known = set(summary.loc[summary["condition"] == "full", "cell"])
     missing = [cell.id for cell in experiment.cells if cell.id not in known]
     if missing:
         raise IntegrityError(
@@ -164,8 +166,8 @@ def build_table(
         experiment=experiment,
         card=card,
         classes=classes,
-        rows=tuple(_with_best(row, rows) for row in rows),
-        chance=_chance(rows, classes),
+        rows=tuple(replace(row, best=_best_metrics(row, rows)) for row in rows),
+        chance=_chance_scores(rows, classes),
         human=human_accuracy(experiment, card),
         unreadable=dict(unreadable or {}),
     )
@@ -174,15 +176,10 @@ def build_table(
 def _row(
     experiment: Experiment, cell: Cell, summary: pd.DataFrame, runs: Sequence[Run], protocol_folds: int | None
 ) -> Row:
-    part = summary[summary["cell"] == cell.id]
+    by_condition = {str(name): part for name, part in summary[summary["cell"] == cell.id].groupby("condition")}
+    full = by_condition.pop("full")
     own = [run for run in runs if run.cell == cell.id]
-    first = part.iloc[0]
-    values = {
-        str(metric): Summary(float(mean), float(sd), float(low), float(high))
-        for metric, mean, sd, low, high in zip(
-            part["metric"], part["value"], part["sd"], part["ci_low"], part["ci_high"], strict=True
-        )
-    }
+    first = full.iloc[0]
     return Row(
         cell=cell,
         modality=modality_label(experiment, cell),
@@ -191,16 +188,24 @@ def _row(
         n_test=int(first["n"]),
         n_clips=int(first["n_clips"]),
         n_speakers=int(first["n_speakers"]),
-        skipped=largest([run.skipped for run in own]),
-        excluded=largest([run.excluded for run in own]),
-        values=values,
+        skipped=_largest_counts([run.skipped for run in own]),
+        excluded=_largest_counts([run.excluded for run in own]),
+        values=_summaries(full),
+        conditions={name: _summaries(part) for name, part in by_condition.items()},
         best=frozenset(),
-        flags=flags_of(experiment, cell, own, protocol_folds, int(first["n_speakers"])),
+        notes=row_notes(experiment, cell, own, protocol_folds, int(first["n_speakers"])),
         chosen=_chosen(own),
     )
 
 
+def _summaries(part: pd.DataFrame) -> dict[str, Summary]:
+    """Values by metric from the summary rows of one cell and condition."""
+    columns = (part[column] for column in ("metric", "value", "sd", "ci_low", "ci_high"))
+    return {str(metric): Summary(*map(float, values)) for metric, *values in zip(*columns, strict=True)}
+
+
 def _chosen(runs: Sequence[Run]) -> dict[str, tuple[int, ...]]:
+    """Options chosen from a grid -> folds."""
     found: dict[str, dict[int, None]] = {}
     for run in runs:
         if grid := run.facts.get("grid"):
@@ -209,26 +214,27 @@ def _chosen(runs: Sequence[Run]) -> dict[str, tuple[int, ...]]:
     return {options: tuple(folds) for options, folds in found.items()}
 
 
-def largest(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    """Reason -> clips, over the runs of a cell: the same clips are missing from every run, so the largest count."""
+def _largest_counts(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Largest number of clips in any run by reason: the same clips are missing from all runs of a cell."""
     found: Counter[str] = Counter()
     for count in counts:
         found |= Counter(count)
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _with_best(row: Row, rows: Sequence[Row]) -> Row:
+def _best_metrics(row: Row, rows: Sequence[Row]) -> frozenset[str]:
+    """Shown metrics in which no row of the same modality is better."""
     peers = [other for other in rows if other.cell.modality == row.cell.modality]
     best = set()
     for metric in SHOWN:
-        sign = -1 if metric == "loss" else 1
+        sign = -1 if METRICS[metric].better == "low" else 1
         if sign * row.values[metric].mean == max(sign * peer.values[metric].mean for peer in peers):
             best.add(metric)
-    return Row(**{**row.__dict__, "best": frozenset(best)})
+    return frozenset(best)
 
 
-def _chance(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, float]:
-    """What guessing gives: the same for every row, unless rows were tested on different clips (then the largest)."""
+def _chance_scores(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, float]:
+    """Scores of guessing; the largest where rows were tested on different clips."""
     supports = [np.array([row.values[f"support:{label}"].mean for label in classes]) for row in rows]
     return {
         "accuracy": max(float(support.max() / support.sum()) for support in supports),

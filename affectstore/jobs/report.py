@@ -11,10 +11,8 @@ from affectstore.corpora.base import card_of
 from affectstore.digest import digest_file
 from affectstore.errors import AffectstoreError, StoreError
 from affectstore.evaluation.overview import FeatureOverview, read_corpus
-from affectstore.evaluation.places import protocol_folds, read_metrics, unreadable
-from affectstore.evaluation.report import Section, render_report
-from affectstore.evaluation.runs import read_runs
-from affectstore.evaluation.table import build_table
+from affectstore.evaluation.render.report import Section, render_report
+from affectstore.evaluation.results import read_results
 from affectstore.files import write_atomic
 from affectstore.jobs.begin import begin_job
 from affectstore.jobs.score import current_runs_digest
@@ -69,26 +67,16 @@ def _section(resolved: Resolved, name: str) -> Section:
         StoreError: It was not run, or its runs were replaced after they were scored.
     """
     experiment = resolved.experiment(name)
-    folds, metrics = protocol_folds(experiment), read_metrics(name)
-    runs = read_runs(name, experiment, RESULTS.runs, folds)
+    table, runs = read_results(name, experiment, card_of(resolved.config, experiment.corpus))
     if scored_runs_digest(name) != current_runs_digest(name, experiment, tuple(dict.fromkeys(r.fold for r in runs))):
         raise StoreError(f"the runs of {name} have changed since they were scored; `affectstore run {name}`")
-    table = build_table(
-        name=name,
-        experiment=experiment,
-        card=card_of(resolved.config, experiment.corpus),
-        metrics=metrics,
-        runs=runs,
-        protocol_folds=None if folds is None else len(folds),
-        unreadable=unreadable(experiment.corpus),
-    )
     figures = {}
     for figure in FIGURES:
         path = RESULTS.figure(name, figure, "svg")
         if not path.is_file():
             raise StoreError(f"{path} is missing: `affectstore tabulate --experiment {name}` makes it")
         figures[figure] = path.read_text(encoding="utf-8")
-    return Section(table, runs, metrics, figures)
+    return Section(table, runs, figures)
 
 
 def _features(folder: Path) -> tuple[FeatureOverview, ...]:

@@ -12,7 +12,7 @@ from affectstore.config.experiment import Experiment
 from affectstore.corpora.base import card_of
 from affectstore.errors import StoreError
 from affectstore.evaluation import score as scoring
-from affectstore.evaluation.places import protocol_folds
+from affectstore.evaluation.results import protocol_folds
 from affectstore.evaluation.runs import folds_found
 from affectstore.files import write_atomic
 from affectstore.jobs.begin import begin_job

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from affectstore.corpora.base import card_of
-from affectstore.evaluation import tabulate as tables
-from affectstore.evaluation.places import protocol_folds, read_metrics, unreadable
-from affectstore.evaluation.runs import read_runs
+from affectstore.evaluation.render.write_tables import write_tables
+from affectstore.evaluation.results import read_results
 from affectstore.jobs.begin import begin_job
-from affectstore.paths import RESULTS
 
 
 def tabulate(config: Path, experiment: str) -> str:
@@ -24,15 +22,4 @@ def tabulate(config: Path, experiment: str) -> str:
     """
     resolved = begin_job(config)
     settings = resolved.experiment(experiment)
-    folds = protocol_folds(settings)
-    return tables.tabulate(
-        name=experiment,
-        experiment=settings,
-        card=card_of(resolved.config, settings.corpus),
-        metrics=read_metrics(experiment),
-        runs=read_runs(experiment, settings, RESULTS.runs, folds),
-        protocol_folds=None if folds is None else len(folds),
-        unreadable=unreadable(settings.corpus),
-        tables=RESULTS.table(experiment, "csv").parent,
-        figures=RESULTS.figure(experiment, "bars", "svg").parent,
-    )
+    return write_tables(*read_results(experiment, settings, card_of(resolved.config, settings.corpus)))

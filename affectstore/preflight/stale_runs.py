@@ -13,7 +13,7 @@ import pandas as pd
 from affectstore.config.experiment import Experiment
 from affectstore.digest import digest
 from affectstore.errors import AffectstoreError
-from affectstore.evaluation.version import SCORING_VERSION
+from affectstore.evaluation.score import SCORING_VERSION
 from affectstore.paths import RESULTS
 from affectstore.preflight.cells import CellPlan, data_digests, plan_cells
 from affectstore.preflight.plan import write_request

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TextIO
 
-from affectstore.evaluation.markdown import EVERY_ROW
+from affectstore.evaluation.render.markdown import EVERY_ROW
 from affectstore.paths import RESULTS
 from affectstore.runner.passes import Outcome
 

@@ -1,4 +1,4 @@
-"""A made-up results tree: several cells, folds, seeds and conditions, with a known skill per cell."""
+"""Generated results tree: several cells, folds, seeds and test conditions, with a known skill per cell."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def runs_dir(tmp_path: Path, tree: Path) -> Path:
-    """A copy that a test may change."""
+    """Copy of the runs that a test may change."""
     shutil.copytree(tree / "results", tmp_path / "results")
     return tmp_path / "results" / "runs"
 

@@ -1,4 +1,4 @@
-"""What a row cost, from what its runs say."""
+"""Cost of a row from run.json of its runs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def run(**facts: Any) -> Run:
         ({}, math.nan),
     ],
 )
-def test_training_time_per_clip_is_said_or_follows(facts: dict[str, Any], expected: float) -> None:
+def test_training_time_per_clip_is_reported_or_computed(facts: dict[str, Any], expected: float) -> None:
     assert cost_of([run(**facts)]).train_ms == pytest.approx(expected, nan_ok=True)
 
 
-def test_means_are_over_the_runs_that_say_something() -> None:
+def test_means_are_over_the_runs_that_report_a_value() -> None:
     cost = cost_of([run(**OLDER, peak_mem_mb=1.0), run(train_ms_per_clip=10.0, peak_mem_mb=3.0), run()])
     assert (cost.train_ms, cost.inference_ms, cost.peak_mem_mb) == (20.0, 2.0, 3.0)

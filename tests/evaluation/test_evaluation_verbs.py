@@ -1,4 +1,4 @@
-"""score, tabulate and report from the command line, in a folder with a results tree."""
+"""Verbs score, tabulate and report, in a folder with a results tree."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_from_predictions_to_the_page(config: str, capsys: pytest.CaptureFixture
         (["tabulate", "--experiment", "demo"], "results/metrics/demo.parquet is missing"),
     ],
 )
-def test_what_cannot_be_done_is_said(
+def test_errors_name_the_cause(
     config: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     import re

@@ -1,8 +1,9 @@
-"""Metrics against hand-computed values and scikit-learn."""
+"""Metrics compared with hand-computed values and scikit-learn."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from affectstore.evaluation.base import METRICS, Metric, evaluate, measure
-from affectstore.evaluation.tally import Tally, tally
+from affectstore.evaluation.confusion_counts import ConfusionCounts, count_predictions
+from affectstore.evaluation.metrics import METRICS, Metric, evaluate, measure
+from affectstore.evaluation.render.tidy_table import tidy_table
+from affectstore.evaluation.runs import read_runs
+from affectstore.evaluation.score import score
+from affectstore.evaluation.table import build_table
 
 LABELS = ("a", "b", "c")
 
@@ -103,10 +108,10 @@ def test_agreement_with_scikit_learn(drawn: list[tuple[int, list[int]]]) -> None
 
 def test_leading_axes_are_scored_one_by_one() -> None:
     rng = np.random.default_rng(0)
-    stacked = Tally(rng.integers(0, 5, (2, 7, 3, 3)).astype(float), rng.random((2, 7)))
+    stacked = ConfusionCounts(rng.integers(0, 5, (2, 7, 3, 3)).astype(float), rng.random((2, 7)))
     together = measure(stacked, LABELS)
     for i, j in np.ndindex(2, 7):
-        one = measure(Tally(stacked.confusion[i, j], stacked.loss_sum[i, j]), LABELS)
+        one = measure(ConfusionCounts(stacked.confusion[i, j], stacked.loss_sum[i, j]), LABELS)
         for name, value in one.items():
             np.testing.assert_allclose(together[name][i, j], value)
 
@@ -114,20 +119,47 @@ def test_leading_axes_are_scored_one_by_one() -> None:
 def test_groups_add_up_to_the_whole() -> None:
     rng = np.random.default_rng(1)
     true, p, group = rng.integers(0, 3, 50), rng.dirichlet(np.ones(3), 50), rng.integers(0, 4, 50)
-    whole, parts = tally(true, p), tally(true, p, group, 5).sum(axis=0)
+    whole, parts = count_predictions(true, p), count_predictions(true, p, group, 5).sum(axis=0)
     np.testing.assert_array_equal(whole.confusion, parts.confusion)
     assert whole.loss_sum == pytest.approx(parts.loss_sum)
 
 
-@pytest.mark.parametrize("name", METRICS.names())
-def test_every_metric_file_keeps_the_contract(name: str) -> None:
-    metric = Metric.load(name)
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_every_metric_keeps_the_contract(metric: Metric) -> None:
     rng = np.random.default_rng(2)
-    counts = Tally(rng.integers(0, 5, (6, 3, 3)).astype(float), rng.random(6))
+    counts = ConfusionCounts(rng.integers(0, 5, (6, 3, 3)).astype(float), rng.random(6))
     values = metric.compute(counts)
     assert values.shape == (6,) + (3,) * len(metric.axes)
     assert metric.axes in {(), ("class",), ("true", "predicted")}
-    assert metric.label
+    assert metric.title
+    assert metric.compute.__doc__
+    assert METRICS[metric.name] is metric
     if metric.percent:
         known = values[np.isfinite(values)]
         assert ((known >= 0) & (known <= 1)).all()
+
+
+def test_metrics_are_in_the_order_of_rows_in_files() -> None:
+    assert list(METRICS) == sorted(METRICS)
+
+
+def test_a_new_entry_is_measured_and_tabulated(
+    monkeypatch: pytest.MonkeyPatch, tree: Path, session_experiment, session_card
+) -> None:
+    def specificity(counts: ConfusionCounts) -> np.ndarray:
+        others = counts.n[..., None] - counts.support
+        return 1 - (counts.predicted - counts.hits) / others
+
+    monkeypatch.setitem(METRICS, "specificity", Metric("specificity", "Specificity", specificity, ("class",)))
+    assert evaluate(list("aab"), softly([0, 2, 1]), LABELS)["specificity:c"] == pytest.approx(2 / 3)
+    runs_dir, labels = tree / "results" / "runs", session_card.labels
+    table = build_table(
+        "demo",
+        session_experiment,
+        session_card,
+        score("demo", session_experiment, runs_dir, labels, resamples=20),
+        read_runs("demo", session_experiment, runs_dir),
+    )
+    found = tidy_table(table).query("metric == 'specificity:SAD'")
+    assert len(found) == len(table.rows)
+    assert (found["ci_low"] <= found["ci_high"]).all()

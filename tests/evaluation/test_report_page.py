@@ -1,4 +1,4 @@
-"""The report: self-contained, complete, and safe against what its texts contain."""
+"""Report page: self-contained, complete, and every text escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from affectstore.evaluation.overview import CorpusOverview, FeatureOverview
-from affectstore.evaluation.report import Section, duration, number, render_report, size
+from affectstore.evaluation.render.report import Section, format_duration, format_number, format_size, render_report
 from affectstore.evaluation.runs import read_runs
 from affectstore.evaluation.score import score
 from affectstore.evaluation.table import build_table
@@ -46,7 +46,7 @@ class Nesting(HTMLParser):
 @pytest.fixture(scope="session")
 def page(tree: Path, session_experiment, session_card) -> str:
     runs_dir = tree / "results" / "runs"
-    metrics = score("demo", session_experiment, runs_dir, LABELS, draws=20)
+    metrics = score("demo", session_experiment, runs_dir, LABELS, resamples=20)
     runs = read_runs("demo", session_experiment, runs_dir)
     table = build_table("demo", session_experiment, session_card, metrics, runs)
     svg = '<?xml version="1.0"?><svg width="9pt" height="9pt" viewBox="0 0 9 9"><g id="a" style="fill: #1d2127"/></svg>'
@@ -56,7 +56,7 @@ def page(tree: Path, session_experiment, session_card) -> str:
     )
     corpus = CorpusOverview(session_card, 96, 8, {"ANG": 16}, {"truncated": 2}, features)
     figures = dict.fromkeys(("bars", "confusion", "curves"), svg)
-    return render_report([Section(table, runs, metrics, figures)], [corpus], {"later": "not run"}, "ab" * 32)
+    return render_report([Section(table, runs, figures)], [corpus], {"later": "not run"}, "ab" * 32)
 
 
 def test_the_page_is_well_formed_and_refers_to_itself_alone(page: str) -> None:
@@ -70,7 +70,7 @@ def test_the_page_is_well_formed_and_refers_to_itself_alone(page: str) -> None:
     assert not re.search(r"https?://|@import|//cdn", re.sub(r"<dd>.*?</dd>", "", page))
 
 
-def test_the_page_escapes_what_it_was_given(page: str) -> None:
+def test_the_page_escapes_texts(page: str) -> None:
     assert "Faces &amp; voices &lt;made up&gt;" in page
     assert "<made up>" not in page
 
@@ -100,7 +100,7 @@ def test_the_same_results_give_the_same_page(page: str, tree: Path) -> None:
     assert str(tree) not in page
 
 
-def test_how_sizes_are_shown() -> None:
-    assert [size(n) for n in (512, 2048, 5 * 2**20, 3 * 2**30)] == ["512 B", "2 KiB", "5 MiB", "3.0 GiB"]
-    assert [duration(s) for s in (3.21, 600, 7200)] == ["3.2 s", "10.0 min", "2.0 h"]
-    assert [number(None), number(float("nan")), number(11173318)] == ["–", "–", "11,173,318"]
+def test_sizes_durations_and_numbers() -> None:
+    assert [format_size(n) for n in (512, 2048, 5 * 2**20, 3 * 2**30)] == ["512 B", "2 KiB", "5 MiB", "3.0 GiB"]
+    assert [format_duration(s) for s in (3.21, 600, 7200)] == ["3.2 s", "10.0 min", "2.0 h"]
+    assert [format_number(None), format_number(float("nan")), format_number(11173318)] == ["–", "–", "11,173,318"]

@@ -1,4 +1,4 @@
-"""Scoring a tree of runs: numbers, intervals and refusals."""
+"""Scores of a tree of runs: numbers, intervals and errors."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sklearn import metrics as sk
 
 from affectstore.errors import IntegrityError, StoreError
 from affectstore.evaluation.bootstrap import intervals
+from affectstore.evaluation.confusion_counts import ConfusionCounts
 from affectstore.evaluation.score import COLUMNS, score
-from affectstore.evaluation.tally import Tally
 
 LABELS = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
 CELL = "resnet18-audio"
@@ -42,7 +42,7 @@ def by_scikit_learn(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def test_every_level_agrees_with_scikit_learn(runs_dir: Path, experiment) -> None:
-    table = score("demo", experiment, runs_dir, LABELS, draws=20)
+    table = score("demo", experiment, runs_dir, LABELS, resamples=20)
     assert list(table.columns) == list(COLUMNS)
     indexed = table.set_index(["cell", "subset", "condition", "fold", "seed", "metric"])["value"]
     for cell in (experiment.cells[0], experiment.cells[2]):
@@ -69,7 +69,7 @@ def test_every_level_agrees_with_scikit_learn(runs_dir: Path, experiment) -> Non
 
 
 def test_counts(runs_dir: Path, experiment) -> None:
-    table = score("demo", experiment, runs_dir, LABELS, draws=20)
+    table = score("demo", experiment, runs_dir, LABELS, resamples=20)
     summary = table[(table["seed"] == -1) & (table["subset"] == "test")]
     assert set(summary["n"]) == {96}
     assert set(summary["n_clips"]) == {96}
@@ -80,7 +80,7 @@ def test_counts(runs_dir: Path, experiment) -> None:
 
 
 def test_the_same_predictions_give_the_same_table(runs_dir: Path, experiment) -> None:
-    first, second = (score("demo", experiment, runs_dir, LABELS, draws=50) for _ in range(2))
+    first, second = (score("demo", experiment, runs_dir, LABELS, resamples=50) for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
 
 
@@ -94,7 +94,7 @@ def test_one_seed_has_no_deviation_but_an_interval(tmp_path: Path, make_experime
 
 
 def test_intervals_cover_what_they_should() -> None:
-    # 40 speakers with their own accuracies around 0.6: the interval must know of the spread between speakers.
+    # 40 speakers with their own accuracies around 0.6: the interval must cover the spread between speakers.
     rng = np.random.default_rng(3)
     covered = 0
     for _ in range(60):
@@ -102,24 +102,24 @@ def test_intervals_cover_what_they_should() -> None:
         hits = rng.binomial(10, skill)
         confusion = np.zeros((1, 40, 2, 2))
         confusion[0, :, 0, 0], confusion[0, :, 0, 1] = hits, 10 - hits
-        interval = intervals(Tally(confusion, np.zeros((1, 40))), ("x", "y"), draws=400)["accuracy"]
+        interval = intervals(ConfusionCounts(confusion, np.zeros((1, 40))), ("x", "y"), resamples=400)["accuracy"]
         covered += interval.low <= 0.6 <= interval.high
     assert covered >= 52
 
 
 def test_intervals_of_a_constant_are_that_constant() -> None:
     confusion = np.tile(np.diag([3.0, 2.0]), (2, 5, 1, 1))
-    found = intervals(Tally(confusion, np.full((2, 5), 1.0)), ("x", "y"), draws=100)
+    found = intervals(ConfusionCounts(confusion, np.full((2, 5), 1.0)), ("x", "y"), resamples=100)
     assert (found["uar"].low, found["uar"].high) == (1.0, 1.0)
     assert found["loss"].low == pytest.approx(0.2)
 
 
 def test_intervals_widen_with_the_spread_of_seeds() -> None:
-    def accuracies(*hits: int) -> Tally:
+    def accuracies(*hits: int) -> ConfusionCounts:
         confusion = np.zeros((len(hits), 6, 2, 2))
         for seed, count in enumerate(hits):
             confusion[seed, :, 0, 0], confusion[seed, :, 0, 1] = count, 10 - count
-        return Tally(confusion, np.zeros((len(hits), 6)))
+        return ConfusionCounts(confusion, np.zeros((len(hits), 6)))
 
     narrow = intervals(accuracies(5, 5, 5), ("x", "y"))["accuracy"]
     wide = intervals(accuracies(2, 5, 8), ("x", "y"))["accuracy"]
@@ -130,7 +130,7 @@ def test_intervals_widen_with_the_spread_of_seeds() -> None:
 
 def refuse(runs_dir: Path, experiment, match: str, kind: type[Exception] = IntegrityError) -> None:
     with pytest.raises(kind, match=match):
-        score("demo", experiment, runs_dir, LABELS, draws=5)
+        score("demo", experiment, runs_dir, LABELS, resamples=5)
 
 
 def test_a_clip_twice_is_refused(runs_dir: Path, experiment) -> None:
@@ -143,13 +143,13 @@ def test_a_clip_twice_under_other_instance_names_is_refused(runs_dir: Path, expe
     refuse(runs_dir, experiment, "more than once")
 
 
-def test_a_clip_on_two_sides_is_refused(runs_dir: Path, experiment) -> None:
+def test_a_clip_in_two_subsets_is_refused(runs_dir: Path, experiment) -> None:
     change(file_of(runs_dir), lambda f: pd.concat([f, f[f["subset"] == "val"].iloc[[0]].assign(subset="test")]))
     refuse(runs_dir, experiment, "several subsets")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.9, -0.5])
-def test_probabilities_that_are_none_are_refused(runs_dir: Path, experiment, value: float) -> None:
+def test_invalid_probabilities_are_refused(runs_dir: Path, experiment, value: float) -> None:
     def edit(frame: pd.DataFrame) -> None:
         frame.iloc[3, frame.columns.get_loc("p_DIS")] = value
 
@@ -224,17 +224,17 @@ def test_missing_and_broken_predictions_are_named(runs_dir: Path, experiment) ->
 
 def test_runs_beyond_the_experiment_are_left_alone(runs_dir: Path, experiment, make_experiment) -> None:
     fewer = make_experiment(seeds=2, folds=(1,), cells=experiment.cells[:1])
-    table = score("demo", fewer, runs_dir, LABELS, draws=5)
+    table = score("demo", fewer, runs_dir, LABELS, resamples=5)
     assert set(table["cell"]) == {CELL}
     assert set(table["fold"]) == {-1, 1}
     assert set(table["seed"]) == {-1, 0, 1}
 
 
-def test_instances_without_a_speaker_stand_for_themselves(runs_dir: Path, experiment) -> None:
+def test_clips_without_a_speaker_are_speakers_of_their_own(runs_dir: Path, experiment) -> None:
     for fold in (0, 1):
         for seed in range(3):
             change(file_of(runs_dir, fold, seed), lambda f: f.assign(speaker=None))
-    table = score("demo", experiment, runs_dir, LABELS, draws=5)
+    table = score("demo", experiment, runs_dir, LABELS, resamples=5)
     own = table[(table["cell"] == CELL) & (table["seed"] == -1) & (table["subset"] == "test")]
     assert set(own["n_speakers"]) == {96}
 

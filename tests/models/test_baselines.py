@@ -20,9 +20,9 @@ from affectstore.classification import class_recalls
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.config.messages import validated
 from affectstore.errors import ConfigError, StaleError, StoreError
-from affectstore.evaluation.base import evaluate
-from affectstore.evaluation.flags import flags_of
+from affectstore.evaluation.metrics import evaluate
 from affectstore.evaluation.predictions import read_predictions
+from affectstore.evaluation.row_notes import row_notes
 from affectstore.evaluation.runs import Run
 from affectstore.models.baseline_fit.saved import FittedBaseline, load_baseline
 from affectstore.models.baseline_fit.vectors import ColumnScale, load_vectors, pool_rows
@@ -454,7 +454,7 @@ def test_badges_are_those_of_the_row(bench: Bench) -> None:
     assert facts(folder)["chosen_by"] == "cost 0.001, as set"
     experiment = asked({"modalities": ["vision"], "baseline": "linear_svm"})
     run = Run(experiment.cells[0].id, 0, 0, folder, facts(folder))
-    assert flags_of(experiment, experiment.cells[0], [run], 1, 20) == ("cpu", "seeds<5", *badges)
+    assert row_notes(experiment, experiment.cells[0], [run], 1, 20) == ("cpu", "seeds<5", *badges)
 
 
 def test_clips_without_the_feature_are_skipped_and_runs_reused(

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from affectstore.config.experiment import Experiment
 from affectstore.config.messages import validated
 from affectstore.errors import ConfigError
-from affectstore.evaluation.flags import flags_of, meaning_of
+from affectstore.evaluation.row_notes import meaning_of, row_notes
 from affectstore.evaluation.runs import read_runs
 from affectstore.models.cells.combinations import combinations
 from affectstore.models.cells.parents import parents_problem
@@ -501,9 +501,9 @@ def test_tables_note_the_grid(bench: Any, fake: Any) -> None:
     experiment = fake.experiment(swept({"train.learning_rate": [1e-2], "train.epochs": [2, 1]}))
     bench.train(experiment, f"runs/test/{experiment.cells[0].id}/0")
     runs = read_runs("test", experiment, bench.folder / "runs")
-    flags = flags_of(experiment, experiment.cells[0], runs, 1, 20)
-    assert "grid of 2" in flags
-    assert "epochs<=2" in flags
+    notes = row_notes(experiment, experiment.cells[0], runs, 1, 20)
+    assert "grid of 2" in notes
+    assert "epochs<=2" in notes
     assert meaning_of("grid of 2", []).startswith("so many combinations")
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from affectstore.config.training import Training
 from affectstore.errors import ConfigError
-from affectstore.evaluation.base import evaluate
+from affectstore.evaluation.metrics import evaluate
 from affectstore.models.encoders.resnet18 import Options, ResNet18
 from affectstore.models.fusions.channel import ChannelFusion
 from affectstore.models.spec import ImageShape, TrainingError

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from affectstore.evaluation.markdown import EVERY_ROW
+from affectstore.evaluation.render.markdown import EVERY_ROW
 from affectstore.jobs.imports import kept_imports
 from affectstore.runner.summary import summarise
 from affectstore.runner.targets import Targets

@@ -1,4 +1,4 @@
-"""Confusion matrices of a table's rows, row-normalised, with counts."""
+"""Confusion matrices of every row, row-normalised, with counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from affectstore.evaluation.style import INK, QUIET
+from affectstore.evaluation.render.style import INK, QUIET
 from affectstore.evaluation.table import Row, Table
 
 if TYPE_CHECKING:
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 4
-_ON_DARK = "#fdfdfd"  # not the paper's white, which the report exchanges for its theme's
+_ON_DARK = "#fdfdfd"  # not the white of PAPER, which the report replaces by the background of its theme
 
 
-def confusion_counts(row: Row, classes: tuple[str, ...]) -> npt.NDArray[np.float64]:
-    """(true, predicted) counts of one row, summed over its seeds and folds."""
+def total_confusion(row: Row, classes: tuple[str, ...]) -> npt.NDArray[np.float64]:
+    """Sum the confusion matrix of one row over seeds and folds, (true, predicted)."""
     return np.array(
         [[row.values[f"confusion:{true}>{guess}"].mean * row.n_seeds for guess in classes] for true in classes]
     ).round()
 
 
 def confusion_figure(table: Table) -> Figure:
-    """A grid of matrices, one per row of the table; call inside `house_style`."""
+    """Plot a grid of matrices, one per row of the table; call inside `figure_style`."""
     from matplotlib.figure import Figure
 
     columns = min(_COLUMNS, len(table.rows))
@@ -39,7 +39,7 @@ def confusion_figure(table: Table) -> Figure:
         if k >= len(table.rows):
             axis.set_axis_off()
             continue
-        _matrix(axis, table.rows[k], table.classes)
+        _panel(axis, table.rows[k], table.classes)
         if k % columns:
             axis.set_yticklabels([])
         else:
@@ -56,10 +56,10 @@ def confusion_figure(table: Table) -> Figure:
     return figure
 
 
-def _matrix(axis: Axes, row: Row, classes: tuple[str, ...]) -> None:
+def _panel(axis: Axes, row: Row, classes: tuple[str, ...]) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    counts = confusion_counts(row, classes)
+    counts = total_confusion(row, classes)
     totals = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
     paint = LinearSegmentedColormap.from_list("share", ["#f4f7fb", "#8fbbdc", "#2b6ca3", "#0b3157"])
@@ -82,4 +82,4 @@ def _matrix(axis: Axes, row: Row, classes: tuple[str, ...]) -> None:
     axis.tick_params(length=0)
     for spine in axis.spines.values():
         spine.set_visible(False)
-    axis.set_title(row.heading(32), fontsize=7.5)
+    axis.set_title(row.wrapped_label(32), fontsize=7.5)

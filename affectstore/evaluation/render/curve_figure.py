@@ -1,4 +1,4 @@
-"""Learning curves of a table's rows: loss and accuracy on the training and validation subsets."""
+"""Learning curves of every row: loss and accuracy on the training and validation subsets."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from affectstore.evaluation.render.style import INK, QUIET, SUBSET_COLOURS
 from affectstore.evaluation.runs import Run
-from affectstore.evaluation.style import INK, QUIET, SUBSET_COLOURS
 from affectstore.evaluation.table import Table
 
 if TYPE_CHECKING:
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS = ("loss", "accuracy")
+_LABELS = {"train": "training subset", "val": "validation subset"}
 _COLUMNS = 4
 
 
-def curves(table: Table, runs: Sequence[Run]) -> Figure:
-    """Two panels per row of the table, a thin line per seed and fold, the mean thick; call inside `house_style`.
+def curve_figure(table: Table, runs: Sequence[Run]) -> Figure:
+    """Plot two panels per row, a thin line per seed and fold, the mean thick; call inside `figure_style`.
 
     Args:
-        table: the results.
-        runs: of the experiment, with their histories.
+        table: Results of the experiment.
+        runs: Its runs.
     """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
@@ -46,7 +47,7 @@ def curves(table: Table, runs: Sequence[Run]) -> Figure:
             _panel(axis, own, quantity)
             if k % columns == 0:
                 axis.set_ylabel(quantity if quantity == "loss" else f"{quantity}, %")
-        pair[0].set_title(row.heading(27), fontsize=7.5)
+        pair[0].set_title(row.wrapped_label(27), fontsize=7.5)
         pair[0].set_xticklabels([])
         pair[1].set_xlabel("epoch", fontsize=8)
     handles = [
@@ -59,13 +60,10 @@ def curves(table: Table, runs: Sequence[Run]) -> Figure:
     return figure
 
 
-_LABELS = {"train": "training subset", "val": "validation subset"}
-
-
 def _panel(axis: Axes, runs: Sequence[Run], quantity: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    drawn = False
+    any_history = False
     for subset, colour in SUBSET_COLOURS.items():
         column = f"{subset}_{quantity}"
         scale = 1.0 if quantity == "loss" else 100.0
@@ -74,7 +72,7 @@ def _panel(axis: Axes, runs: Sequence[Run], quantity: str) -> None:
         ]
         series = [(run, values) for run, values in series if len(values)]
         for run, values in series:
-            drawn = True
+            any_history = True
             axis.plot(values.index, values, color=colour, linewidth=0.6, alpha=0.45, zorder=2)
             best = run.facts.get("best_epoch")
             if subset == "val" and isinstance(best, int) and best in values.index:
@@ -83,7 +81,7 @@ def _panel(axis: Axes, runs: Sequence[Run], quantity: str) -> None:
             # Runs stop at different epochs: where fewer are left, their mean would jump.
             mean = pd.concat([values for _, values in series], axis=1, join="inner").mean(axis=1)
             axis.plot(mean.index, mean, color=colour, linewidth=1.8, zorder=3)
-    if not drawn:
+    if not any_history:
         axis.text(0.5, 0.5, "not trained in epochs", color=QUIET, fontsize=8, ha="center", transform=axis.transAxes)
     axis.margins(x=0.04)
     if quantity == "accuracy":

@@ -1,4 +1,4 @@
-"""How figures look: one palette, colour-blind safe (Okabe & Ito 2008), and files that depend on content alone."""
+"""Style of figures: one palette, colour-blind safe (Okabe & Ito 2008), and files that depend on content alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MODALITY_COLOURS = {"audio": "#0072b2", "vision": "#e69f00", "text": "#cc79a7", "multimodal": "#009e73"}
 #: Subset -> colour of learning curves.
 SUBSET_COLOURS = {"train": "#56b4e9", "val": "#d55e00"}
-#: Text and lines; the report exchanges these, and no other colours, for those of its theme.
+#: Colours of text and lines; the report replaces these, and no others, by those of its theme.
 INK, QUIET, GRID, PAPER = "#1d2127", "#6a727c", "#d9dde2", "#ffffff"
 
 _MARGIN_IN = 0.08
@@ -50,8 +50,8 @@ _SETTINGS: dict[str, Any] = {
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
-    """Figures made inside look like ours, whatever the user's matplotlib settings say."""
+def figure_style() -> Iterator[None]:
+    """Apply this style inside the context, independent of the user's matplotlib settings."""
     import matplotlib
     from matplotlib import rc_context, rcParamsDefault
 
@@ -62,28 +62,23 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `{name}.svg` and `{name}.png`: the same figure gives the same bytes.
+def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Write `{name}.svg` and `{name}.png`; equal figures are written as equal bytes.
 
     Returns:
         The two paths.
     """
-    # Laid out and measured once, not again for each file: with a panel a row that takes longer than drawing.
+    # Laid out once instead of once per file: with one panel per row, layout takes longer than rendering.
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
         figure.set_layout_engine("none")
-    around = figure.get_tightbbox().padded(_MARGIN_IN)
+    bounds = figure.get_tightbbox().padded(_MARGIN_IN)
     paths = folder / f"{name}.svg", folder / f"{name}.png"
     for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):
         content = io.BytesIO()
         figure.savefig(
-            content,
-            format=path.suffix[1:],
-            dpi=160,
-            metadata=metadata,
-            facecolor="white",
-            bbox_inches=around,
+            content, format=path.suffix[1:], dpi=160, metadata=metadata, facecolor="white", bbox_inches=bounds
         )
         write_if_changed(path, content.getvalue())
     return paths

@@ -1,43 +1,54 @@
-"""What stands under a table: what was asked, what was counted, what was skipped, and where the numbers are from."""
+"""Footnotes of a table: task, test and skipped clips, meaning of the numbers, chance, and the files behind them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from affectstore.evaluation.bootstrap import DRAWS
-from affectstore.evaluation.flags import ENOUGH_SPEAKERS
+from affectstore.evaluation.bootstrap import RESAMPLES
+from affectstore.evaluation.row_notes import ENOUGH_SPEAKERS
 from affectstore.evaluation.table import Row, Table
 from affectstore.weights.random import BADGE
 
-#: The most frequent reasons are named, the others counted together.
+#: Number of reasons listed by name, most frequent first; the others are counted together.
 REASONS_SHOWN = 8
 
 
-def notes(table: Table) -> tuple[str, ...]:
-    """Plain sentences, one a note."""
+def footnotes(table: Table) -> tuple[str, ...]:
+    """List the footnotes of a table, one sentence or a few each."""
     return (
-        *_meaningless(table),
-        _asked(table),
-        *_chosen(table),
-        *_counted(table),
-        *_left_out(table),
-        _numbers(table),
-        _guessing(table),
-        _traced(table),
+        *_random_weights(table),
+        _task(table),
+        *_grid_choices(table),
+        *_tested(table),
+        *_skipped(table),
+        _scores(table),
+        _chance(table),
+        _sources(table),
     )
 
 
-def _meaningless(table: Table) -> list[str]:
-    """Rows whose inputs were computed with random weights, before all else."""
+def counted(count: int | str, noun: str) -> str:
+    """Join a count and its noun: `1 clip`, `2 clips`, `3 to 5 clips`."""
+    return f"{count} {noun}" + ("" if str(count) == "1" else "s")
+
+
+def count_range(counts: Sequence[int], to: str) -> str:
+    """One number if all counts agree, else the smallest and the largest joined by `to`."""
+    smallest, largest = min(counts), max(counts)
+    return f"{smallest:,}" if smallest == largest else f"{smallest:,}{to}{largest:,}"
+
+
+def _random_weights(table: Table) -> list[str]:
+    """Warnings about rows whose input features were computed with random weights."""
     groups: dict[str, list[Row]] = {}
     for row in table.rows:
-        for flag in row.flags:
-            if flag.startswith(BADGE):
-                groups.setdefault(flag, []).append(row)
-    return [f"Not a result, {flag}: the numbers of {_cells(rows)} mean nothing." for flag, rows in groups.items()]
+        for note in row.notes:
+            if note.startswith(BADGE):
+                groups.setdefault(note, []).append(row)
+    return [f"Not a result, {note}: the numbers of {_cells(rows)} mean nothing." for note, rows in groups.items()]
 
 
-def _asked(table: Table) -> str:
+def _task(table: Table) -> str:
     experiment = table.experiment
     parts = [
         f"Corpus {experiment.corpus}",
@@ -50,8 +61,8 @@ def _asked(table: Table) -> str:
     return "; ".join(parts) + "."
 
 
-def _chosen(table: Table) -> list[str]:
-    """What each fold took from the grid of a cell."""
+def _grid_choices(table: Table) -> list[str]:
+    """Options that each fold chose from the grid of a cell."""
     return [
         f"Chosen for {row.cell.id}: "
         + "; ".join(
@@ -64,8 +75,8 @@ def _chosen(table: Table) -> list[str]:
     ]
 
 
-def _counted(table: Table) -> list[str]:
-    """Who was tested, once if all rows agree, else per group of rows."""
+def _tested(table: Table) -> list[str]:
+    """Test clips, speakers, folds and seeds: once if all rows agree, else per group of rows."""
     groups: dict[tuple[int, int, int, int, tuple[int, ...]], list[Row]] = {}
     for row in table.rows:
         key = (row.n_test, row.n_clips, row.n_speakers, row.n_seeds, row.folds)
@@ -77,10 +88,10 @@ def _counted(table: Table) -> list[str]:
             if rows[0].cell.sharing == "modality_agnostic"
             else "clips are in several folds' tests"
         )
-        again = "" if n_test == n_clips else f" ({n_test} predictions per seed: {why})"
+        repeated = "" if n_test == n_clips else f" ({n_test} predictions per seed: {why})"
         line = (
-            f"Tested: {_many(n_clips, 'clip')} of {_many(n_speakers, 'speaker')}{again}, "
-            f"{_many(len(folds), 'fold')} ({', '.join(map(str, folds))}), {_many(n_seeds, 'seed')} per fold"
+            f"Tested: {counted(n_clips, 'clip')} of {counted(n_speakers, 'speaker')}{repeated}, "
+            f"{counted(len(folds), 'fold')} ({', '.join(map(str, folds))}), {counted(n_seeds, 'seed')} per fold"
         )
         lines.append(line + ("." if len(groups) == 1 else f": {_cells(rows)}."))
     if len({key[1:] for key in groups}) > 1:
@@ -93,50 +104,50 @@ def _counted(table: Table) -> list[str]:
     return lines
 
 
-def _left_out(table: Table) -> list[str]:
-    """How many clips were left out and why; what was skipped stands here also when it is nothing."""
-    lines = [_by_cells(table, "Skipped", "clip", [row.skipped for row in table.rows])]
+def _skipped(table: Table) -> list[str]:
+    """Numbers of skipped clips and files with reasons, also where they are 0, and of clips that were not asked for."""
+    lines = [_by_cells(table, "Skipped", [row.skipped for row in table.rows])]
     total = sum(table.unreadable.values())
-    lines.append(f"Skipped when the corpus was scanned: {_many(total, 'file')}{_why(table.unreadable)}.")
+    lines.append(f"Skipped when the corpus was scanned: {counted(total, 'file')}{_reasons(table.unreadable)}.")
     if any(row.excluded for row in table.rows):
-        lines.append(_by_cells(table, "Not asked for", "clip", [row.excluded for row in table.rows]))
+        lines.append(_by_cells(table, "Not asked for", [row.excluded for row in table.rows]))
     return lines
 
 
-def _by_cells(table: Table, what: str, noun: str, counts: Sequence[Mapping[str, int]]) -> str:
-    """One count with its reasons, or one per group of rows where they differ."""
+def _by_cells(table: Table, what: str, clips: Sequence[Mapping[str, int]]) -> str:
+    """One count of clips with its reasons, or one per group of rows where they differ."""
     groups: dict[tuple[tuple[str, int], ...], list[Row]] = {}
-    for row, reasons in zip(table.rows, counts, strict=True):
+    for row, reasons in zip(table.rows, clips, strict=True):
         groups.setdefault(tuple(reasons.items()), []).append(row)
     parts = [
-        f"{_many(sum(dict(reasons).values()), noun)}{_why(dict(reasons))}"
+        f"{counted(sum(dict(reasons).values()), 'clip')}{_reasons(dict(reasons))}"
         + ("" if len(groups) == 1 else f" in {_cells(rows)}")
         for reasons, rows in groups.items()
     ]
     return f"{what}: {'; '.join(parts)}."
 
 
-def _why(reasons: Mapping[str, int]) -> str:
-    parts = [f"{reason}: {count}" for reason, count in list(reasons.items())[:REASONS_SHOWN]]
-    rest = sum(list(reasons.values())[REASONS_SHOWN:])
+def _reasons(counts: Mapping[str, int]) -> str:
+    parts = [f"{reason}: {count}" for reason, count in list(counts.items())[:REASONS_SHOWN]]
+    rest = sum(list(counts.values())[REASONS_SHOWN:])
     parts += [f"other reasons: {rest}"] if rest else []
     return f" ({'; '.join(parts)})" if parts else ""
 
 
-def _numbers(table: Table) -> str:
+def _scores(table: Table) -> str:
     seeds = max(row.n_seeds for row in table.rows)
     fewest = min(row.n_speakers for row in table.rows)
     spread = "mean ± standard deviation over seeds of" if seeds > 1 else "for one seed (so without a deviation)"
-    narrow = f" With {_many(fewest, 'speaker')} it is too narrow." if fewest < ENOUGH_SPEAKERS else ""
+    narrow = f" With {counted(fewest, 'speaker')} it is too narrow." if fewest < ENOUGH_SPEAKERS else ""
     return (
         f"WAR (accuracy), UAR (mean recall of the classes that were tested) and macro F1 in %, loss in nats: {spread} "
         "the score of a seed with the test predictions of all its folds pooled. In brackets its 95 % confidence "
-        f"interval: percentiles of {DRAWS:,} bootstrap draws of speakers and seeds, with replacement.{narrow} "
+        f"interval: percentiles of {RESAMPLES:,} bootstrap draws of speakers and seeds, with replacement.{narrow} "
         "Bold: best of its modality."
     )
 
 
-def _guessing(table: Table) -> str:
+def _chance(table: Table) -> str:
     line = (
         f"Chance: UAR 1/{round(1 / table.chance['uar'])}; WAR by always naming the largest class of the test clips, "
         f"{100 * table.chance['accuracy']:.1f} %."
@@ -147,7 +158,7 @@ def _guessing(table: Table) -> str:
     return line
 
 
-def _traced(table: Table) -> str:
+def _sources(table: Table) -> str:
     return (
         f"Every number: results/metrics/{table.name}.parquet, scored from "
         f"results/runs/{table.name}/{{cell}}/{{fold}}/{{seed}}/predictions.parquet; cells in the order of the rows: "
@@ -157,7 +168,3 @@ def _traced(table: Table) -> str:
 
 def _cells(rows: Sequence[Row]) -> str:
     return ", ".join(row.cell.id for row in rows)
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")

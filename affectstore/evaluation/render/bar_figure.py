@@ -1,12 +1,12 @@
-"""Bar plot of a table: UAR and WAR of every row with its interval, chance and human accuracy."""
+"""Bar plot of UAR and WAR of every row with interval, chance and human accuracy."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from affectstore.evaluation.base import Metric
-from affectstore.evaluation.style import GRID, INK, MODALITY_COLOURS, QUIET
+from affectstore.evaluation.metrics import METRICS, Metric
+from affectstore.evaluation.render.style import GRID, INK, MODALITY_COLOURS, QUIET
 from affectstore.evaluation.table import Row, Table
 
 if TYPE_CHECKING:
@@ -17,29 +17,29 @@ PANELS = ("uar", "accuracy")
 _ROW_IN, _GAP_ROWS = 0.27, 1.4
 
 
-def bars(table: Table) -> Figure:
-    """One panel per metric, one bar per row, grouped by modality; call inside `house_style`."""
+def bar_figure(table: Table) -> Figure:
+    """Plot one panel per metric and one bar per row, grouped by modality; call inside `figure_style`."""
     from matplotlib.figure import Figure
 
-    places, y = [], 0.0
+    groups, y = [], 0.0
     for modality in table.modalities:
         rows = [row for row in table.rows if row.cell.modality == modality]
-        places.append((modality, [(y + k, row) for k, row in enumerate(rows)]))
+        groups.append((modality, [(y + k, row) for k, row in enumerate(rows)]))
         y += len(rows) - 1 + _GAP_ROWS + 0.6
     height = y - _GAP_ROWS - 0.6
     figure = Figure(figsize=(9.2, (height + 2.2) * _ROW_IN + 1.15), layout="constrained")
     axes = figure.subplots(1, len(PANELS), sharey=True)
     for axis, name in zip(axes, PANELS, strict=True):
-        _panel(axis, table, Metric.load(name), places)
+        _panel(axis, table, METRICS[name], groups)
     axes[0].set_ylim(height + 0.8, -1.25)
     axes[0].set_yticks(
-        [at for _, group in places for at, _ in group], [row.label for _, group in places for _, row in group]
+        [at for _, group in groups for at, _ in group], [row.label for _, group in groups for _, row in group]
     )
     _legend(figure, table)
     return figure
 
 
-def _panel(axis: Axes, table: Table, metric: Metric, places: list[tuple[str, list[tuple[float, Row]]]]) -> None:
+def _panel(axis: Axes, table: Table, metric: Metric, groups: list[tuple[str, list[tuple[float, Row]]]]) -> None:
     highest = max(
         [100 * row.values[metric.name].ci_high for row in table.rows if math.isfinite(row.values[metric.name].ci_high)]
         + [100 * row.values[metric.name].mean for row in table.rows]
@@ -49,7 +49,7 @@ def _panel(axis: Axes, table: Table, metric: Metric, places: list[tuple[str, lis
     limit = min(128.0, highest * 1.16 + 3)
     chance = 100 * table.chance[metric.name]
     axis.axvline(chance, color=QUIET, linestyle=(0, (4, 3)), linewidth=1.1, zorder=1)
-    for modality, group in places:
+    for modality, group in groups:
         top, bottom = group[0][0] - 0.5, group[-1][0] + 0.5
         name = axis.text(0, top - 0.1, modality, color=QUIET, fontsize=8, fontweight="bold", va="bottom", zorder=2)
         name.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.8})
@@ -59,7 +59,7 @@ def _panel(axis: Axes, table: Table, metric: Metric, places: list[tuple[str, lis
             _bar(axis, at, row, metric, limit)
     axis.set_xlim(0, limit)
     axis.set_xticks([tick for tick in range(0, 101, 10 if limit < 70 else 20) if tick < limit])
-    axis.set_xlabel(f"{metric.label} on test clips, %")
+    axis.set_xlabel(f"{metric.title} on test clips, %")
     axis.grid(axis="x", color=GRID)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
@@ -74,7 +74,7 @@ def _bar(axis: Axes, at: float, row: Row, metric: Metric, limit: float) -> None:
     axis.barh(at, mean, height=0.72, color=MODALITY_COLOURS[row.cell.modality], alpha=0.78, linewidth=0, zorder=2)
     end = mean
     if math.isfinite(low) and math.isfinite(high):
-        # A mean can lie outside its percentile interval, where an error bar of lengths could not be drawn.
+        # A mean can lie outside its percentile interval, where an error bar of lengths would be impossible.
         axis.hlines(at, low, high, color=INK, linewidth=1.1, zorder=3)
         axis.vlines([low, high], at - 0.17, at + 0.17, color=INK, linewidth=1.1, zorder=3)
         end = max(mean, high)

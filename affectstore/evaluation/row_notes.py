@@ -1,4 +1,7 @@
-"""Flags: what a row was, so that nobody takes a quick look for a result."""
+"""Row notes: training budget, inputs, device and extent of a row, so that a quick look is not mistaken for a result.
+
+Tables show them in the column "Flags" (`flags` in the CSV file).
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from affectstore.config.experiment import Cell, Experiment
 from affectstore.evaluation.runs import Run
 from affectstore.weights.random import BADGE
 
-#: Fewer seeds than this are flagged: their deviation says little.
+#: With fewer seeds the standard deviation is unreliable.
 ENOUGH_SEEDS = 5
-#: Intervals that resample fewer speakers than this are too narrow.
+#: With fewer test speakers an interval that resamples them is too narrow.
 ENOUGH_SPEAKERS = 10
 
-#: Patterns of flags and what they mean, for the notes and the report.
+#: Pattern of a row note -> explanation, for the report.
 MEANINGS = {
     r"epochs<=\d+": "trained for at most so many passes over the training subset; the epoch is chosen on validation",
     r"\d+px": "images scaled to so many pixels in height and width",
@@ -41,63 +44,63 @@ MEANINGS = {
 }
 
 
-def meaning_of(flag: str, devices: Collection[str]) -> str:
-    """What a flag means; a flag of a run's own (a badge) stands for itself.
+def meaning_of(note: str, devices: Collection[str]) -> str:
+    """Explain a row note.
 
     Args:
-        flag: one of `flags_of`.
-        devices: those that the runs were trained on.
+        note: One of `row_notes`.
+        devices: Devices of the runs.
     """
-    if flag in devices:
+    if note in devices:
         return "device the runs were trained on"
     for pattern, meaning in MEANINGS.items():
-        if re.fullmatch(pattern, flag):
+        if re.fullmatch(pattern, note):
             return meaning
     return "departure from the protocol that the runs declare"
 
 
-def flags_of(
+def row_notes(
     experiment: Experiment, cell: Cell, runs: Sequence[Run], protocol_folds: int | None, n_speakers: int
 ) -> tuple[str, ...]:
-    """Flags of one row, in a fixed order: settings, device, weights, extent, then the runs' badges.
+    """List the notes of one row in a fixed order: settings, device, weights, extent, then the badges of its runs.
 
     Baselines have no training settings; networks without image inputs have no image settings.
 
     Args:
-        experiment: what was asked for.
-        cell: the row.
-        runs: runs of the cell.
-        protocol_folds: how many folds the protocol has; none where that is not known.
-        n_speakers: how many speakers were tested.
+        experiment: Configuration of the experiment.
+        cell: Cell of the row.
+        runs: Runs of the cell.
+        protocol_folds: Number of folds of the protocol; None if unknown.
+        n_speakers: Number of test speakers.
     """
     images, training = experiment.images_of(cell), experiment.training_of(cell)
     kinds = {part for reported in _reported(runs, "input_kind") for part in str(reported or "clip").split("+")}
     epochs = max(map(int, experiment.grid_of(cell).get("train.epochs", (training.epochs,))))
-    flags = [] if cell.baseline else [f"epochs<={epochs}"]
+    notes = [] if cell.baseline else [f"epochs<={epochs}"]
     if kinds & {"image", "clip"}:
-        flags.append(f"{images.image_px}px")
+        notes.append(f"{images.image_px}px")
         if images.colour == "grayscale":
-            flags.append("grayscale")
+            notes.append("grayscale")
     if "clip" in kinds:
-        flags.append(f"{images.frames} frame" + ("s" if images.frames > 1 else ""))
-    flags += devices_of(runs)
+        notes.append(f"{images.frames} frame" + ("s" if images.frames > 1 else ""))
+    notes += device_kinds(runs)
     if training.precision != "32-true" and not cell.baseline:
-        flags.append(training.precision)
-    flags += _weights(runs)
-    flags += [f"grid of {grid['tried']}" for grid in _reported(runs, "grid") if grid]
+        notes.append(training.precision)
+    notes += _initial_weights(runs)
+    notes += [f"grid of {grid['tried']}" for grid in _reported(runs, "grid") if grid]
     seeds, folds = len({run.seed for run in runs}), len({run.fold for run in runs})
     if seeds < ENOUGH_SEEDS:
-        flags.append(f"seeds<{ENOUGH_SEEDS}")
+        notes.append(f"seeds<{ENOUGH_SEEDS}")
     if protocol_folds is not None and folds < protocol_folds:
-        flags.append(f"folds {folds}/{protocol_folds}")
+        notes.append(f"folds {folds}/{protocol_folds}")
     if n_speakers < ENOUGH_SPEAKERS:
-        flags.append(f"speakers<{ENOUGH_SPEAKERS}")
-    flags += [str(badge) for run in runs for badge in run.facts.get("badges") or ()]
-    return tuple(dict.fromkeys(flags))
+        notes.append(f"speakers<{ENOUGH_SPEAKERS}")
+    notes += [str(badge) for run in runs for badge in run.facts.get("badges") or ()]
+    return tuple(dict.fromkeys(notes))
 
 
 def _reported(runs: Sequence[Run], key: str) -> list[Any]:
-    """Different values of a fact, in the order of the runs."""
+    """Distinct values of a key of run.json, in the order of the runs."""
     found: list[Any] = []
     for run in runs:
         value = run.facts.get(key)
@@ -106,14 +109,14 @@ def _reported(runs: Sequence[Run], key: str) -> list[Any]:
     return found
 
 
-def devices_of(runs: Sequence[Run]) -> list[str]:
-    """Kinds of devices that runs were trained on: `cuda:0` and `cuda:1` are one."""
+def device_kinds(runs: Sequence[Run]) -> list[str]:
+    """Distinct devices of runs without their index: `cuda:0` and `cuda:1` are both `cuda`."""
     names = [re.sub(r":\d+$", "", str(device)) for device in _reported(runs, "device") if device]
     return list(dict.fromkeys(names))
 
 
-def _weights(runs: Sequence[Run]) -> list[str]:
-    """What the networks started from: a name, or one per part."""
+def _initial_weights(runs: Sequence[Run]) -> list[str]:
+    """Names of the weights that training started from, one or several."""
     names: list[str] = []
     for value in _reported(runs, "weights"):
         parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]

@@ -1,0 +1,1 @@
+"""Tables and figures of results as Markdown, TeX, CSV, SVG, PNG and HTML."""
