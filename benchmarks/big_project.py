@@ -23,7 +23,7 @@ import yaml
 from affectstore.cli._runs_digest import write_runs_digest
 from affectstore.corpora._crema_d_names import EMOTIONS, SENTENCES
 from affectstore.features.extract import provenance, storage
-from affectstore.features.keys import Feature
+from affectstore.features.keys import FeatureInstance
 from affectstore.preflight.cells import data_digests
 from affectstore.preflight.experiments import SPLITS, runs_digest
 from affectstore.preflight.judge import STORE, FeatureState
@@ -122,7 +122,7 @@ def _short_clip() -> bytes:
     return buffer.getvalue()
 
 
-def _write_feature(feature: Feature, planned: FeatureState) -> None:
+def _write_feature(feature: FeatureInstance, planned: FeatureState) -> None:
     folder = STORE / CORPUS / feature.name
     arrays = storage(feature, None)
     row = {spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in arrays}

@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
     """Print the listing, or fetch; 1 where a file that is here is not the published one."""
     from affectstore.cli._columns import as_columns
     from affectstore.weights.fetch import fetch
-    from affectstore.weights.find import places
+    from affectstore.weights.find import search_folders
     from affectstore.weights.known import KNOWN
 
     if args.fetch:
@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
     head = ("file or model", "used by", "MB", "state", "digest", "where")
     body = [(line.name, line.used_by, line.size, line.state, line.digest, line.where) for line in lines]
     print(as_columns([head, *body], right={2}))
-    looked = dict.fromkeys(str(folder) for known in KNOWN.values() for folder in places(known))
+    looked = dict.fromkeys(str(folder) for known in KNOWN.values() for folder in search_folders(known))
     print(f"\nfiles are looked for in: {', '.join(looked)}")
     for line in lines:
         if line.advice:
@@ -88,9 +88,9 @@ def _models() -> Iterator[_Line]:
     import importlib.util
 
     from affectstore.errors import ConfigError
-    from affectstore.weights.hub import KNOWN, WEIGHTS, ModelName, find_model
+    from affectstore.weights.hub import KNOWN_MODELS, WEIGHTS, ModelName, find_model
 
-    for name, known in KNOWN.items():
+    for name, known in KNOWN_MODELS.items():
         what = name, known.used_by, ""
         if importlib.util.find_spec("huggingface_hub") is None:
             yield _Line(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from affectstore.errors import StoreError
-from affectstore.features.keys import Feature, clip_keys
+from affectstore.features.keys import FeatureInstance, clip_keys
 from affectstore.preflight.plan import PLANS
 from affectstore.preflight.request import write_request
 from affectstore.store.catalog import Catalog
@@ -56,7 +56,7 @@ class FeatureState:
 
 
 def judge_corpus(
-    corpus: str, plans: Mapping[str, pd.DataFrame], features: Mapping[str, Feature]
+    corpus: str, plans: Mapping[str, pd.DataFrame], features: Mapping[str, FeatureInstance]
 ) -> dict[str, FeatureState]:
     """Compare the ledgers and catalogs of a corpus with its plans; drop what no longer holds.
 
@@ -77,7 +77,7 @@ def judge_corpus(
 
 
 def _judge_feature(
-    corpus: str, feature: Feature, clip_ids: Mapping[str, list[str]], keys: Mapping[str, list[str]]
+    corpus: str, feature: FeatureInstance, clip_ids: Mapping[str, list[str]], keys: Mapping[str, list[str]]
 ) -> FeatureState:
     folder = STORE / corpus / feature.name
     missing: dict[str, str] = {}

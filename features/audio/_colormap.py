@@ -1,4 +1,4 @@
-"""Levels in dB as colours."""
+"""Levels in dB as gray levels or colours."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Literal
 
 import numpy as np
 
-Colour = Literal["grey", "magma", "viridis", "inferno", "plasma", "cividis", "turbo"]
+Colormap = Literal["grey", "magma", "viridis", "inferno", "plasma", "cividis", "turbo"]
 
 
-def channels(colour: Colour) -> tuple[int, ...]:
-    """Lengths of the axes after height and width: none for grey, 3 for RGB."""
+def channel_dims(colour: Colormap) -> tuple[int, ...]:
+    """List the lengths of the axes after height and width: none for grey, 3 for RGB."""
     return () if colour == "grey" else (3,)
 
 
-def coloured(level_db: np.ndarray, floor_db: float, colour: Colour) -> np.ndarray:
-    """Pixels: `floor_db` and less is the dark end of the map, 0 dB the bright one.
+def apply_colormap(level_db: np.ndarray, floor_db: float, colour: Colormap) -> np.ndarray:
+    """Map levels to pixels: `floor_db` and less to the dark end of the map, 0 dB to the bright one.
 
     Returns:
         uint8, of the shape of `level_db`, with an axis of RGB behind it unless `colour` is grey.
@@ -26,8 +26,8 @@ def coloured(level_db: np.ndarray, floor_db: float, colour: Colour) -> np.ndarra
 
 
 @cache
-def _map(colour: Colour) -> np.ndarray:
-    """uint8 (256, 3), RGB. OpenCV's tables are matplotlib's, to the bit."""
+def _map(colour: Colormap) -> np.ndarray:
+    """Compute a colour map, uint8 (256, 3) RGB. OpenCV's tables equal matplotlib's to the bit."""
     import cv2
 
     table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], getattr(cv2, f"COLORMAP_{colour.upper()}"))
