@@ -27,14 +27,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from affectstore.errors import NotApplicable
 from affectstore.registry import Registry
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.spec import ArraySpec
+from affectstore.store.spec import ArraySpec, Codec
 
 EXTRACTORS = Registry(
     "extractor", ("affectstore.features.audio", "affectstore.features.video", "affectstore.features.text")
 )
 
-#: Side of an image in an option.
+#: Size of images in an option: the side of a square, or height and width.
 Pixels = Annotated[int, Field(ge=1, le=4096)]
+ImageSize = Pixels | tuple[Pixels, Pixels]
 
 
 class Options(BaseModel):
@@ -176,6 +177,18 @@ class BaseExtractor(abc.ABC):
         The notes depend on the options and the installed libraries alone, never on a clip.
         """
         return {}
+
+
+def height_width(size: ImageSize) -> tuple[int, int]:
+    """Convert the side of a square to height and width; keep both where they are given."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def image_spec(row: str, size_px: tuple[int, int], colour: str, codec: Codec) -> ArraySpec:
+    """Declare `values`: uint8 (row, height, width), with three channels unless `colour` is grey."""
+    channels = () if colour == "grey" else (3,)
+    dims = (row, "height", "width", *("channel" for _ in channels))
+    return ArraySpec("values", "uint8", dims, (*size_px, *channels), codec=codec)
 
 
 def build(

@@ -176,13 +176,9 @@ def _clip(row: Any, root: Path, upstream: Mapping[str, ClipArrays], fields: tupl
         return full
 
     def source(kind: str) -> Source | None:
-        file, start, end = (
-            path(getattr(row, f"{kind}_path")),
-            *(getattr(row, f"{kind}_{of}_s") for of in ("start", "end")),
-        )
-        if file is None:
-            return None
-        return Source(file, Fraction(start) if start else Fraction(0), Fraction(end) if end else None)
+        file = path(getattr(row, f"{kind}_path"))
+        start, end = getattr(row, f"{kind}_start_s"), getattr(row, f"{kind}_end_s")
+        return Source(file, Fraction(start or 0), Fraction(end) if end else None) if file else None
 
     media = Media(source("audio"), source("video"), path(row.words_path))
     return Clip(row.clip_id, media, upstream, **{name: getattr(row, name) or None for name in fields})

@@ -1,18 +1,21 @@
-"""Levels in dB as gray levels or colours."""
+"""Images of levels in dB: colour maps and scaling."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import cache
 from typing import Literal
 
 import numpy as np
 
+from affectstore.timeline import Grid, overlap_weights
+
 Colormap = Literal["grey", "magma", "viridis", "inferno", "plasma", "cividis", "turbo"]
 
 
-def channel_dims(colour: Colormap) -> tuple[int, ...]:
-    """List the lengths of the axes after height and width: none for grey, 3 for RGB."""
-    return () if colour == "grey" else (3,)
+def stretch_weights(length: int, size_px: int) -> np.ndarray:
+    """Compute weights that stretch `length` cells to `size_px` pixels: float64 (size, length)."""
+    return overlap_weights(Grid(Fraction(0), Fraction(1)), length, (Fraction(0), Fraction(length)), size_px)
 
 
 def apply_colormap(level_db: np.ndarray, floor_db: float, colour: Colormap) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -74,14 +75,15 @@ def resample_waveform(waveform: Waveform, rate_hz: int, resampling: Resampling) 
     return librosa.resample(waveform.samples, orig_sr=waveform.rate_hz, target_sr=rate_hz, res_type=resampling)
 
 
-def mel_bands(rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
+@cache
+def _mel_filters(rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
     """Compute the mel filter bank (Slaney), float32 (n_mels, n_fft // 2 + 1)."""
     import librosa
 
     return librosa.filters.mel(sr=rate_hz, n_fft=n_fft, n_mels=n_mels)
 
 
-def mel_power(samples: np.ndarray, bands: np.ndarray, n_fft: int, hop_length: int) -> np.ndarray:
+def mel_power(samples: np.ndarray, rate_hz: int, n_fft: int, hop_length: int, n_mels: int) -> np.ndarray:
     """Compute the power in mel bands, float32 (n_mels, frame); frame k is centred on sample k hop_length."""
     import librosa
 
@@ -89,7 +91,7 @@ def mel_power(samples: np.ndarray, bands: np.ndarray, n_fft: int, hop_length: in
         # Audio shorter than one window is padded like the ends of any other.
         warnings.filterwarnings("ignore", message="n_fft=.* is too large")
         power = np.abs(librosa.stft(samples, n_fft=n_fft, hop_length=hop_length)) ** 2
-    return bands @ power
+    return _mel_filters(rate_hz, n_fft, n_mels) @ power
 
 
 def frame_grid(waveform: Waveform, rate_hz: int, hop_length: int) -> Grid:

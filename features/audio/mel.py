@@ -6,8 +6,6 @@ Defaults are those of the CREMA-D study in seeds 000 and 001: 22050 Hz, windows 
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 from pydantic import Field
 
@@ -16,7 +14,6 @@ from affectstore.features import base
 from affectstore.features.audio._waveform import (
     Resampling,
     frame_grid,
-    mel_bands,
     mel_power,
     resample_waveform,
     waveform_of,
@@ -70,13 +67,9 @@ class Extractor(base.BaseExtractor):
         if np.abs(waveform.samples).max() < _SILENCE:
             raise ClipError(f"the sound is silent: no sample is above {_SILENCE_DB} dB of full scale")
         samples = resample_waveform(waveform, options.sample_rate_hz, options.resampling)
-        power = mel_power(samples, self._bands, options.n_fft, options.hop_length)
+        power = mel_power(samples, options.sample_rate_hz, options.n_fft, options.hop_length, options.n_mels)
         level_db = librosa.power_to_db(power, ref=np.max, top_db=options.top_db)
         return ClipArrays(
             {"values": np.ascontiguousarray(level_db.T, dtype=np.float32)},
             frame_grid(waveform, options.sample_rate_hz, options.hop_length),
         )
-
-    @cached_property
-    def _bands(self) -> np.ndarray:
-        return mel_bands(self.options.sample_rate_hz, self.options.n_fft, self.options.n_mels)

@@ -11,10 +11,10 @@ from pydantic import Field, model_validator
 
 from affectstore.errors import ClipError
 from affectstore.features import base
-from affectstore.features.audio._colormap import Colormap, apply_colormap, channel_dims
+from affectstore.features.audio._colormap import Colormap, apply_colormap, stretch_weights
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
-from affectstore.timeline import Grid, overlap_weights, resample
+from affectstore.timeline import Grid, resample
 
 SPEC = base.Spec(
     name="mel_chunks",
@@ -35,7 +35,7 @@ class Options(base.Options):
         default="time",
         description="time: a chunk covers its frame's span; stretch: the whole spectrogram in equal parts.",
     )
-    picture_px: base.Pixels | tuple[base.Pixels, base.Pixels] | None = Field(
+    picture_px: base.ImageSize | None = Field(
         default=None,
         description="Side, or height and width, of images (low frequencies at the bottom) instead of levels in dB.",
     )
@@ -61,9 +61,7 @@ class Extractor(base.BaseExtractor):
         """
         options = self.options
         if options.picture_px is not None:
-            colours = channel_dims(options.colour)
-            dims = ("frame", "height", "width", *("channel" for _ in colours))
-            values = ArraySpec("values", "uint8", dims, (*self._size_px, *colours), codec="zstd")
+            values = base.image_spec("frame", base.height_width(options.picture_px), options.colour, "zstd")
         else:
             (n_mels,) = self.upstream["mel"].arrays()[0].shape
             values = ArraySpec("values", "float16", ("frame", "mel", "width"), (n_mels, options.width), unit="dB")
@@ -104,16 +102,6 @@ class Extractor(base.BaseExtractor):
         options = self.options
         if options.picture_px is None:
             return chunks.astype(np.float16)
-        rows, columns = (_stretch(length, size) for length, size in zip(chunks.shape[1:], self._size_px, strict=True))
+        size_px = base.height_width(options.picture_px)
+        rows, columns = (stretch_weights(length, px) for length, px in zip(chunks.shape[1:], size_px, strict=True))
         return apply_colormap((rows @ chunks @ columns.T)[:, ::-1], options.floor_db, options.colour)
-
-    @property
-    def _size_px(self) -> tuple[int, int]:
-        """Height and width of images."""
-        size = self.options.picture_px or 0
-        return (size, size) if isinstance(size, int) else size
-
-
-def _stretch(length: int, size_px: int) -> np.ndarray:
-    """Compute weights that stretch `length` cells to `size_px` pixels: float64 (size, length)."""
-    return overlap_weights(Grid(Fraction(0), Fraction(1)), length, (Fraction(0), Fraction(length)), size_px)

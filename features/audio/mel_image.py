@@ -14,10 +14,10 @@ from pydantic import Field
 
 from affectstore.errors import ClipError
 from affectstore.features import base
-from affectstore.features.audio._colormap import Colormap, apply_colormap, channel_dims
+from affectstore.features.audio._colormap import Colormap, apply_colormap, stretch_weights
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
-from affectstore.timeline import Grid, overlap_weights, resample, rows_covering
+from affectstore.timeline import Grid, resample, rows_covering
 
 SPEC = base.Spec(
     name="mel_image",
@@ -27,8 +27,6 @@ SPEC = base.Spec(
     needs=("mel",),
     libraries=("opencv-python-headless",),
 )
-
-_ONE = Grid(Fraction(0), Fraction(1))
 
 
 class Options(base.Options):
@@ -52,10 +50,8 @@ class Extractor(base.BaseExtractor):
 
     def arrays(self) -> tuple[ArraySpec, ...]:
         """Declare `values`: uint8 (1, size, size[, 3]); `filled_px`: int32 (1,), columns from the left with audio."""
-        size, colours = self.options.size_px, channel_dims(self.options.colour)
-        dims = ("clip", "height", "width", *("channel" for _ in colours))
         return (
-            ArraySpec("values", "uint8", dims, (size, size, *colours)),
+            base.image_spec("clip", base.height_width(self.options.size_px), self.options.colour, "none"),
             ArraySpec("filled_px", "int32", ("clip",), unit="px"),
         )
 
@@ -83,12 +79,8 @@ class Extractor(base.BaseExtractor):
         else:
             columns = resample(level_db, grid, (start, end), size)
         image_db = np.full((size, size), options.floor_db)
-        image_db[:, :filled] = (columns @ self._rows_of_bands(level_db.shape[1]).T).T[::-1]
+        image_db[:, :filled] = (columns @ stretch_weights(level_db.shape[1], size).T).T[::-1]
         image = apply_colormap(image_db, options.floor_db, options.colour)
         return ClipArrays(
             {"values": image[None], "filled_px": np.array([filled], dtype=np.int32)}, Grid(start, 1 / (end - start))
         )
-
-    def _rows_of_bands(self, n_mels: int) -> np.ndarray:
-        """Compute weights from bands to rows of the image, lowest first: float64 (size, n_mels)."""
-        return overlap_weights(_ONE, n_mels, (Fraction(0), Fraction(n_mels)), self.options.size_px)

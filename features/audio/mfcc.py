@@ -8,7 +8,6 @@ of type II, orthonormal (Davis & Mermelstein 1980).
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -18,7 +17,6 @@ from affectstore.features import base
 from affectstore.features.audio._waveform import (
     Resampling,
     frame_grid,
-    mel_bands,
     mel_power,
     resample_waveform,
     waveform_of,
@@ -80,7 +78,7 @@ class Extractor(base.BaseExtractor):
 
         options, waveform = self.options, waveform_of(clip)
         samples = resample_waveform(waveform, options.sample_rate_hz, options.resampling)
-        power = mel_power(samples, self._bands, options.n_fft, options.hop_length)
+        power = mel_power(samples, options.sample_rate_hz, options.n_fft, options.hop_length, options.n_mels)
         coefficients = librosa.feature.mfcc(S=librosa.power_to_db(power), n_mfcc=options.n_mfcc).T
         if options.average:
             mean = coefficients.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
@@ -89,7 +87,3 @@ class Extractor(base.BaseExtractor):
             {"values": np.ascontiguousarray(coefficients, dtype=np.float32)},
             frame_grid(waveform, options.sample_rate_hz, options.hop_length),
         )
-
-    @cached_property
-    def _bands(self) -> np.ndarray:
-        return mel_bands(self.options.sample_rate_hz, self.options.n_fft, self.options.n_mels)

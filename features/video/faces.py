@@ -45,7 +45,7 @@ class Options(base.Options):
         description="middle: the frame of index N // 2; all: every frame of the file, with its own time; "
         "a number: that many frames per second.",
     )
-    picture_px: base.Pixels | tuple[base.Pixels, base.Pixels] | None = Field(
+    picture_px: base.ImageSize | None = Field(
         default=None,
         description="Side of the square, or height and width, to which the whole frame is stretched before the "
         "search; boxes are in its pixels. null: the file's own size.",
@@ -135,10 +135,8 @@ class Extractor(base.BaseExtractor):
         right corner of the mouth; both in px of the whole upright image that was searched. `probability` is the
         detector's, and 0 for an interpolated face. `times`: start of each row.
         """
-        size, grey = self.options.size_px, self.options.colour == "grey"
-        dims = ("frame", "height", "width", *(() if grey else ("channel",)))
         return (
-            ArraySpec("values", "uint8", dims, (size, size, *(() if grey else (3,))), codec="jpeg"),
+            base.image_spec("frame", base.height_width(self.options.size_px), self.options.colour, "jpeg"),
             ArraySpec("box", "float32", ("frame", "edge"), (4,), unit="px", columns=("x1", "y1", "x2", "y2")),
             ArraySpec("probability", "float32", ("frame",)),
             ArraySpec("landmarks", "float32", ("frame", "point", "axis"), (5, 2), unit="px", columns=("x", "y")),

@@ -36,7 +36,7 @@ class Options(base.Options):
     every_s: Annotated[float, Field(ge=0.001, le=3600)] = Field(
         default=0.5, description="Seconds from one pair to the next; the first is at the start of the video."
     )
-    size_px: base.Pixels | tuple[base.Pixels, base.Pixels] = Field(
+    size_px: base.ImageSize = Field(
         default=224,
         description="Side of the square, or height and width, to which each frame is stretched.",
     )
@@ -50,10 +50,8 @@ class Extractor(base.BaseExtractor):
 
     def arrays(self) -> tuple[ArraySpec, ...]:
         """Declare `values`: uint8 (pair, height, 2 width[, 3]), the earlier frame on the left."""
-        height, width = self._size
-        rgb = self.options.colour == "rgb"
-        dims = ("pair", "height", "width", *(("channel",) if rgb else ()))
-        return (ArraySpec("values", "uint8", dims, (height, 2 * width, *((3,) if rgb else ())), codec="jpeg"),)
+        height, width = base.height_width(self.options.size_px)
+        return (base.image_spec("pair", (height, 2 * width), self.options.colour, "jpeg"),)
 
     def extract(self, clip: base.Clip) -> ClipArrays:
         """Join frames; pair k is the frame on screen k * every_s after the start of the first one, and its successor.
@@ -71,7 +69,7 @@ class Extractor(base.BaseExtractor):
         rate = 1 / Fraction(str(self.options.every_s))
 
         def scaled(picture: Picture) -> np.ndarray:
-            return to_array(picture.frame, scaler, self._size, self.options.colour)
+            return to_array(picture.frame, scaler, self.options.size_px, self.options.colour)
 
         shown = pictures(source.path, source.start_s, source.end_s)
         first = next(shown)
@@ -85,8 +83,3 @@ class Extractor(base.BaseExtractor):
         if not rows:
             raise ClipError("the clip shows one picture only, and a pair needs the one that follows")
         return ClipArrays({"values": np.stack(rows)}, Grid(first.start, rate))
-
-    @property
-    def _size(self) -> tuple[int, int]:
-        size = self.options.size_px
-        return (size, size) if isinstance(size, int) else size

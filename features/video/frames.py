@@ -30,7 +30,7 @@ class Options(base.Options):
     fps: Annotated[float, Field(gt=0, le=1000)] | Literal["source"] = Field(
         default=24, description="Frames per second, or `source`: every frame of the file, with its own time."
     )
-    size_px: base.Pixels | tuple[base.Pixels, base.Pixels] = Field(
+    size_px: base.ImageSize = Field(
         default=224, description="Side of the square, or height and width, to which frames are stretched."
     )
     leave_out: int | None = Field(
@@ -54,10 +54,7 @@ class Extractor(base.BaseExtractor):
 
     def arrays(self) -> tuple[ArraySpec, ...]:
         """Declare `values`: uint8 (frame, height, width[, 3]); at the source's rate `times`: float64 (frame,)."""
-        size, rgb = self.options.size_px, self.options.colour == "rgb"
-        height, width = (size, size) if isinstance(size, int) else size
-        dims = ("frame", "height", "width", *(("channel",) if rgb else ()))
-        values = ArraySpec("values", "uint8", dims, (height, width, *((3,) if rgb else ())), codec="jpeg")
+        values = base.image_spec("frame", base.height_width(self.options.size_px), self.options.colour, "jpeg")
         times = ArraySpec("times", "float64", ("frame",), unit="s")
         return (values, times) if self.options.fps == "source" else (values,)
 
