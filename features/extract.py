@@ -1,4 +1,4 @@
-"""The job of the DAG: one feature of one shard, computing only the clips whose key is new."""
+"""The extraction job of the DAG: one feature of one shard, computing only clips with new keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pandas as pd
 
 from affectstore.errors import ClipError, IntegrityError, NotApplicable, StaleError
 from affectstore.features.base import Clip, Media, Source
-from affectstore.features.keys import Feature, clip_keys
+from affectstore.features.keys import FeatureInstance, clip_keys
 from affectstore.features.plan import read_plan
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.keys_index import find_keys
@@ -28,13 +28,16 @@ from affectstore.store.writer import ShardWriter
 
 @dataclass(frozen=True)
 class Counts:
-    """What a job did, clip by clip; written beside the ledger, never into it.
+    """Statistics of a job; written beside the ledger, never into it.
 
     Attributes:
-        computed, reused, failed, not_applicable: clips.
-        seconds: of the whole job.
-        clip_s: median time of a computed clip, reading and writing included; None where none was computed.
-        host: machine.
+        computed: Number of clips that were computed, failed ones included.
+        reused: Number of clips that were copied from the store.
+        failed: Number of clips that cannot be computed.
+        not_applicable: Number of clips for which the feature has no meaning.
+        seconds: Duration of the job.
+        clip_s: Median time of a computed clip, reading and writing included; None where none was computed.
+        host: Name of the machine.
     """
 
     computed: int
@@ -47,7 +50,7 @@ class Counts:
 
 
 def extract_shard(
-    features: Mapping[str, Feature],
+    features: Mapping[str, FeatureInstance],
     name: str,
     shard: str,
     *,
@@ -56,40 +59,36 @@ def extract_shard(
     root: Path,
     codec: Codec | None,
 ) -> Counts:
-    """Write the shard of a feature: reuse every clip whose key is stored, compute the rest.
+    """Write the shard of a feature: reuse every clip whose key is stored, compute the others.
 
     Args:
-        features: all feature instances.
-        name: the instance to compute.
-        shard: the shard's name.
-        corpus_dir: the corpus' folder in the store.
-        plan_path: the shard's plan.
-        root: the corpus' media folder.
-        codec: codec of `values`, or None for the extractor's own.
+        features: All feature instances.
+        name: Instance to compute.
+        shard: Name of the shard.
+        corpus_dir: Folder of the corpus in the store.
+        plan_path: Plan of the shard.
+        root: Media folder of the corpus.
+        codec: Codec of `values`; None for the extractor's own.
 
     Raises:
-        StaleError: an upstream ledger was made under other settings or for other clips.
+        StaleError: An upstream ledger was written under other settings or for other clips.
     """
     began = time.monotonic()
-    feature = features[name]
-    plan = read_plan(plan_path)
-    keys = chained_keys(plan, features, name)
+    feature, plan = features[name], read_plan(plan_path)
+    keys = _keys_with_upstream(plan, features, name)
     feature_dir = corpus_dir / name
-    own = dict(zip(plan["clip_id"], keys[name], strict=True))
-    stored = find_keys(feature_dir, set(own.values()), shard)
-    sources: dict[Path, ShardReader] = {}
+    key_of = dict(zip(plan["clip_id"], keys[name], strict=True))
+    stored = find_keys(feature_dir, set(key_of.values()), shard)
+    readers: dict[Path, ShardReader] = {}
     upstream = _Upstream(features, feature, corpus_dir, shard, plan["clip_id"].tolist(), keys)
-    computed = reused = 0
     times_s: list[float] = []
     arrays = storage(feature, codec)
     with ShardWriter(feature_dir, shard, feature.digest, arrays, provenance(feature), feature.container) as writer:
         clips: Iterable[Any] = plan.itertuples()
         for row in clips:
-            key = own[row.clip_id]
-            if key in stored and _reuse(writer, sources, *stored[key], row.clip_id, key):
-                reused += 1
+            key = key_of[row.clip_id]
+            if key in stored and _reuse(writer, readers, *stored[key], row.clip_id, key):
                 continue
-            computed += 1
             clip_began = time.monotonic()
             try:
                 clip = _clip(row, root, upstream.of(row.clip_id), feature.spec.fields)
@@ -102,8 +101,8 @@ def extract_shard(
         ledger = writer.finish()
     status = [entry.status for entry in ledger.clips]
     return Counts(
-        computed=computed,
-        reused=reused,
+        computed=len(times_s),
+        reused=len(plan) - len(times_s),
         failed=status.count("failed"),
         not_applicable=status.count("not_applicable"),
         seconds=round(time.monotonic() - began, 3),
@@ -112,8 +111,8 @@ def extract_shard(
     )
 
 
-def chained_keys(plan: pd.DataFrame, features: Mapping[str, Feature], name: str) -> dict[str, list[str]]:
-    """Clip keys of a feature and of all that it is computed from, in the plan's order."""
+def _keys_with_upstream(plan: pd.DataFrame, features: Mapping[str, FeatureInstance], name: str) -> dict[str, list[str]]:
+    """Compute clip keys of a feature and of all features upstream of it, in the plan's order."""
     keys: dict[str, list[str]] = {}
 
     def visit(current: str) -> None:
@@ -128,14 +127,14 @@ def chained_keys(plan: pd.DataFrame, features: Mapping[str, Feature], name: str)
     return keys
 
 
-def storage(feature: Feature, codec: Codec | None) -> tuple[ArraySpec, ...]:
-    """The arrays of a feature with the codec that config.yaml asks for."""
+def storage(feature: FeatureInstance, codec: Codec | None) -> tuple[ArraySpec, ...]:
+    """Declare the arrays of a feature with the codec from config.yaml."""
     arrays = feature.extractor.arrays()
     return arrays if codec is None else (replace(arrays[0], codec=codec), *arrays[1:])
 
 
-def provenance(feature: Feature) -> dict[str, Any]:
-    """Attributes of a shard: what its values follow from, and the libraries that computed them."""
+def provenance(feature: FeatureInstance) -> dict[str, Any]:
+    """Collect the attributes of a shard: all that its values follow from, and the libraries that computed them."""
     return {
         "feature": feature.name,
         "extractor": feature.spec.name,
@@ -152,13 +151,13 @@ def provenance(feature: Feature) -> dict[str, Any]:
 
 
 def _reuse(
-    writer: ShardWriter, sources: dict[Path, ShardReader], folder: Path, source_id: str, clip_id: str, key: str
+    writer: ShardWriter, readers: dict[Path, ShardReader], folder: Path, source_id: str, clip_id: str, key: str
 ) -> bool:
-    """Copy a stored clip; False where its bytes do not fit their digest any more and it must be computed again."""
-    if folder not in sources:
-        sources[folder] = ShardReader(folder)
+    """Copy a stored clip; return False if its bytes no longer match their digest, so that it is computed again."""
+    if folder not in readers:
+        readers[folder] = ShardReader(folder)
     try:
-        writer.copy(sources[folder], source_id, clip_id, key)
+        writer.copy(readers[folder], source_id, clip_id, key)
     except IntegrityError as error:
         print(f"computing {clip_id} again: {error}", flush=True)
         return False
@@ -166,7 +165,7 @@ def _reuse(
 
 
 def _clip(row: Any, root: Path, upstream: Mapping[str, ClipArrays], fields: tuple[str, ...]) -> Clip:
-    """The clip of a plan's row; of the columns outside of media only `fields`, which its key covers."""
+    """Build the clip of a plan's row; of the columns outside of media only `fields`, which its key covers."""
 
     def path(relative: str) -> Path | None:
         if not relative:
@@ -177,25 +176,21 @@ def _clip(row: Any, root: Path, upstream: Mapping[str, ClipArrays], fields: tupl
         return full
 
     def source(kind: str) -> Source | None:
-        file, start, end = (
-            path(getattr(row, f"{kind}_path")),
-            *(getattr(row, f"{kind}_{of}_s") for of in ("start", "end")),
-        )
-        if file is None:
-            return None
-        return Source(file, Fraction(start) if start else Fraction(0), Fraction(end) if end else None)
+        file = path(getattr(row, f"{kind}_path"))
+        start, end = getattr(row, f"{kind}_start_s"), getattr(row, f"{kind}_end_s")
+        return Source(file, Fraction(start or 0), Fraction(end) if end else None) if file else None
 
     media = Media(source("audio"), source("video"), path(row.words_path))
     return Clip(row.clip_id, media, upstream, **{name: getattr(row, name) or None for name in fields})
 
 
 class _Upstream:
-    """The arrays a clip's extractor reads, from the shard of the same name in each upstream feature."""
+    """Arrays of upstream features, from the shard of the same name."""
 
     def __init__(
         self,
-        features: Mapping[str, Feature],
-        feature: Feature,
+        features: Mapping[str, FeatureInstance],
+        feature: FeatureInstance,
         corpus_dir: Path,
         shard: str,
         clip_ids: list[str],
@@ -217,10 +212,11 @@ class _Upstream:
             self._entries[need] = entries
 
     def of(self, clip_id: str) -> dict[str, ClipArrays]:
-        """Arrays by need.
+        """Read the upstream arrays of a clip, by need.
 
         Raises:
-            ClipError, NotApplicable: an upstream feature has none for this clip.
+            ClipError: An upstream feature could not be computed for this clip.
+            NotApplicable: An upstream feature has no meaning for this clip.
         """
         for need, entries in self._entries.items():
             entry = entries[clip_id]

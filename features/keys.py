@@ -1,8 +1,8 @@
-"""Feature digests and clip keys: what a feature's values follow from, and nothing else.
+"""Feature digests and clip keys: the identity of values.
 
-- feature digest = sha256 of the extractor's name, SPEC.version, its options, the digest of its
-  weights and the digests of the features it reads;
-- clip key = sha256 of the feature digest, the content of the media that the extractor reads and the
+- Feature digest = sha256 of the extractor's name, SPEC.version, its options, the digest of its
+  weights and the digests of the features it reads.
+- Clip key = sha256 of the feature digest, the content of the media that the extractor reads and the
   clip's segment in them, the columns of the clips table that it reads, and the keys of the same clip in
   the features it reads.
 """
@@ -25,7 +25,7 @@ from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.features.base import EXTRACTORS, BaseExtractor, Spec
 from affectstore.weights.random import is_random
 
-#: Columns of a plan that say which file, and which part of it, a clip's medium is.
+#: Columns of a plan that identify the content and segment of each medium of a clip.
 MEDIA_COLUMNS = {
     "audio": ("audio_sha256", "audio_start_s", "audio_end_s"),
     "video": ("video_sha256", "video_start_s", "video_end_s"),
@@ -34,17 +34,17 @@ MEDIA_COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Feature:
-    """A feature instance, ready to be computed.
+class FeatureInstance:
+    """A named instance of an extractor, ready to be computed.
 
     Attributes:
-        name: the instance's name in config.yaml.
-        spec: what its extractor is under the options.
-        extractor: built from the options; holds no weights yet.
-        upstream: need -> instance that feeds it.
-        digest: the feature digest.
-        container: "zarr" or "hdf5".
-        random_weights: the feature and those upstream of it whose weights are random: their numbers mean nothing.
+        name: Name of the instance in config.yaml.
+        spec: Declaration of its extractor under the options.
+        extractor: The extractor; holds no weights yet.
+        upstream: Need -> instance that provides it.
+        digest: The feature digest.
+        container: Storage format.
+        random_weights: The instance and those upstream of it whose weights are random: their values mean nothing.
     """
 
     name: str
@@ -56,22 +56,22 @@ class Feature:
     random_weights: tuple[str, ...] = ()
 
 
-class Features(Mapping[str, Feature]):
+class Features(Mapping[str, FeatureInstance]):
     """Every feature instance that can be computed here, by name, upstream ones first.
 
     Attributes:
-        unusable: name -> why, of those that cannot: weights that they need are not here.
+        unusable: Name -> reason, of instances that cannot be computed because weights are missing.
     """
 
-    def __init__(self, usable: Mapping[str, Feature], unusable: Mapping[str, str]):
+    def __init__(self, usable: Mapping[str, FeatureInstance], unusable: Mapping[str, str]):
         self._usable, self.unusable = dict(usable), dict(unusable)
 
-    def __getitem__(self, name: str) -> Feature:
-        """An instance.
+    def __getitem__(self, name: str) -> FeatureInstance:
+        """Return an instance.
 
         Raises:
             UnknownNameError: config.yaml has no such feature.
-            ConfigError: it cannot be computed here.
+            ConfigError: It cannot be computed here.
         """
         if name in self.unusable:
             raise ConfigError(f"features.{name} cannot be computed here: {self.unusable[name]}")
@@ -90,19 +90,19 @@ class Features(Mapping[str, Feature]):
 
 
 class _Unusable(Exception):
-    """Why an instance cannot be computed here."""
+    """Reason for which an instance cannot be computed here."""
 
 
 def features_of(config: Config) -> Features:
-    """Every feature instance of the configuration, upstream ones first.
+    """Build every feature instance of the configuration, upstream ones first.
 
     Raises:
-        ConfigError: an unknown extractor, option or input, or a circle.
+        ConfigError: An extractor, option or input is unknown, or inputs form a circle.
     """
-    done: dict[str, Feature] = {}
+    done: dict[str, FeatureInstance] = {}
     unusable: dict[str, str] = {}
 
-    def resolve(name: str, path: tuple[str, ...]) -> Feature:
+    def resolve(name: str, path: tuple[str, ...]) -> FeatureInstance:
         if name in unusable:
             raise _Unusable(f"it reads {name}: {unusable[name]}")
         if name in done:
@@ -122,11 +122,11 @@ def features_of(config: Config) -> Features:
     return Features(done, unusable)
 
 
-def _feature(name: str, config: Config, resolve: Callable[[str], Feature]) -> Feature:
+def _feature(name: str, config: Config, resolve: Callable[[str], FeatureInstance]) -> FeatureInstance:
     settings: FeatureSettings = config.features[name]
     module = EXTRACTORS.load(settings.extractor)
     options = validated(module.Options, settings.options, f"features.{name}.options")
-    spec: Spec = options.narrowed(module.SPEC)
+    spec: Spec = options.spec_for(module.SPEC)
     for need in settings.inputs:
         if need not in spec.needs:
             raise UnknownNameError(f"input of features.{name} (extractor {spec.name})", need, spec.needs)
@@ -160,20 +160,20 @@ def _feature(name: str, config: Config, resolve: Callable[[str], Feature]) -> Fe
     stamped = {random: None for source in sources.values() for random in source.random_weights}
     if is_random(weights):
         stamped[name] = None
-    return Feature(name, spec, extractor, upstream, digest(own), config.store.format, tuple(stamped))
+    return FeatureInstance(name, spec, extractor, upstream, digest(own), config.store.format, tuple(stamped))
 
 
-def clip_keys(plan: pd.DataFrame, feature: Feature, upstream: Mapping[str, list[str]]) -> list[str]:
-    """The key of every clip of a plan in one feature.
+def clip_keys(plan: pd.DataFrame, feature: FeatureInstance, upstream: Mapping[str, list[str]]) -> list[str]:
+    """Compute the key of every clip of a plan in one feature.
 
     Args:
-        plan: columns {audio,video,words}_sha256 (empty where there is none), {audio,video}_{start,end}_s, text
-            and face_side, all as text.
-        feature: the feature.
-        upstream: need -> that feature's keys of the same clips, in the plan's order.
+        plan: Columns {audio,video,words}_sha256 (empty where there is none), {audio,video}_{start,end}_s, text
+            and face_side, all str.
+        feature: The feature.
+        upstream: Need -> that feature's keys of the same clips, in the plan's order.
 
     Returns:
-        One hexadecimal key a clip, in the plan's order.
+        One hexadecimal key per clip, in the plan's order.
     """
     columns = []
     for media in feature.spec.media:

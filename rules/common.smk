@@ -116,8 +116,11 @@ def gpus(*_):
     return int(not workflow.local_exec or shutil.which("nvidia-smi") is not None)
 
 
-def training_workers(_, threads, resources):
-    """Arguments for threads and processes: one process per GPU, or as many as the resource `processes` sets."""
-    processes = max(1, resources.get("processes", resources.get("gpu", 0)))
-    each = f"--threads {max(1, threads // processes)}"
-    return each if processes == 1 else f"{each} --processes {processes}"
+def training_processes(_, resources):
+    """One process per GPU, or as many as the resource `processes` sets."""
+    return max(1, resources.get("processes", resources.get("gpu", 0)))
+
+
+def training_threads(_, threads, resources):
+    """Threads of each process."""
+    return max(1, threads // training_processes(_, resources))

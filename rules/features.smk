@@ -19,8 +19,6 @@ rule extract:
         "logs/extract/{corpus}/{feature}/{shard}.log",
     benchmark:
         "results/benchmarks/extract/{corpus}/{feature}/{shard}.tsv"
-    conda:
-        "../environment.yml"
     threads: 1
     resources:
         mem_mb=extract_mem_mb,
@@ -45,8 +43,6 @@ rule commit:
         "logs/commit/{corpus}/{feature}.log",
     benchmark:
         "results/benchmarks/commit/{corpus}/{feature}.tsv"
-    conda:
-        "../environment.yml"
     threads: 1
     resources:
         mem_mb=1000,

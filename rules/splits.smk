@@ -15,8 +15,6 @@ rule split:
         "logs/split/{corpus}/{protocol}.log",
     benchmark:
         "results/benchmarks/split/{corpus}/{protocol}.tsv"
-    conda:
-        "../environment.yml"
     threads: 1
     resources:
         mem_mb=1000,

@@ -18,8 +18,6 @@ rule score:
         "logs/score/{experiment}.log",
     benchmark:
         "results/benchmarks/score/{experiment}.tsv"
-    conda:
-        "../environment.yml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -56,8 +54,6 @@ rule tabulate:
         "logs/tabulate/{experiment}.log",
     benchmark:
         "results/benchmarks/tabulate/{experiment}.tsv"
-    conda:
-        "../environment.yml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -82,8 +78,6 @@ rule report:
         "logs/report.log",
     benchmark:
         "results/benchmarks/report.tsv"
-    conda:
-        "../environment.yml"
     threads: 1
     resources:
         mem_mb=2000,

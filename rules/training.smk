@@ -17,8 +17,6 @@ rule train:
         "logs/train/{experiment}/{cell}/{fold}.log",
     benchmark:
         "results/benchmarks/train/{experiment}/{cell}/{fold}.tsv"
-    conda:
-        "../environment.yml"
     threads: 1
     resources:
         mem_mb=8000,
@@ -28,8 +26,9 @@ rule train:
         python=PYTHON,
         config=CONFIG,
         digest=cell_digest,
-        workers=training_workers,
+        threads=training_threads,
+        processes=training_processes,
     shell:
         "{params.python:q} -m affectstore train --config {params.config:q} --experiment {wildcards.experiment:q}"
         " --cell {wildcards.cell:q} --fold {wildcards.fold:q} --digest {params.digest:q}"
-        " {params.workers} > {log:q} 2>&1"
+        " --threads {params.threads:q} --processes {params.processes:q} > {log:q} 2>&1"

@@ -35,6 +35,7 @@ def test_conda_installs_what_make_installs() -> None:
     assert f"--editable .[{make[1]}]" in pip
     assert "--constraint constraints.txt" in pip
     assert set(make[1].split(",")) <= set(PROJECT["optional-dependencies"])
+    assert (ROOT / "Makefile").read_text().count("pip install") == 1, "what no extra names is not installed by conda"
 
 
 def test_constraints_allow_every_requirement() -> None:

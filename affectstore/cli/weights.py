@@ -17,7 +17,7 @@ def main(args: argparse.Namespace) -> int:
     """Print the listing, or fetch; the exit status is 1 if a file is not the published one."""
     from affectstore.cli._columns import as_columns
     from affectstore.weights.fetch import fetch
-    from affectstore.weights.find import places
+    from affectstore.weights.find import search_folders
     from affectstore.weights.known import KNOWN
     from affectstore.weights.listing import list_weights
 
@@ -30,7 +30,7 @@ def main(args: argparse.Namespace) -> int:
     head = ("file or model", "used by", "MB", "state", "digest", "where")
     body = [(line.name, line.used_by, line.size, line.state, line.digest, line.where) for line in lines]
     print(as_columns([head, *body], right={2}))
-    looked = dict.fromkeys(str(folder) for known in KNOWN.values() for folder in places(known))
+    looked = dict.fromkeys(str(folder) for known in KNOWN.values() for folder in search_folders(known))
     print(f"\nfiles are looked for in: {', '.join(looked)}")
     for line in lines:
         if line.advice:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from affectstore.errors import StoreError
-from affectstore.features.keys import Feature, clip_keys
+from affectstore.features.keys import FeatureInstance, clip_keys
 from affectstore.paths import RESULTS
 from affectstore.preflight.plan import write_request
 from affectstore.store.catalog import Catalog
@@ -54,7 +54,7 @@ class FeatureState:
 
 
 def find_stale_ledgers(
-    corpus: str, plans: Mapping[str, pd.DataFrame], features: Mapping[str, Feature]
+    corpus: str, plans: Mapping[str, pd.DataFrame], features: Mapping[str, FeatureInstance]
 ) -> dict[str, FeatureState]:
     """Compare the ledgers and catalogs of a corpus with its plans, and remove the ledgers that are out of date.
 
@@ -78,7 +78,7 @@ def find_stale_ledgers(
 
 
 def _feature_state(
-    corpus: str, feature: Feature, clip_ids: Mapping[str, list[str]], keys: Mapping[str, list[str]]
+    corpus: str, feature: FeatureInstance, clip_ids: Mapping[str, list[str]], keys: Mapping[str, list[str]]
 ) -> FeatureState:
     folder = RESULTS.feature(corpus, feature.name)
     missing: dict[str, str] = {}

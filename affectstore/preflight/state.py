@@ -14,7 +14,7 @@ from pathlib import Path
 from affectstore.config.resolve import Resolved, load_resolved, read_config
 from affectstore.corpora.base import CORPORA
 from affectstore.errors import ConfigError, CorpusError, UnknownNameError
-from affectstore.features.keys import Feature, Features, features_of
+from affectstore.features.keys import FeatureInstance, Features, features_of
 from affectstore.features.plan import shard_names
 from affectstore.files import write_if_changed
 from affectstore.lock import lock_driver
@@ -64,7 +64,7 @@ class State:
             raise CorpusError(self.problems[corpus])
         self.resolved.root(corpus)
 
-    def feature(self, name: str) -> Feature:
+    def feature(self, name: str) -> FeatureInstance:
         """Feature instance of a name.
 
         Raises:

@@ -1,1 +1,1 @@
-"""The one place that finds, verifies, fetches and reads weights that others published."""
+"""Published weights: search, verification, download and reading."""

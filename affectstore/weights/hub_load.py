@@ -1,4 +1,4 @@
-"""Loading what `hub.find_model` found: no network, no code of the model's, and no weight left to chance."""
+"""Loading of models that `hub.find_model` found: no network, no code from the model, and no weight left to chance."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from affectstore.errors import ConfigError
 from affectstore.weights.hub import ModelFolder
 from affectstore.weights.random import random_state
 
-#: How many names a message lists.
+#: Number of names in a message.
 _SHOWN = 3
 
 
 def load_part(auto: str, found: ModelFolder, **options: Any) -> Any:
-    """A tokenizer, feature extractor or configuration of a model.
+    """Load a tokenizer, feature extractor or configuration of a model.
 
     Args:
-        auto: transformers' class that picks the right one, "AutoTokenizer".
-        found: the model.
-        options: for its from_pretrained.
+        auto: Name of transformers' class that selects the right one, "AutoTokenizer".
+        found: The model.
+        options: Arguments of its from_pretrained.
 
     Raises:
-        ConfigError: the files are not what this class reads.
+        ConfigError: The class cannot read the files.
     """
     import transformers
 
@@ -34,15 +34,15 @@ def load_part(auto: str, found: ModelFolder, **options: Any) -> Any:
 
 
 def load_model(auto: str, found: ModelFolder, may_lack: tuple[str, ...] = ()) -> Any:
-    """A model with its weights in float32, on the CPU, for inference.
+    """Load a model with its weights in float32, on the CPU, for inference.
 
     Args:
-        auto: transformers' class, "AutoModel".
-        found: the model, with weights.
-        may_lack: parts of names of weights that are not used and so may be missing.
+        auto: Name of transformers' class, "AutoModel".
+        found: The model, with weights.
+        may_lack: Parts of names of weights that are not used and so may be missing.
 
     Raises:
-        ConfigError: weights are missing, have another shape or cannot be read. transformers would put random numbers.
+        ConfigError: Weights are missing, have another shape or cannot be read; transformers would initialise them.
     """
     import torch
     from transformers.utils import logging
@@ -68,10 +68,10 @@ def load_model(auto: str, found: ModelFolder, may_lack: tuple[str, ...] = ()) ->
 
 
 def random_model(auto: str, found: ModelFolder) -> Any:
-    """A model of the shape that the configuration says, with `random_state`'s weights; for tests.
+    """Build a model of the configuration's shape with weights from `random_state`; for tests.
 
     Raises:
-        ConfigError: the configuration is of no model of this class, or it has layers of other kinds.
+        ConfigError: The configuration belongs to no model of this class, or the model has layers of other kinds.
     """
     import torch
     import transformers

@@ -1,4 +1,4 @@
-"""Published files of weights: what each is, who uses it, where it is from, and how it is recognised."""
+"""Published files of weights: contents, users, sources and digests."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _FACENET_LICENCE = "code MIT; its training pictures are for research, see the pa
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedFile:
     """A file of weights.
 
     Attributes:
-        name: the file's name, by which it is looked for.
-        title: what it holds.
-        used_by: the extractor or encoder and the option that asks for it.
-        size_mb: about how large the file is, in millions of bytes.
-        url: what to download.
-        page: where its authors describe it.
-        licence: under which terms.
-        sha256: digest of the published file; None where no reliable one is known.
-        member: path of the file inside the archive that `url` gives; empty where `url` is the file itself.
-        package: import name of the installed distribution that brings the file in its folder `data`; empty
-            where it has to be fetched.
+        name: Name of the file.
+        title: Description of its contents.
+        used_by: The extractor or encoder and the option that asks for it.
+        size_mb: Approximate size, in millions of bytes.
+        url: Address of the download.
+        page: Page on which its authors describe it.
+        licence: Terms of use.
+        sha256: Digest of the published file; None where no reliable one is known.
+        member: Path of the file inside the archive at `url`; empty if `url` is the file itself.
+        package: Import name of the installed distribution that has the file in its folder `data`; empty if it
+            has to be fetched.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Published:
     package: str = ""
 
 
-def _mtcnn(stage: str, what: str, sha256: str) -> Published:
-    return Published(
+def _mtcnn(stage: str, what: str, sha256: str) -> PublishedFile:
+    return PublishedFile(
         name=f"{stage}.pt",
         title=f"MTCNN (Zhang et al. 2016), {what}",
         used_by="faces",
         size_mb=2 if stage == "onet" else 1,
-        url=f"{_FACENET_PAGE}/releases/tag/v2.6.0",
+        url=f"{_FACENET_PAGE}/releases/tag/v2.5.3",
         page=_FACENET_PAGE,
         licence="MIT",
         sha256=sha256,
@@ -58,10 +58,10 @@ def _mtcnn(stage: str, what: str, sha256: str) -> Published:
     )
 
 
-def _imagenet(encoder: str, sha256: str, title: str, size_mb: int) -> Published:
-    """torchvision's file: its name ends in the first eight digits of its digest."""
+def _imagenet(encoder: str, sha256: str, title: str, size_mb: int) -> PublishedFile:
+    """Declare one of torchvision's files: its name ends in the first eight digits of its digest."""
     name = f"{encoder}-{sha256[:8]}.pth"
-    return Published(
+    return PublishedFile(
         name=name,
         title=f"{title} trained on ImageNet, torchvision's IMAGENET1K_V1",
         used_by=f"{encoder} with `weights: imagenet`",
@@ -74,10 +74,10 @@ def _imagenet(encoder: str, sha256: str, title: str, size_mb: int) -> Published:
 
 
 #: By file name. The digests of the facenet files are those of the release named in the address.
-KNOWN: Mapping[str, Published] = {
+KNOWN: Mapping[str, PublishedFile] = {
     published.name: published
     for published in (
-        Published(
+        PublishedFile(
             name="vgg_face_dag.pth",
             title=f"{_VGG_FACE}, converted from MatConvNet by S. Albanie",
             used_by="vggface",
@@ -86,7 +86,7 @@ KNOWN: Mapping[str, Published] = {
             page="https://www.robots.ox.ac.uk/~albanie/pytorch-models.html",
             licence=_VGG_FACE_LICENCE,
         ),
-        Published(
+        PublishedFile(
             name="VGG_FACE.t7",
             title=f"{_VGG_FACE}, the authors' own for Torch7",
             used_by="vggface",
@@ -96,7 +96,7 @@ KNOWN: Mapping[str, Published] = {
             licence=_VGG_FACE_LICENCE,
             member="vgg_face_torch/VGG_FACE.t7",
         ),
-        Published(
+        PublishedFile(
             name="vgg_face_weights.pth",
             title=f"{_VGG_FACE}, as deepface ships it",
             used_by="vggface",
@@ -105,7 +105,7 @@ KNOWN: Mapping[str, Published] = {
             page="https://github.com/serengil/deepface",
             licence=_VGG_FACE_LICENCE,
         ),
-        Published(
+        PublishedFile(
             name="20180402-114759-vggface2.pt",
             title="FaceNet: Inception-ResNet v1 trained on VGGFace2, 8,631 people",
             used_by="facenet",
@@ -115,7 +115,7 @@ KNOWN: Mapping[str, Published] = {
             licence=_FACENET_LICENCE,
             sha256="281cebca8662831adb987a874bdcb36e73f5b1c6dc5ee5878f305e985625d99b",
         ),
-        Published(
+        PublishedFile(
             name="20180408-102900-casia-webface.pt",
             title="FaceNet: Inception-ResNet v1 trained on CASIA-WebFace, 10,575 people",
             used_by="facenet",
@@ -143,7 +143,7 @@ KNOWN: Mapping[str, Published] = {
             "VGG-16 (Simonyan and Zisserman 2015)",
             553,
         ),
-        Published(
+        PublishedFile(
             name="rgb_imagenet.pt",
             title="I3D (Carreira & Zisserman 2017) on colour frames, trained on ImageNet and Kinetics-400, for PyTorch",
             used_by="i3d with `weights: rgb_imagenet`",
@@ -160,11 +160,11 @@ KNOWN: Mapping[str, Published] = {
 }
 
 
-def published(name: str) -> Published:
-    """The file of this name.
+def published(name: str) -> PublishedFile:
+    """Look up a file by name.
 
     Raises:
-        UnknownNameError: no such file is known.
+        UnknownNameError: No such file is known.
     """
     if name not in KNOWN:
         raise UnknownNameError("file of weights", name, KNOWN)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from affectstore.errors import ConfigError
 from affectstore.weights.find import find, require
-from affectstore.weights.hub import KNOWN as MODELS
-from affectstore.weights.hub import WEIGHTS, ModelName, find_model
+from affectstore.weights.hub import KNOWN_MODELS, WEIGHTS, ModelName, find_model
 from affectstore.weights.known import KNOWN
 
 
@@ -64,7 +63,7 @@ def _files(paranoid: bool) -> Iterator[WeightsEntry]:
 
 def _models() -> Iterator[WeightsEntry]:
     """Models of the Hugging Face hub that are known by id; any other is named in an option."""
-    for name, known in MODELS.items():
+    for name, known in KNOWN_MODELS.items():
         what = name, known.used_by, ""
         if importlib.util.find_spec("huggingface_hub") is None:
             yield WeightsEntry(

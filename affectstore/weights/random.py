@@ -11,7 +11,7 @@ from affectstore.errors import ConfigError
 
 #: Value of an option `weights` that asks for them.
 RANDOM = "random"
-#: What stands for the digest of a file. A change of what `random_state` gives changes the number.
+#: Replacement of a file's digest. Its number changes with the values of `random_state`.
 RANDOM_DIGEST = "random:0"
 
 #: Begins the badge of a run whose input features were computed with random weights.
@@ -21,27 +21,27 @@ _ZEROS = ("bias", "running_mean", "num_batches_tracked")
 
 
 def is_random(digest: str | None) -> bool:
-    """Whether a digest of weights is that of random ones."""
+    """Return True if a digest of weights is that of random ones."""
     return digest is not None and digest.startswith(f"{RANDOM}:")
 
 
 def random_state(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """Weights of a network of linear, convolutional and batch norm layers, by name.
+    """Initialise a network of linear, convolutional and batch norm layers, by name.
 
-    Matrices and kernels are uniform in +-sqrt(6 / inputs) (He et al. 2015), which keeps the size of what
-    passes through rectified layers; scales and variances are one, the rest zero. Each depends on its name
+    Matrices and kernels are uniform in +-sqrt(6 / inputs) (He et al. 2015), which preserves the scale of
+    activations through ReLU layers; scales and variances are one, the rest zero. Each depends on its name
     and shape alone.
 
     Args:
-        shapes: name -> shape.
+        shapes: Name -> shape.
 
     Raises:
-        ConfigError: a name is of none of these layers.
+        ConfigError: A name belongs to none of these layers.
     """
-    return {name: _drawn(name, shape) for name, shape in shapes.items()}
+    return {name: _initialise(name, shape) for name, shape in shapes.items()}
 
 
-def _drawn(name: str, shape: tuple[int, ...]) -> np.ndarray:
+def _initialise(name: str, shape: tuple[int, ...]) -> np.ndarray:
     kind = name.rpartition(".")[2]
     if kind == "weight" and len(shape) > 1:
         values = np.random.default_rng(zlib.crc32(name.encode())).random(shape, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Reading a state dict without running what is in it, and holding it to the shapes it must have."""
+"""Reading of state dicts without running their contents, and comparison with the required shapes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from affectstore.errors import ConfigError
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: What torch calls the class or function that a file asks for.
+#: Class or function that a file asks for, in torch's message.
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+\w)")
-#: How many names a message lists.
+#: Number of names in a message.
 _SHOWN = 5
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Tensors by name from a file that `torch.save` wrote, on the CPU.
+    """Read tensors by name from a file of `torch.save`, on the CPU.
 
     Raises:
-        ConfigError: it is truncated, holds code (a pickle of more than tensors), or no state dict.
+        ConfigError: The file is truncated, holds code (a pickle of more than tensors), or no state dict.
     """
     import torch
 
@@ -47,15 +47,15 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def check_state(state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
-    """Compare a state dict with what the network needs.
+    """Compare a state dict with the network's shapes.
 
     Args:
-        state: tensors by name.
-        shapes: name -> shape, of every tensor the network has.
-        path: where it was read, for messages.
+        state: Tensors by name.
+        shapes: Name -> shape, of every tensor of the network.
+        path: File of the state dict, for messages.
 
     Raises:
-        ConfigError: names are missing or too many, a shape differs, or a number is not finite.
+        ConfigError: Names are missing or unknown, a shape differs, or a number is not finite.
     """
     strange = state.keys() - shapes.keys()
     # Old files lack the counters of batch norm layers, which inference never reads; torch fills them in.

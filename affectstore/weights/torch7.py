@@ -1,9 +1,9 @@
-"""Reading Torch7's serialised objects (`.t7`, binary form): tensors, tables, numbers and strings, never code.
+"""Reader of Torch7's serialised objects (`.t7`, binary form): tensors, tables, numbers and strings, never code.
 
 Source: the serialisation section of Torch7's documentation and its `File` class. An object is a 32-bit
 type, then: a number (float64), a string (32-bit length, bytes), a boolean (32 bits), or, after a 32-bit
 index by which it is referred to again, a table (32-bit count, then key and value each) or an instance
-(version "V 1", class name, then what the class writes). A tensor writes its dimensions (32 bits), sizes,
+(version "V 1", class name, then the data of the class). A tensor writes its dimensions (32 bits), sizes,
 strides and the offset of its first element, counted from one (64 bits each), and its storage; a storage
 its length (64 bits) and its elements; a layer of `nn` the table of its fields. All is little-endian, as
 on the 64-bit machines that the published files come from.
@@ -53,8 +53,8 @@ class Layer:
     """An instance of a class of `nn`.
 
     Attributes:
-        kind: its class, "nn.SpatialConvolution".
-        fields: by name.
+        kind: Name of its class, "nn.SpatialConvolution".
+        fields: Values by name.
     """
 
     kind: str
@@ -62,13 +62,13 @@ class Layer:
 
 
 def read_torch7(path: Path) -> Any:
-    """The object that a file holds.
+    """Read the object in a file.
 
-    Tensors and storages are read-only arrays on the mapped file, so that nothing is read but what is used;
-    tables are dicts with whole numbers, strings or booleans as keys; layers are `Layer`.
+    Tensors and storages are read-only arrays on the mapped file, so that only used parts are read;
+    tables are dicts with int, str or bool keys; layers are `Layer`.
 
     Raises:
-        ConfigError: the file is truncated, not in Torch7's binary form, or holds a function or a class that is
+        ConfigError: The file is truncated, not in Torch7's binary form, or holds a function or a class that is
             neither a tensor nor a layer.
     """
     try:
@@ -86,7 +86,7 @@ class _Reader:
         self._known: dict[int, Any] = {}
 
     def object(self, depth: int) -> Any:
-        """The next object."""
+        """Read the next object."""
         if depth > _DEEPEST:
             self._refuse(f"objects within objects, {_DEEPEST} deep")
         kind = self._int()
@@ -179,7 +179,7 @@ class _Reader:
         return struct.unpack_from(form, self._mapped, self._take(struct.calcsize(form)))[0]
 
     def _take(self, count: int) -> int:
-        """Where the next `count` bytes begin."""
+        """Consume the next `count` bytes; return the position of the first."""
         start, end = self._at, self._at + count
         if count < 0 or end > len(self._mapped):
             self._refuse(f"{count:,} bytes more, and ends after {len(self._mapped):,}: truncated, or not Torch7's")

@@ -1,1 +1,1 @@
-"""Features of sound."""
+"""Audio features."""

@@ -1,8 +1,8 @@
-"""openSMILE on one sound, and its ComParE_2016 configuration with other windows.
+"""openSMILE on one waveform, and its ComParE_2016 configuration with other windows.
 
-openSMILE reads its configuration from a file, and ignores attempts to set the size of windows by options. So
-other windows take a changed copy of the packaged configuration, written into a temporary folder when it is
-first needed; openSMILE's licence (research use) is why no such copy belongs into a repository.
+openSMILE reads its configuration from a file and ignores options that set the size of windows. Other windows
+therefore need a changed copy of the packaged configuration, written into a temporary folder on first use;
+openSMILE's licence (research use) keeps such a copy out of this repository.
 
 Source: Eyben, Wöllmer & Schuller 2010, openSMILE; Schuller et al. 2016, ComParE.
 """
@@ -25,22 +25,22 @@ from typing import Any
 import numpy as np
 
 from affectstore.errors import ClipError, ConfigError
-from affectstore.features.audio._sound import Sound
+from affectstore.features.audio._waveform import Waveform
 
-#: openSMILE's longest window, that of pitch: a shorter sound has no frame.
+#: openSMILE's longest window, that of pitch: shorter audio has no frame.
 PITCH_WINDOW_S = Fraction(60, 1000)
-#: Names in the packaged configuration: its framers of pitch, and of everything else.
+#: Names in the packaged configuration: framers of pitch, and of all other descriptors.
 _PITCH, _SHORT = "is13_frame60", "is13_frame25"
 _LLD_FILE = "ComParE_2016_core.lld.conf.inc"
 
 
 @dataclass(frozen=True)
 class Windows:
-    """How openSMILE cuts the sound into frames; the windows of pitch keep their 60 ms.
+    """Frame windows of openSMILE; the pitch windows keep their 60 ms.
 
     Attributes:
-        size_s: of the windows of all that is not pitch.
-        step_s: from one window to the next, for all of them.
+        size_s: Length of all windows except those of pitch.
+        step_s: Step from one window to the next, for all of them.
     """
 
     size_s: Fraction
@@ -48,11 +48,11 @@ class Windows:
 
     @classmethod
     def of_ms(cls, size_ms: float, step_ms: float) -> Windows:
-        """From milliseconds, taken as the decimal numbers they are written as."""
+        """Convert from milliseconds, taken as the decimal numbers they are written as."""
         return cls(Fraction(str(size_ms)) / 1000, Fraction(str(step_ms)) / 1000)
 
     def samples(self, rate_hz: int) -> tuple[int, int]:
-        """Size and step as openSMILE takes them: the nearest whole numbers of samples, halves up."""
+        """Round size and step to samples as openSMILE does: to the nearest int, halves up."""
         size, step = (math.floor(seconds * rate_hz + Fraction(1, 2)) for seconds in (self.size_s, self.step_s))
         return size, step
 
@@ -75,14 +75,14 @@ class Change:
 
 
 class Engine:
-    """openSMILE's ComParE_2016 low-level descriptors under given windows.
+    """openSMILE's ComParE_2016 low-level descriptors with chosen windows.
 
     Args:
-        windows: how the sound is cut.
-        deltas: descriptors and their deltas, joined by openSMILE by its own frame number.
+        windows: Frame windows.
+        deltas: True for descriptors and their deltas, joined by openSMILE by its own frame number.
 
     Raises:
-        ConfigError: the packaged configuration lacks a setting that has to change.
+        ConfigError: The packaged configuration lacks a setting that has to change.
     """
 
     def __init__(self, windows: Windows, deltas: bool):
@@ -91,7 +91,7 @@ class Engine:
         level = "lld;lld_de" if deltas else "lld"
         packaged = opensmile.Smile(opensmile.FeatureSet.ComParE_2016, level)
         root = Path(packaged.config_path).parents[1]
-        text, self.changes = changed((root / "compare" / _LLD_FILE).read_text(encoding="utf-8"), windows)
+        text, self.changes = set_windows((root / "compare" / _LLD_FILE).read_text(encoding="utf-8"), windows)
         if self.changes:
             folder = Path(tempfile.mkdtemp(prefix="affectstore-opensmile-"))
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -103,11 +103,11 @@ class Engine:
             self.smile = packaged
 
 
-def changed(text: str, windows: Windows) -> tuple[str, tuple[Change, ...]]:
-    """The text of a configuration with other windows, and the numbers that had to change.
+def set_windows(text: str, windows: Windows) -> tuple[str, tuple[Change, ...]]:
+    """Replace the windows in the text of a configuration; return the new text and the changed numbers.
 
     Raises:
-        ConfigError: it has no such setting, or several.
+        ConfigError: The text has no such setting, or several.
     """
     changes = []
     for (component, key), seconds in windows._settings.items():
@@ -126,21 +126,21 @@ def changed(text: str, windows: Windows) -> tuple[str, tuple[Change, ...]]:
     return text, tuple(changes)
 
 
-def run(smile: Any, sound: Sound) -> np.ndarray:
-    """What an `opensmile.Smile` gives for the sound at its own rate.
+def run_smile(smile: Any, waveform: Waveform) -> np.ndarray:
+    """Apply an `opensmile.Smile` to the waveform at its own rate.
 
     Returns:
         float32 (row, column).
 
     Raises:
-        ClipError: the sound is shorter than the longest window.
+        ClipError: The waveform is shorter than the longest window.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Segment too short")
-        values = smile(sound.samples, sound.rate_hz)[0].T
+        values = smile(waveform.samples, waveform.rate_hz)[0].T
     if np.isnan(values).all():
         raise ClipError(
-            f"the sound lasts {float(sound.duration):.3f} s; openSMILE's windows of pitch take "
+            f"the sound lasts {float(waveform.duration):.3f} s; openSMILE's windows of pitch take "
             f"{float(PITCH_WINDOW_S):.3f} s"
         )
     return np.ascontiguousarray(values, dtype=np.float32)

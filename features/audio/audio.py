@@ -1,4 +1,4 @@
-"""The clip's sound: 16-bit samples of one channel at the recording's own rate."""
+"""The clip's audio: 16-bit samples of one channel at the recording's own rate."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class Options(base.Options):
 
 
 class Extractor(base.BaseExtractor):
-    """Decodes the first audio stream of the clip's sound file."""
+    """Decoder of the first audio stream of the clip's audio file."""
 
     options: Options
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: int16 (sample,)."""
+        """Declare `values`: int16 (sample,)."""
         return (ArraySpec("values", "int16", ("sample",)),)
 
     def extract(self, clip: base.Clip) -> ClipArrays:
-        """The samples of the clip's segment; the grid begins with the first and has the sampling rate.
+        """Decode the clip's segment; the grid starts with its first sample and has the sampling rate.
 
         Raises:
-            ClipError: the file cannot be decoded in full, or lacks the channel.
-            NotApplicable: the clip has no sound file.
+            ClipError: The file cannot be decoded in full, or lacks the channel.
+            NotApplicable: The clip has no audio file.
         """
         source = clip.media.source("audio")
         sound = decode_audio(source.path, source.start_s, source.end_s, self.options.channel)

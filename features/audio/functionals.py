@@ -1,8 +1,8 @@
-"""Functionals of a whole clip, as openSMILE computes them: the features of the classical baselines.
+"""openSMILE functionals of a whole clip: the features of the classical baselines.
 
 ComParE_2016 has 6,373 statistics of its low-level descriptors and their deltas (Schuller et al. 2016), eGeMAPSv02
 88 that were chosen for voice research and affective computing (Eyben et al. 2016, "The Geneva Minimalistic
-Acoustic Parameter Set"). The sound is taken at its own rate, as openSMILE takes it from a file.
+Acoustic Parameter Set"). The audio keeps its own rate, as openSMILE reads it from a file.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from affectstore.features import base
-from affectstore.features.audio._opensmile import run
-from affectstore.features.audio._sound import sound_of
+from affectstore.features.audio._opensmile import run_smile
+from affectstore.features.audio._waveform import waveform_of
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 
@@ -37,27 +37,27 @@ class Options(base.Options):
 
 
 class Extractor(base.BaseExtractor):
-    """Runs openSMILE on the clip's sound."""
+    """openSMILE functionals of the clip's audio."""
 
     options: Options
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: float32 (clip, 6373) or (clip, 88); columns as openSMILE names them."""
+        """Declare `values`: float32 (clip, 6373) or (clip, 88); columns have openSMILE's names."""
         columns = tuple(self._smile.feature_names)
         return (ArraySpec("values", "float32", ("clip", "functional"), (len(columns),), columns=columns),)
 
     def extract(self, clip: base.Clip) -> ClipArrays:
-        """One row, which spans the sound from its first to its last sample.
+        """Compute one row, which spans the audio from its first to its last sample.
 
         Raises:
-            ClipError: the sound has no samples, or is shorter than a window of pitch.
+            ClipError: The audio has no samples, or is shorter than a pitch window.
         """
-        sound = sound_of(clip)
-        return ClipArrays({"values": run(self._smile, sound)}, sound.whole)
+        waveform = waveform_of(clip)
+        return ClipArrays({"values": run_smile(self._smile, waveform)}, waveform.span)
 
     @cached_property
     def _smile(self) -> Any:
-        """An `opensmile.Smile`: one for all clips, as making one costs as much as a fifth of a clip."""
+        """Shared `opensmile.Smile`: constructing one per clip would cost a fifth of the clip's time."""
         import opensmile
 
         return opensmile.Smile(opensmile.FeatureSet[self.options.set], opensmile.FeatureLevel.Functionals)

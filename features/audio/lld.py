@@ -1,18 +1,18 @@
-"""Low-level descriptors of the ComParE_2016 set, as openSMILE computes them.
+"""Low-level descriptors of the ComParE_2016 set, computed by openSMILE.
 
 65 descriptors every 10 ms: pitch, voicing, jitter, shimmer, harmonics-to-noise ratio and zero crossings from
 windows of 60 ms, and energy, auditory spectrum, spectral shape and MFCC from windows of 20 ms, all smoothed over
 three frames. With `deltas`, their first derivatives (regression over five frames) follow: 130 columns, the two
-joined by openSMILE's own frame number. Seed 003 takes the defaults; seed 002 `deltas`, `window_ms: 32` and
+joined by openSMILE's own frame number. Seed 003 uses the defaults; seed 002 `deltas`, `window_ms: 32` and
 `step_ms: 16`.
 
-openSMILE 2.6 divides the deltas of the six descriptors of pitch and voice quality by a norm that it never sets
-back (cDeltaRegression with onlyInSegments): they shrink along the clip, as one over the frames gone by, and
-depend on where the sound begins. That is what published features hold, and the default here;
-`voice_deltas: regression` gives the regression as it is meant.
+openSMILE 2.6 divides the deltas of the six descriptors of pitch and voice quality by a norm that it never
+resets (cDeltaRegression with onlyInSegments): they shrink along the clip, as one over the number of frames, and
+depend on the start of the audio. Published features hold these values, and they are the default here;
+`voice_deltas: regression` computes the regression as intended.
 
-The sound is taken at its own rate, as openSMILE takes it from a file. Values are not normalised: means and
-deviations belong to a training side, and are computed where it is known.
+The audio keeps its own rate, as openSMILE reads it from a file. Values are not normalised: mean and standard
+deviation belong to a training subset, and are computed there.
 
 Source: Schuller et al. 2016, "The INTERSPEECH 2016 Computational Paralinguistics Challenge"; opensmile 2.6.
 """
@@ -29,8 +29,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from affectstore.features import base
-from affectstore.features.audio._opensmile import PITCH_WINDOW_S, Engine, Windows, run
-from affectstore.features.audio._sound import Sound, sound_of
+from affectstore.features.audio._opensmile import PITCH_WINDOW_S, Engine, Windows, run_smile
+from affectstore.features.audio._waveform import Waveform, waveform_of
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid
@@ -44,11 +44,11 @@ SPEC = base.Spec(
     libraries=("opensmile",),
 )
 
-#: Descriptors that exist where there is a voice, by the beginning of their names.
+#: Descriptors of voiced frames, by the beginning of their names.
 _OF_VOICE = ("F0final", "voicingFinal", "jitter", "shimmer", "logHNR")
-#: Descriptors whose frames are the windows of pitch.
+#: Descriptors computed from pitch windows.
 _OF_PITCH = (*_OF_VOICE, "pcm_zcr")
-#: Frames to either side that a delta looks at.
+#: Frames to either side that enter a delta.
 _REACH = 2
 _VOICE_DELTAS = {
     "opensmile": "deltas of F0, voicing, jitter, shimmer and HNR are openSMILE's, whose norm grows along the clip",
@@ -62,8 +62,8 @@ class Options(base.Options):
     deltas: bool = Field(default=False, description="Append each descriptor's first derivative: 130 columns.")
     voice_deltas: Literal["opensmile", "regression"] = Field(
         default="opensmile",
-        description="Deltas of pitch and voice quality: openSMILE's, which shrink along the clip by a fault of its "
-        "own, or the regression that is meant.",
+        description="Deltas of pitch and voice quality: openSMILE's, which shrink along the clip because of "
+        "a fault in openSMILE, or the intended regression.",
     )
     window_ms: float = Field(
         default=20, ge=5, le=60, description="Windows of all but pitch and voice quality, which keep 60 ms."
@@ -72,7 +72,7 @@ class Options(base.Options):
         default=10,
         ge=1,
         le=40,
-        description="From one row to the next; at most `window_ms`, so that no sound is missed.",
+        description="From one row to the next; at most `window_ms`, so that no sample is skipped.",
     )
 
     @model_validator(mode="after")
@@ -88,37 +88,37 @@ class Options(base.Options):
 
     @property
     def windows(self) -> Windows:
-        """As openSMILE is to cut the sound."""
+        """Frame windows of openSMILE."""
         return Windows.of_ms(self.window_ms, self.step_ms)
 
 
 class Extractor(base.BaseExtractor):
-    """Runs openSMILE on the clip's sound."""
+    """openSMILE low-level descriptors of the clip's audio."""
 
     options: Options
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: float32 (frame, 65), or (frame, 130) with deltas; columns as openSMILE names them."""
+        """Declare `values`: float32 (frame, 65), or (frame, 130) with deltas; columns have openSMILE's names."""
         columns = tuple(self._engine.smile.feature_names)
         return (ArraySpec("values", "float32", ("frame", "descriptor"), (len(columns),), columns=columns),)
 
     def extract(self, clip: base.Clip) -> ClipArrays:
-        """Row k is centred on the k-th window of `window_ms`, and spans half a step to either side.
+        """Compute the descriptors; row k is centred on the k-th window and spans half a step to either side.
 
-        The window of pitch of the same row begins with it, so its middle lies later, by half the difference of
-        their lengths. The last row holds what the smoothing of pitch has left over.
+        The pitch window of the same row starts with it, so its centre is later, by half the difference of
+        their lengths. The last row is the tail of the pitch smoothing.
 
         Raises:
-            ClipError: the sound has no samples, or is shorter than a window of pitch.
+            ClipError: The audio has no samples, or is shorter than a pitch window.
         """
-        sound = sound_of(clip)
-        values = run(self._engine.smile, sound)
+        waveform = waveform_of(clip)
+        values = run_smile(self._engine.smile, waveform)
         if self.options.voice_deltas == "regression":
             values[:, self._voice(deltas=True)] = voice_deltas(values[:, self._voice(deltas=False)])
-        return ClipArrays({"values": values}, rows_grid(sound, self.options.windows))
+        return ClipArrays({"values": values}, rows_grid(waveform, self.options.windows))
 
     def attributes(self) -> Mapping[str, Any]:
-        """What was changed in openSMILE's configuration, and what the rows' times mean."""
+        """Describe the changes of openSMILE's configuration and the meaning of the rows' times."""
         options, pitch_ms = self.options, float(PITCH_WINDOW_S * 1000)
         later_ms = (pitch_ms - options.window_ms) / 2
         return {
@@ -134,7 +134,7 @@ class Extractor(base.BaseExtractor):
         }
 
     def _voice(self, *, deltas: bool) -> list[int]:
-        """Columns of the descriptors of pitch and voice quality, or of their deltas."""
+        """List the columns of the descriptors of pitch and voice quality, or of their deltas."""
         names = enumerate(self._engine.smile.feature_names)
         return [k for k, name in names if name.startswith(_OF_VOICE) and name.endswith("_de") == deltas]
 
@@ -143,17 +143,17 @@ class Extractor(base.BaseExtractor):
         return Engine(self.options.windows, self.options.deltas)
 
 
-def rows_grid(sound: Sound, windows: Windows) -> Grid:
-    """The grid of openSMILE's frames, from the whole samples that it takes as size and step."""
-    size, step = windows.samples(sound.rate_hz)
-    return Grid(sound.start + Fraction(size - step, 2 * sound.rate_hz), Fraction(sound.rate_hz, step))
+def rows_grid(waveform: Waveform, windows: Windows) -> Grid:
+    """Build the grid of openSMILE's frames, from its size and step in samples."""
+    size, step = windows.samples(waveform.rate_hz)
+    return Grid(waveform.start + Fraction(size - step, 2 * waveform.rate_hz), Fraction(waveform.rate_hz, step))
 
 
 def voice_deltas(values: np.ndarray) -> np.ndarray:
-    """Slopes of a regression over two frames to either side, for descriptors that are 0 where there is no voice.
+    """Compute regression slopes over two frames to either side, for descriptors that are 0 in unvoiced frames.
 
-    As openSMILE's manual describes it: a pair of frames of which either is 0, or beyond the sound's ends, does
-    not count, and where no pair counts the slope is 0.
+    As openSMILE's manual describes it: a pair of frames does not count if either is 0 or beyond the ends of the
+    audio; a slope without any pair is 0.
 
     Args:
         values: float32 (row, descriptor).

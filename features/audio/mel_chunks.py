@@ -1,4 +1,4 @@
-"""The mel spectrogram cut into one chunk per video frame, so that the two can be joined frame by frame."""
+"""The mel spectrogram cut into one chunk per video frame, so that audio and video can be joined frame by frame."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pydantic import Field, model_validator
 
 from affectstore.errors import ClipError
 from affectstore.features import base
-from affectstore.features.audio._colour import Colour, channels, coloured
+from affectstore.features.audio._colormap import Colormap, apply_colormap, stretch_weights
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
-from affectstore.timeline import Grid, overlap_weights, resample
+from affectstore.timeline import Grid, resample
 
 SPEC = base.Spec(
     name="mel_chunks",
@@ -35,35 +35,33 @@ class Options(base.Options):
         default="time",
         description="time: a chunk covers its frame's span; stretch: the whole spectrogram in equal parts.",
     )
-    picture_px: base.Pixels | tuple[base.Pixels, base.Pixels] | None = Field(
+    picture_px: base.ImageSize | None = Field(
         default=None,
-        description="Side, or height and width, of pictures (low frequencies at the bottom) instead of levels in dB.",
+        description="Side, or height and width, of images (low frequencies at the bottom) instead of levels in dB.",
     )
-    colour: Colour = Field(default="grey", description="Of pictures: grey (one channel) or a colour map (RGB).")
-    floor_db: float = Field(default=-80.0, lt=0, description="Level that pictures show black; 0 dB is white.")
+    colour: Colormap = Field(default="grey", description="Of images: grey (one channel) or a colour map (RGB).")
+    floor_db: float = Field(default=-80.0, lt=0, description="Level of black in images; 0 dB is white.")
 
     @model_validator(mode="after")
     def _levels_have_no_colour(self) -> Options:
         if self.picture_px is None and self.colour != "grey":
-            raise ValueError(f"colour {self.colour} is one of pictures: say their picture_px too")
+            raise ValueError(f"colour {self.colour} applies to images: set picture_px too")
         return self
 
 
 class Extractor(base.BaseExtractor):
-    """Resamples the spectrogram under each frame of `frames` to the chunk's width."""
+    """Resampling of the spectrogram under each frame of `frames` to the chunk's width."""
 
     options: Options
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: float16 (frame, n_mels, width), the lowest band first, or uint8 (frame, height, width[, 3]).
+        """Declare `values`: float16 (frame, n_mels, width), lowest band first, or uint8 (frame, height, width[, 3]).
 
         Frames with times of their own pass them on as `times`: float64 (frame,).
         """
         options = self.options
         if options.picture_px is not None:
-            colours = channels(options.colour)
-            dims = ("frame", "height", "width", *("channel" for _ in colours))
-            values = ArraySpec("values", "uint8", dims, (*self._size_px, *colours), codec="zstd")
+            values = base.image_spec("frame", base.height_width(options.picture_px), options.colour, "zstd")
         else:
             (n_mels,) = self.upstream["mel"].arrays()[0].shape
             values = ArraySpec("values", "float16", ("frame", "mel", "width"), (n_mels, options.width), unit="dB")
@@ -71,12 +69,12 @@ class Extractor(base.BaseExtractor):
         return (values, *times)
 
     def extract(self, clip: base.Clip) -> ClipArrays:
-        """As many chunks as frames, on the frames' grid.
+        """Compute one chunk per video frame, on the frames' grid.
 
-        Where a frame is shown before the sound begins or after it ends, the nearest column is held.
+        A video frame before the start or after the end of the audio repeats the nearest spectrogram frame.
 
         Raises:
-            ClipError: upstream arrays are empty.
+            ClipError: Upstream arrays are empty.
         """
         mel, frames = clip.upstream["mel"], clip.upstream["frames"]
         if mel.grid is None or not mel.rows or not frames.rows:
@@ -87,33 +85,23 @@ class Extractor(base.BaseExtractor):
         return ClipArrays({"values": self._stored(chunks), **passed_on}, frames.grid)
 
     def _columns(self, level_db: np.ndarray, grid: Grid, frames: ClipArrays) -> np.ndarray:
-        """float64 (frame * width, n_mels)."""
+        """Resample the spectrogram: float64 (frame * width, n_mels)."""
         width, count = self.options.width, frames.rows
         end = grid.edge(len(level_db))
         if self.options.align == "stretch":
             return resample(level_db, grid, (grid.start, end), count * width)
         if frames.grid is not None:
-            # Frames adjoin, so all cells together are one even grid.
+            # Frames adjoin, so the cells of all frames form one even grid.
             return resample(level_db, grid, (frames.grid.start, frames.grid.edge(count)), count * width)
         edges = [Fraction(round(time * _MICROSECONDS), _MICROSECONDS) for time in frames.arrays["times"].tolist()]
         edges.append(2 * edges[-1] - edges[-2] if count > 1 else max(end, edges[0] + 1 / grid.rate))
         return np.concatenate([resample(level_db, grid, span, width) for span in itertools.pairwise(edges)])
 
     def _stored(self, chunks: np.ndarray) -> np.ndarray:
-        """Chunks (frame, n_mels, width) in dB as `arrays` declares them."""
+        """Convert chunks (frame, n_mels, width) in dB to the declared dtype and shape."""
         options = self.options
         if options.picture_px is None:
             return chunks.astype(np.float16)
-        rows, columns = (_stretch(length, size) for length, size in zip(chunks.shape[1:], self._size_px, strict=True))
-        return coloured((rows @ chunks @ columns.T)[:, ::-1], options.floor_db, options.colour)
-
-    @property
-    def _size_px(self) -> tuple[int, int]:
-        """Height and width of pictures."""
-        size = self.options.picture_px or 0
-        return (size, size) if isinstance(size, int) else size
-
-
-def _stretch(length: int, size_px: int) -> np.ndarray:
-    """float64 (size, length): weights that stretch `length` cells to `size_px` pixels."""
-    return overlap_weights(Grid(Fraction(0), Fraction(1)), length, (Fraction(0), Fraction(length)), size_px)
+        size_px = base.height_width(options.picture_px)
+        rows, columns = (stretch_weights(length, px) for length, px in zip(chunks.shape[1:], size_px, strict=True))
+        return apply_colormap((rows @ chunks @ columns.T)[:, ::-1], options.floor_db, options.colour)

@@ -1,8 +1,7 @@
-"""The mel spectrogram as one picture, low frequencies at the bottom.
+"""The mel spectrogram as one image, low frequencies at the bottom.
 
-The picture is what a plot of the spectrogram without axes shows, computed instead of drawn: every
-pixel is the mean of the spectrogram under it, 0 dB is white (or the top of the colour map) and
-`floor_db` black.
+The image is a plot of the spectrogram without axes, computed instead of plotted: every pixel is the
+mean of the spectrogram under it, 0 dB is white (or the top of the colour map) and `floor_db` black.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from pydantic import Field
 
 from affectstore.errors import ClipError
 from affectstore.features import base
-from affectstore.features.audio._colour import Colour, channels, coloured
+from affectstore.features.audio._colormap import Colormap, apply_colormap, stretch_weights
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
-from affectstore.timeline import Grid, overlap_weights, resample, rows_covering
+from affectstore.timeline import Grid, resample, rows_covering
 
 SPEC = base.Spec(
     name="mel_image",
@@ -29,42 +28,38 @@ SPEC = base.Spec(
     libraries=("opencv-python-headless",),
 )
 
-_ONE = Grid(Fraction(0), Fraction(1))
-
 
 class Options(base.Options):
     """Options of `mel_image`."""
 
     time: Literal["stretched", "fixed"] = Field(
         default="stretched",
-        description="stretched: the clip fills the width, whatever it lasts; fixed: the width is `width_s`, and "
-        "the floor fills what the clip does not.",
+        description="stretched: the clip fills the width, whatever its duration; fixed: the width is `width_s`, and "
+        "the floor fills the rest.",
     )
-    width_s: float = Field(default=5.0, gt=0, description="Duration that the width stands for, under `time: fixed`.")
-    size_px: int = Field(default=224, ge=1, le=4096, description="Side of the square picture.")
-    colour: Colour = Field(default="grey", description="grey (one channel) or a colour map (RGB).")
-    floor_db: float = Field(default=-80.0, lt=0, description="Level that is shown black; 0 dB is shown white.")
+    width_s: float = Field(default=5.0, gt=0, description="Duration of the width, under `time: fixed`.")
+    size_px: int = Field(default=224, ge=1, le=4096, description="Side of the square image.")
+    colour: Colormap = Field(default="grey", description="grey (one channel) or a colour map (RGB).")
+    floor_db: float = Field(default=-80.0, lt=0, description="Level of black; 0 dB is white.")
 
 
 class Extractor(base.BaseExtractor):
-    """Scales the spectrogram of the clip to a picture."""
+    """Scaling of the clip's spectrogram to an image."""
 
     options: Options
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: uint8 (1, size, size[, 3]); `filled_px`: int32 (1,), columns from the left that hold sound."""
-        size, colours = self.options.size_px, channels(self.options.colour)
-        dims = ("clip", "height", "width", *("channel" for _ in colours))
+        """Declare `values`: uint8 (1, size, size[, 3]); `filled_px`: int32 (1,), columns from the left with audio."""
         return (
-            ArraySpec("values", "uint8", dims, (size, size, *colours)),
+            base.image_spec("clip", base.height_width(self.options.size_px), self.options.colour, "none"),
             ArraySpec("filled_px", "int32", ("clip",), unit="px"),
         )
 
     def extract(self, clip: base.Clip) -> ClipArrays:
-        """One row, whose span is that of the spectrogram.
+        """Compute one row, which spans the spectrogram.
 
         Raises:
-            ClipError: under `time: fixed`, the clip is longer than the picture is wide.
+            ClipError: Under `time: fixed`, the clip is longer than the image is wide.
         """
         options, mel = self.options, clip.upstream["mel"]
         level_db, grid = mel.arrays["values"], mel.grid
@@ -83,13 +78,9 @@ class Extractor(base.BaseExtractor):
             columns = resample(level_db, grid, (start, start + filled / px_per_s), filled)
         else:
             columns = resample(level_db, grid, (start, end), size)
-        picture_db = np.full((size, size), options.floor_db)
-        picture_db[:, :filled] = (columns @ self._rows_of_bands(level_db.shape[1]).T).T[::-1]
-        picture = coloured(picture_db, options.floor_db, options.colour)
+        image_db = np.full((size, size), options.floor_db)
+        image_db[:, :filled] = (columns @ stretch_weights(level_db.shape[1], size).T).T[::-1]
+        image = apply_colormap(image_db, options.floor_db, options.colour)
         return ClipArrays(
-            {"values": picture[None], "filled_px": np.array([filled], dtype=np.int32)}, Grid(start, 1 / (end - start))
+            {"values": image[None], "filled_px": np.array([filled], dtype=np.int32)}, Grid(start, 1 / (end - start))
         )
-
-    def _rows_of_bands(self, n_mels: int) -> np.ndarray:
-        """float64 (size, n_mels): how the bands make up the picture's rows, the lowest first."""
-        return overlap_weights(_ONE, n_mels, (Fraction(0), Fraction(n_mels)), self.options.size_px)

@@ -1,1 +1,1 @@
-"""Features of words."""
+"""Text features."""

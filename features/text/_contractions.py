@@ -1,8 +1,8 @@
-"""English contractions and what they are short for.
+"""English contractions and their expansions.
 
-Where one is short for several things, the most frequent in conversation is taken: `'s` is "is" (also for "it's
+An ambiguous contraction has the expansion that is most frequent in conversation: `'s` is "is" (also for "it's
 been"), `'d` is "would" (after how, where and why "did"; also for "had"), `ain't` is "is not". `'s` is
-expanded only after words that own nothing: "that's" is "that is", "the doctor's" stays.
+expanded only after words that cannot be possessive: "that's" is "that is", "the doctor's" stays.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ _PARTS = re.compile(r"([^\w']*)(.*?)(\W*)", re.DOTALL)
 
 
 def expand(written: str) -> tuple[str, ...]:
-    """The words that a written word is short for; itself where it is no contraction.
+    """Expand a contraction; any other word is returned as it is.
 
-    Punctuation around it stays with the first and the last, and capitals stay: "I'VE" gives "I" and "HAVE".
+    Punctuation around it stays with the first and the last word, and capitals stay: "I'VE" expands to "I" and "HAVE".
 
     >>> expand("shouldn't've"), expand("That's,"), expand("doctor's")
     (('should', 'not', 'have'), ('That', 'is,'), ("doctor's",))

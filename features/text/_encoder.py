@@ -1,4 +1,4 @@
-"""A BERT-type network (Devlin et al. 2019): words in, hidden states of their WordPieces out."""
+"""A BERT-type network (Devlin et al. 2019): from words to hidden states of their WordPieces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from affectstore.errors import ConfigError
-from affectstore.features.device import device, repeatable
+from affectstore.features.device import default_device, deterministic_inference
 from affectstore.features.text._tokens import SENTENCE_END, SENTENCE_START
 from affectstore.features.text._windows import Window, windows
 from affectstore.weights.hub import ModelFolder
@@ -18,20 +18,20 @@ from affectstore.weights.hub_load import load_model, load_part, random_model
 
 #: Windows computed at once.
 _BATCH = 8
-#: The layer that only other tasks use; many published models lack it.
+#: A layer used by other tasks only; many published models lack it.
 _UNUSED = ("pooler.",)
 #: Standard deviation of BERT's own new embeddings.
 _EMBEDDING_STD = 0.02
 
 
 @dataclass(frozen=True)
-class Encoded:
+class HiddenStates:
     """Hidden states of a transcript.
 
     Attributes:
         states: float32 (piece, feature).
-        word: int32 (piece,), the word that each piece is of, ascending; every word has one at least.
-        cls: float32 (feature,), the state of [CLS]; the mean over the windows where there are several.
+        word: int32 (piece,), index of each piece's word, ascending; every word has at least one piece.
+        cls: float32 (feature,), state of [CLS]; the mean over the windows if there are several.
     """
 
     states: np.ndarray
@@ -43,20 +43,20 @@ class TextEncoder:
     """A tokenizer and its network.
 
     Args:
-        found: the model's folder.
-        random: whether the network gets random weights.
-        added_tokens: token -> words whose mean embedding it starts with, or "" for a random one.
-        layer: index of the hidden state, 0 for the embeddings, -1 for the last.
-        overlap: WordPieces that neighbouring windows share; at most half of what the network sees counts.
+        found: Folder of the model.
+        random: True for random weights.
+        added_tokens: Token -> words whose mean embedding initialises it; "" initialises it at random.
+        layer: Index of the hidden state, 0 for the embeddings, -1 for the last.
+        overlap: WordPieces that neighbouring windows share; at most half of a window counts.
 
     Raises:
-        ConfigError: the folder holds no BERT-type model, or not this layer.
+        ConfigError: The folder holds no BERT-type model, or its network lacks this layer.
     """
 
     def __init__(
         self, found: ModelFolder, random: bool, added_tokens: Mapping[str, str], layer: int, overlap: int
     ) -> None:
-        # Byte-level tokenizers (RoBERTa) need the blank that stands before a word; others ignore it.
+        # Byte-level tokenizers (RoBERTa) need the blank before a word; others ignore it.
         self._tokenizer = load_part("AutoTokenizer", found, use_fast=True, add_prefix_space=True)
         if not self._tokenizer.is_fast or self._tokenizer.cls_token_id is None or self._tokenizer.sep_token_id is None:
             raise ConfigError(
@@ -68,16 +68,16 @@ class TextEncoder:
         self._overlap = min(overlap, self._size // 2)
         self._unknown = self._tokenizer.unk_token_id
         self._add(added_tokens)
-        self._device = device()
+        self._device = default_device()
         self._model.to(self._device)
 
-    def encode(self, words: Sequence[str]) -> Encoded:
-        """Hidden states of the pieces of `words`, all seen in context.
+    def encode(self, words: Sequence[str]) -> HiddenStates:
+        """Compute the hidden states of the pieces of `words` in context.
 
-        [CLS] and [SEP] are put around what the network sees. Where the transcript itself begins with
-        "[CLS]" or ends with "[SEP]", their states are that word's; they are not put in twice.
-        A word of which the tokenizer knows nothing is its unknown token. Transcripts that are
-        longer than the network can see are cut into windows (see `_windows`), which are one batch with mask.
+        [CLS] and [SEP] are put around each input of the network. Where the transcript itself begins with
+        "[CLS]" or ends with "[SEP]", their states belong to that word; they are not inserted twice.
+        A word that the tokenizer does not know is its unknown token. Transcripts that are longer than the network's
+        input are cut into windows (see `_windows`), which form one batch with a mask.
         """
         starts, ends = words[:1] == [SENTENCE_START], words[-1:] == [SENTENCE_END]
         inner = list(words[int(starts) : len(words) - int(ends)])
@@ -96,10 +96,10 @@ class TextEncoder:
         cls = np.stack(first).mean(axis=0)
         rows = [cls[None]] * starts + states + [last[-1][None]] * ends
         index = [0] * starts + [number + starts for number in word] + [len(words) - 1] * ends
-        return Encoded(np.concatenate(rows), np.array(index, dtype=np.int32), cls)
+        return HiddenStates(np.concatenate(rows), np.array(index, dtype=np.int32), cls)
 
     def _pieces(self, words: list[str]) -> tuple[list[int], list[int]]:
-        """Ids of the pieces, and the word of each."""
+        """Tokenize words: ids of the pieces, and the word of each."""
         if not words:
             return [], []
         encoded = self._tokenizer(words, is_split_into_words=True, add_special_tokens=False, verbose=False)
@@ -110,7 +110,7 @@ class TextEncoder:
         return [piece for pieces in known for piece in pieces], [k for k, pieces in enumerate(known) for _ in pieces]
 
     def _states(self, pieces: list[int], cut: Sequence[Window]) -> np.ndarray:
-        """float32 (window, position, feature), [CLS] first; what lies after a window's [SEP] is padding."""
+        """Run the network: float32 (window, position, feature), [CLS] first; padding follows a window's [SEP]."""
         import torch
 
         tokenizer = self._tokenizer
@@ -122,15 +122,15 @@ class TextEncoder:
             ids[number, : len(row)] = torch.tensor(row)
             mask[number, : len(row)] = 1
         where = self._device
-        with repeatable():
+        with deterministic_inference():
             given = self._model(input_ids=ids.to(where), attention_mask=mask.to(where), output_hidden_states=True)
             return given.hidden_states[self._layer].cpu().numpy()
 
     def _longest(self, found: ModelFolder) -> int:
-        """Positions that the network can see, [CLS] and [SEP] included.
+        """Count the positions of the network's input, [CLS] and [SEP] included.
 
         Raises:
-            ConfigError: it counts none, or the layer is not there.
+            ConfigError: The model has no positions, or lacks the layer.
         """
         config = self._model.config
         layers = config.num_hidden_layers
@@ -144,7 +144,7 @@ class TextEncoder:
         return min(config.max_position_embeddings - skipped, self._tokenizer.model_max_length)
 
     def _add(self, tokens: Mapping[str, str]) -> None:
-        """Give every token that the tokenizer has not yet an id and an embedding, the same on every machine."""
+        """Add every unknown token, with an id and an embedding that are the same on every machine."""
         import torch
         from transformers import AddedToken
 
@@ -162,7 +162,7 @@ class TextEncoder:
                 model.get_input_embeddings().weight[tokenizer.convert_tokens_to_ids(token)] = vector
 
     def _first_embedding(self, token: str, meaning: str, matrix: Any) -> Any:
-        """(feature,) what a new token starts with."""
+        """Initialise the embedding of a new token: (feature,)."""
         import torch
 
         pieces, _ = self._pieces(meaning.split())

@@ -1,7 +1,7 @@
-"""Steps that turn the tokens of a transcript into the words that count, by name and in any order.
+"""Normalisation steps from the tokens of a transcript to words, by name and in any order.
 
-A step is a function of the words (with their marks, see `_tokens`) that gives words; what it makes of one word
-lies within that word's span. Applying a step twice gives what applying it once gives.
+A step is a function from words (with their marks, see `_tokens`) to words; its output for one word lies
+within that word's span. Every step is idempotent.
 """
 
 from __future__ import annotations
@@ -28,75 +28,75 @@ Words = tuple[Word, ...]
 Step = Callable[[Words], Words]
 
 _KEPT = frozenset({SENTENCE_START, SENTENCE_END, SILENCE, LAUGHTER, BREATHING})
-#: Punctuation that parts words where no space does: dashes, an ellipsis, a slash, a comma; no hyphen, no apostrophe.
+#: Punctuation that separates words without a space: dashes, an ellipsis, a slash, a comma; no hyphen, no apostrophe.
 _BREAK = re.compile(r"--+|[–—…/]+|\.\.+|(?<=\w)[,;:!?](?=[^\W\d_])")
 #: First letters of Unicode's categories of letters, their marks, and numbers.
 _SPOKEN = frozenset("LMN")
 
 
 def strip_marks(words: Words) -> Words:
-    """Leave out every mark: laughter, breathing, silence, garbage, start and end of the sentence."""
+    """Drop every mark: laughter, breathing, silence, garbage, start and end of the sentence."""
     return tuple(word for word in words if mark(word.text) is None)
 
 
 def strip_other_marks(words: Words) -> Words:
-    """Leave out every mark but `[CLS]`, `[SEP]`, `<sil>`, `++LAUGHTER++` and `++BREATHING++`."""
+    """Drop every mark except `[CLS]`, `[SEP]`, `<sil>`, `++LAUGHTER++` and `++BREATHING++`."""
     return tuple(word for word in words if mark(word.text) is None or word.text in _KEPT)
 
 
 def lower_case(words: Words) -> Words:
-    """Words in lower case; marks stay."""
+    """Convert words to lower case; marks stay."""
     return tuple(word if mark(word.text) is not None else replace(word, text=word.text.lower()) for word in words)
 
 
 def strip_punctuation(words: Words) -> Words:
-    """Leave out what is no letter and no number at the edges of words, and part words at dashes, `...`, `/` and commas.
+    """Strip non-alphanumeric characters at the edges of words; split words at dashes, `...`, `/` and commas.
 
-    What belongs to a word stays: `don't`, `'em`, `so-called`, `3.5`. A word of punctuation alone goes.
+    Punctuation inside a word stays: `don't`, `'em`, `so-called`, `3.5`. A word of punctuation alone is dropped.
     """
-    return _each(words, lambda text: tuple(filter(None, map(_without_edges, _BREAK.split(text)))))
+    return _map_words(words, lambda text: tuple(filter(None, map(_strip_edges, _BREAK.split(text)))))
 
 
 def expand_contractions(words: Words) -> Words:
-    """Write contractions out: `that's` becomes `that` and `is`, with parts of the span by their number of letters."""
-    return _each(words, expand)
+    """Expand contractions: `that's` to `that` and `is`, with parts of the span by their number of letters."""
+    return _map_words(words, expand)
 
 
 def sentence_tokens(words: Words) -> Words:
-    """`<s>` becomes `[CLS]`, and `</s>` becomes `[SEP]`: rows of their own."""
-    return _named(_named(words, "s", SENTENCE_START), "/s", SENTENCE_END)
+    """Replace `<s>` by `[CLS]`, and `</s>` by `[SEP]`: rows of their own."""
+    return _replace_marks(_replace_marks(words, "s", SENTENCE_START), "/s", SENTENCE_END)
 
 
 def drop_sentence_marks(words: Words) -> Words:
-    """Leave out `<s>` and `</s>`."""
+    """Drop `<s>` and `</s>`."""
     return tuple(word for word in words if mark(word.text) not in ("s", "/s"))
 
 
 def silence_token(words: Words) -> Words:
-    """Silence, however it is marked, becomes the token `<sil>`."""
-    return _named(words, "sil", SILENCE)
+    """Replace every mark of silence by the token `<sil>`."""
+    return _replace_marks(words, "sil", SILENCE)
 
 
 def laughter_token(words: Words) -> Words:
-    """Laughter, however it is marked, becomes the token `++LAUGHTER++`."""
-    return _named(words, "laughter", LAUGHTER)
+    """Replace every mark of laughter by the token `++LAUGHTER++`."""
+    return _replace_marks(words, "laughter", LAUGHTER)
 
 
 def breathing_token(words: Words) -> Words:
-    """Breathing, however it is marked, becomes the token `++BREATHING++`."""
-    return _named(words, "breathing", BREATHING)
+    """Replace every mark of breathing by the token `++BREATHING++`."""
+    return _replace_marks(words, "breathing", BREATHING)
 
 
 def drop_garbage(words: Words) -> Words:
-    """Leave out what the transcribers marked as garbage."""
+    """Drop marks of garbage, as transcribers call unintelligible parts."""
     return tuple(word for word in words if mark(word.text) != "garbage")
 
 
 def refuse_only_noise(words: Words) -> Words:
-    """Fail a clip in which nobody says a word or laughs: breathing, garbage and silence only.
+    """Fail a clip without a word or laughter: breathing, garbage and silence only.
 
     Raises:
-        ClipError: it is one.
+        ClipError: The clip has only noise.
     """
     if all(mark(word.text) in ("s", "/s", "sil", "breathing", "garbage") for word in words):
         heard = " ".join(word.text for word in words) or "nothing"
@@ -124,11 +124,11 @@ STEPS: Mapping[str, Step] = {
 }
 
 
-def normalised(words: Iterable[Word], steps: Sequence[str]) -> Words:
-    """`words` after the steps of these names, one after the other.
+def normalize(words: Iterable[Word], steps: Sequence[str]) -> Words:
+    """Apply the steps of these names to `words`, one after the other.
 
     Raises:
-        ClipError: a step refuses them.
+        ClipError: A step refuses the words.
     """
     done = tuple(words)
     for step in steps:
@@ -136,27 +136,27 @@ def normalised(words: Iterable[Word], steps: Sequence[str]) -> Words:
     return done
 
 
-def _named(words: Words, name: str, token: str) -> Words:
+def _replace_marks(words: Words, name: str, token: str) -> Words:
     return tuple(replace(word, text=token) if mark(word.text) == name else word for word in words)
 
 
-def _each(words: Words, change: Callable[[str], Sequence[str]]) -> Words:
-    """What `change` makes of each word's text; marks stay."""
+def _map_words(words: Words, change: Callable[[str], Sequence[str]]) -> Words:
+    """Apply `change` to each word's text; marks stay."""
     done: list[Word] = []
     for word in words:
-        done += [word] if mark(word.text) is not None else _parted(word, change(word.text))
+        done += [word] if mark(word.text) is not None else _split_span(word, change(word.text))
     return tuple(done)
 
 
-def _parted(word: Word, texts: Sequence[str]) -> list[Word]:
-    """The word's span parted among `texts`, by their number of characters."""
+def _split_span(word: Word, texts: Sequence[str]) -> list[Word]:
+    """Split the word's span among `texts`, by their number of characters."""
     total, ends = sum(map(len, texts)), list(accumulate(map(len, texts)))
     span = word.end_s - word.start_s
     edges = [word.start_s, *(word.start_s + span * end / total for end in ends[:-1]), word.end_s]
     return [Word(text, *edge) for text, edge in zip(texts, pairwise(edges), strict=False)]
 
 
-def _without_edges(text: str) -> str:
+def _strip_edges(text: str) -> str:
     spoken = [k for k, character in enumerate(text) if unicodedata.category(character)[0] in _SPOKEN]
     if not spoken:
         return ""

@@ -1,4 +1,4 @@
-"""Cutting a sequence that is longer than a model can see."""
+"""Windows over sequences that are longer than a model's input."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Window:
-    """What the model sees at once, and what is kept of it.
+    """A slice of the sequence that fits the model's input.
 
     Attributes:
-        seen: the positions of the sequence that it sees.
-        kept: those of them whose vectors are kept.
+        seen: Positions of the sequence in the input.
+        kept: Positions among them whose vectors are kept.
     """
 
     seen: slice
@@ -19,19 +19,19 @@ class Window:
 
 
 def windows(length: int, size: int, overlap: int) -> tuple[Window, ...]:
-    """Windows of at most `size` positions that keep each of `length` positions once, in order.
+    """Cut `length` positions into windows of at most `size` that keep each position once, in order.
 
     Neighbours share `overlap` positions or more (the last window ends with the sequence and is as full as the
-    others); of the shared ones each keeps the half that lies deeper in it, so that every position is seen with
+    others); of the shared ones each keeps the half that is farther from its edge, so that every position has
     context on both sides.
 
     Args:
-        length: of the sequence; 0 gives one empty window.
-        size: positions that fit.
-        overlap: fewer than `size`.
+        length: Length of the sequence; 0 results in one empty window.
+        size: Positions that fit.
+        overlap: Number of shared positions, less than `size`.
 
     Raises:
-        ValueError: the overlap leaves nothing.
+        ValueError: The overlap leaves nothing of a window.
     """
     if not 0 <= overlap < size:
         raise ValueError(f"an overlap of {overlap} positions leaves nothing of a window of {size}")

@@ -1,4 +1,4 @@
-"""Contextual vectors of words by a BERT-type model (Devlin et al. 2019), run by transformers."""
+"""Contextual word vectors by a BERT-type model (Devlin et al. 2019), run by transformers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from affectstore.digest import digest
 from affectstore.errors import ClipError, ConfigError
 from affectstore.features import base
-from affectstore.features.text._encoder import Encoded, TextEncoder
+from affectstore.features.text._encoder import HiddenStates, TextEncoder
 from affectstore.features.text._tokens import BREATHING, LAUGHTER, SILENCE
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
@@ -47,40 +47,39 @@ class Options(base.Options):
     sha256: str | None = Field(
         default=None,
         pattern="^[0-9a-f]{64}$",
-        description="What model.safetensors must have; null: the known one of the default model, else anything.",
+        description="Required digest of model.safetensors; null: the known one of the default model, else any.",
     )
     weights: Literal["pretrained", "random"] = Field(
         default="pretrained",
-        description="random: untrained weights of the shape that the model's config.json says; for tests only.",
+        description="random: untrained weights of the shape in the model's config.json; for tests only.",
     )
-    layer: int = Field(default=-1, description="Which hidden state: -1 the last, 0 the embeddings.")
+    layer: int = Field(default=-1, description="Index of the hidden state: -1 the last, 0 the embeddings.")
     added_tokens: dict[str, str] = Field(
         default={SILENCE: "silence", LAUGHTER: "laughter", BREATHING: "breathing"},
-        description="Tokens that the model does not know yet, each with the words whose mean embedding it starts with; "
-        '"": normally distributed around 0 (std .02), drawn from the token\'s name.',
+        description="Tokens that the model does not know yet, each with the words whose mean embedding initialises it; "
+        '"": normally distributed around 0 (std .02), seeded by the token\'s name.',
     )
     overlap: int = Field(
         default=64,
         ge=0,
-        description="WordPieces that windows share where a transcript is longer than the model can see; at most half "
+        description="WordPieces that windows share where a transcript is longer than the model's input; at most half "
         "of a window.",
     )
 
 
 class Extractor(base.BaseExtractor):
-    """One vector a word or a WordPiece, and [CLS] kept apart."""
+    """One vector per word or WordPiece, with [CLS] in an array of its own."""
 
     options: Options
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: float16 (row, feature), a row being a word or a WordPiece.
+        """Declare `values`: float16 (row, feature), one row per word or WordPiece.
 
-        `word`: the row of `transcript` that it is of; `pieces`: of how many WordPieces it is the mean;
-        `times`, `ends`: the word's span, NaN where it is not known; `cls`: float16 (1, feature), the state
-        of [CLS].
+        `word`: row of `transcript` to which it belongs; `pieces`: number of WordPieces of which it is the mean;
+        `times`, `ends`: span of the word, NaN if unknown; `cls`: float16 (1, feature), state of [CLS].
 
         Raises:
-            ConfigError: the model is not here, so its width is not known.
+            ConfigError: The model is missing, so its width is unknown.
         """
         row = "word" if self.options.rows == "words" else "wordpiece"
         width = self._hidden_size()
@@ -94,21 +93,21 @@ class Extractor(base.BaseExtractor):
         )
 
     def weights_digest(self) -> str:
-        """Digest over configuration, tokenizer and weights.
+        """Compute the digest of configuration, tokenizer and weights.
 
         Raises:
-            ConfigError: the model is not here, not whole, or another than was asked for.
+            ConfigError: The model is missing, incomplete, or another than was asked for.
         """
         if self._random:
             return f"{RANDOM}:{digest(self._found.digest)}"
         return self._found.digest
 
     def extract(self, clip: base.Clip) -> ClipArrays:
-        """The vectors of the clip's words, in their order.
+        """Compute the vectors of the clip's words, in their order.
 
         Raises:
-            ClipError: the transcript is empty, or a vector has no finite number.
-            ConfigError: the model cannot be loaded.
+            ClipError: The transcript is empty, or a vector is not finite.
+            ConfigError: The model cannot be loaded.
         """
         given = clip.upstream["transcript"].arrays
         words = [str(word) for word in given["values"]]
@@ -149,20 +148,20 @@ class Extractor(base.BaseExtractor):
         if known is not None:
             return known.hidden_size
         config = self._found.config()
-        width = config.get("hidden_size", config.get("dim"))  # DistilBERT says dim
+        width = config.get("hidden_size", config.get("dim"))  # DistilBERT's name is dim
         if not isinstance(width, int) or width < 1:
             raise ConfigError(f"{self._found.folder}/config.json gives no hidden_size: not a BERT-type model")
         return width
 
 
-def _by_word(encoded: Encoded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means over the pieces of each word: float32 (word, feature), int32 (word,), int32 (word,)."""
+def _by_word(encoded: HiddenStates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Average over the pieces of each word: float32 (word, feature), int32 (word,), int32 (word,)."""
     first = np.flatnonzero(np.diff(encoded.word, prepend=-1))
     counts = np.diff(first, append=len(encoded.word)).astype(np.int32)
     means = np.add.reduceat(encoded.states, first, axis=0) / counts[:, None]
     return means, encoded.word[first], counts
 
 
-def _by_piece(encoded: Encoded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pieces as they are, one of one each: float32 (piece, feature), int32 (piece,), int32 (piece,)."""
+def _by_piece(encoded: HiddenStates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keep the pieces, one row each: float32 (piece, feature), int32 (piece,), int32 (piece,)."""
     return encoded.states, encoded.word, np.ones(len(encoded.word), dtype=np.int32)

@@ -1,4 +1,4 @@
-"""What is said in a clip, word by word: from the corpus' alignment or text, or by speech recognition."""
+"""Words of a clip: from the corpus' alignment or text, or by speech recognition."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pydantic import Field, field_validator
 
 from affectstore.errors import ClipError, NotApplicable, UnknownNameError
 from affectstore.features import base
-from affectstore.features.audio._sound import sound_of
-from affectstore.features.text._recogniser import Recogniser
-from affectstore.features.text._steps import STEPS, normalised
-from affectstore.features.text._tokens import plain_apostrophes, tokenise
+from affectstore.features.audio._waveform import waveform_of
+from affectstore.features.text._speech_recognizer import SpeechRecognizer
+from affectstore.features.text._steps import STEPS, normalize
+from affectstore.features.text._tokens import plain_apostrophes, tokenize
 from affectstore.media.words import Word, read_words
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
@@ -56,10 +56,10 @@ class Options(base.Options):
     sha256: str | None = Field(
         default=None,
         pattern="^[0-9a-f]{64}$",
-        description="asr: what model.safetensors must have; null: the known one of the default model, else anything.",
+        description="asr: required digest of model.safetensors; null: the known one of the default model, else any.",
     )
     language: str | None = Field(
-        default="en", description="asr: the language spoken, for a multilingual Whisper; null: it finds out."
+        default="en", description="asr: the language spoken, for a multilingual Whisper; null: it is detected."
     )
 
     @field_validator("steps")
@@ -70,8 +70,8 @@ class Options(base.Options):
                 raise ValueError(str(UnknownNameError("step", step, STEPS)))
         return steps
 
-    def narrowed(self, spec: base.Spec) -> base.Spec:
-        """It reads the sound for speech recognition only, and of the corpus what `source` names."""
+    def spec_for(self, spec: base.Spec) -> base.Spec:
+        """Require audio for speech recognition only, and of the corpus only `source`."""
         if self.source == "asr":
             libraries = ("torch", "transformers", "soxr")
             return replace(spec, media=(), fields=(), needs=("audio",), libraries=libraries, gpu=True)
@@ -83,14 +83,14 @@ class Options(base.Options):
 
 
 class Extractor(base.BaseExtractor):
-    """Takes the words from their source and normalises them."""
+    """Words from the chosen source, normalised."""
 
     options: Options
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: text (word,). `times`, `ends`: each word's span, NaN where it is not known.
+        """Declare `values`: str (word,); `times`, `ends`: span of each word, NaN if unknown.
 
-        `source` (one a clip): "alignment", "text", or "asr:model@revision".
+        `source` (one per clip): "alignment", "text", or "asr:model@revision".
         """
         return (
             ArraySpec("values", "str", ("word",), codec="utf8"),
@@ -100,23 +100,23 @@ class Extractor(base.BaseExtractor):
         )
 
     def weights_digest(self) -> str | None:
-        """Digest over the speech recogniser's files; None where none is used.
+        """Compute the digest of the speech recogniser's files; None where none is used.
 
         Raises:
-            ConfigError: it is not here, not whole, or another than was asked for.
+            ConfigError: The model is missing, incomplete, or another than was asked for.
         """
         return self._found.digest if self.options.source == "asr" else None
 
     def extract(self, clip: base.Clip) -> ClipArrays:
-        """The clip's words, in their order.
+        """Collect the clip's words, in their order.
 
         Raises:
-            ClipError: there is no word, or a step refuses them; the file of word times is damaged.
-            NotApplicable: the corpus does not say what is said in the clip.
-            ConfigError: the speech recogniser cannot be loaded.
+            ClipError: No word is left, a step refuses them, or the file of word times is damaged.
+            NotApplicable: The corpus has no transcript of the clip.
+            ConfigError: The speech recogniser cannot be loaded.
         """
-        raw, source = self._recognised(clip) if self.options.source == "asr" else self._given(clip)
-        words = normalised(raw, self.options.steps)
+        raw, source = self._recognize(clip) if self.options.source == "asr" else self._read(clip)
+        words = normalize(raw, self.options.steps)
         if not words:
             raise ClipError(f"no word is left of the {source}: {' '.join(word.text for word in raw)!r}")
         text = np.dtypes.StringDType()
@@ -129,23 +129,23 @@ class Extractor(base.BaseExtractor):
             }
         )
 
-    def _given(self, clip: base.Clip) -> tuple[tuple[Word, ...], str]:
-        """Words and marks as the corpus has them, and where from."""
+    def _read(self, clip: base.Clip) -> tuple[tuple[Word, ...], str]:
+        """Read words and marks from the corpus; return them and the name of their source."""
         wanted = self.options.source
         if wanted != "text" and clip.media.words is not None:
             words = read_words(clip.media.words)
             return tuple(replace(word, text=plain_apostrophes(word.text)) for word in words), "alignment"
         if wanted != "alignment" and clip.text is not None:
-            return tokenise(clip.text), "text"
+            return tokenize(clip.text), "text"
         lacking = {"corpus": "text and no file of word times", "text": "text", "alignment": "file of word times"}
         raise NotApplicable(f"the clip has no {lacking[wanted]}; source: asr recognises its speech")
 
-    def _recognised(self, clip: base.Clip) -> tuple[tuple[Word, ...], str]:
-        """Words as the speech recogniser hears them, and its name."""
-        sound = sound_of(clip)
-        words = self._recogniser.words(sound)
+    def _recognize(self, clip: base.Clip) -> tuple[tuple[Word, ...], str]:
+        """Recognise the words of the audio; return them and the name of the model."""
+        waveform = waveform_of(clip)
+        words = self._recognizer.words(waveform)
         if not words:
-            raise ClipError(f"{self._label} recognised nothing in {float(sound.duration):.2f} s of sound")
+            raise ClipError(f"{self._label} recognised nothing in {float(waveform.duration):.2f} s of sound")
         return words, self._label
 
     @property
@@ -154,7 +154,7 @@ class Extractor(base.BaseExtractor):
 
     @property
     def _label(self) -> str:
-        """The recogniser's name without any path of this machine: a folder goes by its name and digest."""
+        """Name of the recogniser without any path of this machine: a folder has its own name and digest."""
         name = self._name
         if name.is_folder:
             return f"asr:{Path(name.model).expanduser().resolve().name}@{self._found.digest[:12]}"
@@ -165,5 +165,5 @@ class Extractor(base.BaseExtractor):
         return find_model(self._name, (TOKENIZER, PREPROCESSOR))
 
     @cached_property
-    def _recogniser(self) -> Recogniser:
-        return Recogniser(self._found, self.options.language)
+    def _recognizer(self) -> SpeechRecognizer:
+        return SpeechRecognizer(self._found, self.options.language)

@@ -1,1 +1,1 @@
-"""Features of pictures."""
+"""Video features."""

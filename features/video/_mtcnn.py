@@ -1,8 +1,8 @@
-"""MTCNN (Zhang et al. 2016) as facenet-pytorch 2.6.0 ships it, weights included, behind one function.
+"""MTCNN (Zhang et al. 2016) of facenet-pytorch, weights included, behind one function.
 
-Detector time goes mostly into the search for small faces, so the smallest face can follow the
-picture's size. It is a step of the detector's own pyramid of scales: the scales that are left are then
-those of the default search, and so is the box: to a hundredth of a pixel in 96 % of the CREMA-D clips
+The search for small faces takes most of the detector's time, so the smallest face can follow the
+size of the image. It is a step of the detector's own pyramid of scales: the remaining scales equal
+those of the default search, and so does the box: to a hundredth of a pixel in 96 % of the CREMA-D clips
 tried, within 6 px in the rest. (A round number, 90 px, takes as long and moves every box.)
 """
 
@@ -16,36 +16,36 @@ from typing import Any
 import numpy as np
 
 from affectstore.digest import digest
-from affectstore.features.device import repeatable
+from affectstore.features.device import deterministic_inference
 from affectstore.weights.find import require
 
-#: The automatic smallest face is at most this part of the shorter side of what is searched.
+#: Largest automatic smallest face, as a fraction of the shorter side of the searched area.
 AUTO_FRACTION = 0.25
 
-#: The same where the speaker's half of the picture is searched: two people and the room are in view.
+#: The same for half an image, where two people and the room are in view.
 HALF_AUTO_FRACTION = 0.125
 
-#: MTCNN's own default.
+#: Default of MTCNN.
 DEFAULT_MIN_FACE_PX = 20.0
 _PYRAMID_FACTOR = 0.709
 
 
 @dataclass(frozen=True)
 class Face:
-    """A face in a picture.
+    """A face in an image.
 
     Attributes:
         box: float (4,), x1 y1 x2 y2 in px.
         landmarks: float (5, 2), x y in px of left eye, right eye, nose, left and right corner of the mouth.
-        probability: of the last stage; 0 where the face was not detected but interpolated.
+        probability: Probability of the last stage; 0 for an interpolated face.
     """
 
     box: np.ndarray
     landmarks: np.ndarray
     probability: float
 
-    def moved(self, right_px: int) -> Face:
-        """The same face in a picture that begins so many pixels further to the left."""
+    def shift_right(self, right_px: int) -> Face:
+        """Shift the face to the right by `right_px`."""
         if not right_px:
             return self
         shift = np.array([right_px, 0], dtype=np.float32)
@@ -53,28 +53,28 @@ class Face:
 
 
 class FaceDetector:
-    """The three networks, loaded by the first detection.
+    """The three networks, loaded at the first detection.
 
     Args:
-        thresholds: of the three stages.
+        thresholds: Thresholds of the three stages.
     """
 
     def __init__(self, thresholds: Sequence[float]):
         self._thresholds = list(thresholds)
 
     def detect(self, pixels: np.ndarray, min_face_px: float) -> list[tuple[Face, ...]]:
-        """The faces of each picture, the largest first; none where there is none.
+        """Detect the faces of each image, the largest first.
 
         Args:
             pixels: uint8 (frame, height, width, 3) RGB.
-            min_face_px: smallest face to look for.
+            min_face_px: Smallest face to search for.
         """
         if min(pixels.shape[1:3]) < min_face_px:
             return [()] * len(pixels)
         self._networks.min_face_size = min_face_px
-        with repeatable():
+        with deterministic_inference():
             found = self._networks.detect(pixels, landmarks=True)
-        return [_faces(*picture) for picture in zip(*found, strict=True)]
+        return [_faces(*image) for image in zip(*found, strict=True)]
 
     @cached_property
     def _networks(self) -> Any:
@@ -99,7 +99,7 @@ def _faces(boxes: np.ndarray | None, probabilities: np.ndarray, landmarks: np.nd
 
 
 def auto_min_face_px(height: int, width: int, fraction: float = AUTO_FRACTION) -> float:
-    """Smallest face to look for in a picture of this size: 79.15 px for 480 x 360.
+    """Choose the smallest face to search for in an image of this size: 79.15 px for 480 x 360.
 
     The largest of 20, 20/0.709, 20/0.709^2, ... that is at most `fraction` of the shorter side.
     """
@@ -110,9 +110,9 @@ def auto_min_face_px(height: int, width: int, fraction: float = AUTO_FRACTION) -
 
 
 def weights_digest() -> str:
-    """Digest over the files of the three networks, which come with facenet-pytorch.
+    """Compute the digest of the files of the three networks, which facenet-pytorch includes.
 
     Raises:
-        ConfigError: it is not installed, or lacks them.
+        ConfigError: facenet-pytorch is not installed, or lacks them.
     """
     return digest([require(f"{network}.pt").sha256 for network in ("pnet", "rnet", "onet")])

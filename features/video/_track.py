@@ -1,11 +1,11 @@
-"""One face through the pictures of a clip: which of several it is, where its track breaks, and its smoothed path.
+"""One face followed through the frames of a clip: selection, breaks of its track, interpolation and smoothing.
 
-Pictures are looked at sparsely (every k-th), then wherever the track breaks, and what lies between is drawn
-from the path of the detections. A detector's boxes jitter from picture to picture (their height by 2.4 %),
-so a short filter over the detections comes nearer to the boxes of the pictures that were not looked at, and
-a long one cuts corners. On 5,539 pictures of 78 CREMA-D clips, every fifth looked at, this part of the boxes
-overlaps MTCNN's own of the same picture by at least .9: straight lines 95.7 %, a filter of standard deviation
-.6 96.0 %, of 1 95.1 %; that of .6, with breaks looked at, 97.0 % (every third picture: 98.1 %, tenth: 94.1 %).
+Frames are searched sparsely (every k-th), then around breaks of the track, and the boxes of the others are
+interpolated between detections. A detector's boxes jitter from frame to frame (their height by 2.4 %),
+so a short filter over the detections comes nearer to the boxes of frames that were not searched, and
+a long one cuts corners. On 5,539 frames of 78 CREMA-D clips, every fifth searched, this part of the boxes
+overlaps MTCNN's own of the same frame by at least .9: straight lines 95.7 %, a filter of standard deviation
+.6 96.0 %, of 1 95.1 %; that of .6, with breaks searched, 97.0 % (every third frame: 98.1 %, tenth: 94.1 %).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from affectstore.features.video._mtcnn import Face
 
 Select = Literal["largest", "probability", "tracked"]
 
-#: Boxes that overlap less than this are not one face that moved: nothing is smoothed or drawn across.
+#: Boxes that overlap less than this are not one face that moved: nothing is smoothed or interpolated across.
 SAME_FACE_OVERLAP = 0.3
 
-# Weights beyond this many standard deviations are left out: what is far away cannot reach a row at all.
+# Weights beyond this many standard deviations are left out, so that distant rows have no influence.
 _WINDOW_SD = 3.0
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two boxes x1 y1 x2 y2."""
+    """Compute the intersection over union of two boxes x1 y1 x2 y2."""
     width, height = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     if width <= 0 or height <= 0:
         return 0.0
@@ -36,14 +36,14 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
     return shared / (_area(one) + _area(other) - shared)
 
 
-def chosen(seen: Mapping[int, Sequence[Face]], select: Select) -> dict[int, Face]:
-    """The face that counts in each picture; pictures without one are left out.
+def select_faces(seen: Mapping[int, Sequence[Face]], select: Select) -> dict[int, Face]:
+    """Select one face in each frame; frames without a face are left out.
 
     Args:
-        seen: by the number of a picture that was looked at, its faces, the largest first.
-        select: `largest` and `probability` judge each picture alone. `tracked` begins with the largest face of
-            all pictures and follows it both ways by overlap; where it is lost, it goes on with a face that
-            appears, but not with one that was seen beside it.
+        seen: Faces of each searched frame, the largest first, by the frame's number.
+        select: `largest` and `probability` select in each frame alone. `tracked` starts with the largest face of
+            all frames and follows it both ways by overlap; where it is lost, the track continues with a face that
+            appears, but not with one that was visible beside it.
     """
     numbers = sorted(number for number, faces in seen.items() if faces)
     if select == "largest":
@@ -53,13 +53,13 @@ def chosen(seen: Mapping[int, Sequence[Face]], select: Select) -> dict[int, Face
     if not numbers:
         return {}
     best = max(numbers, key=lambda number: _area(seen[number][0].box))
-    later = _followed(seen, best, (number for number in numbers if number > best))
-    earlier = _followed(seen, best, (number for number in reversed(numbers) if number < best))
+    later = _follow(seen, best, (number for number in numbers if number > best))
+    earlier = _follow(seen, best, (number for number in reversed(numbers) if number < best))
     return {best: seen[best][0], **later, **earlier}
 
 
-def _followed(seen: Mapping[int, Sequence[Face]], best: int, numbers: Iterable[int]) -> dict[int, Face]:
-    """The face of picture `best` in other pictures, in the order in which it is followed."""
+def _follow(seen: Mapping[int, Sequence[Face]], best: int, numbers: Iterable[int]) -> dict[int, Face]:
+    """Follow the face of frame `best` through other frames; return its track in that order."""
     last, *others = seen[best]
     track: dict[int, Face] = {}
     for number in numbers:
@@ -76,14 +76,14 @@ def _followed(seen: Mapping[int, Sequence[Face]], best: int, numbers: Iterable[i
     return track
 
 
-def breaks(
+def frames_to_search(
     track: Mapping[int, Face], seen: Iterable[int], least_overlap: float, least_probability: float
 ) -> frozenset[int]:
-    """The pictures to look at next: the middle one of every stretch, between two looked at, in which the track breaks.
+    """Select the frames to search next: the middle of every stretch between searched frames in which the track breaks.
 
     It breaks where either end has no face or one less probable than `least_probability`, and where the
-    two boxes overlap less than `least_overlap`. Looking there and asking again until nothing is left halves
-    the stretches down to the pictures around a break, or to those without a face.
+    two boxes overlap less than `least_overlap`. Repeated until nothing is left, the search halves
+    the stretches down to the frames around a break, or to those without a face.
     """
     return frozenset(
         (first + last) // 2
@@ -98,19 +98,19 @@ def breaks(
     )
 
 
-def path(track: Mapping[int, Face], times_s: Sequence[float], smooth_sd: float) -> list[Face]:
-    """A face for every picture: detections smoothed, those between on a straight line in time.
+def interpolate(track: Mapping[int, Face], times_s: Sequence[float], smooth_sd: float) -> list[Face]:
+    """Interpolate a face for every frame: detections are smoothed, those between lie on a straight line in time.
 
-    Where consecutive detections are not one face that moved (a cut, another person), the path is cut, and
-    pictures around the cut take the nearest detection, as do those before the first and after the last.
+    Where consecutive detections are not one face that moved (a cut, another person), the track is cut, and
+    frames around the cut take the nearest detection, as do those before the first and after the last.
 
     Args:
-        track: at least one detection, by the picture's number.
-        times_s: when each picture is shown, rising.
-        smooth_sd: standard deviation of the filter, in detections; 0 for none (see `smoothed`).
+        track: Detections by the frame's number; at least one.
+        times_s: Time of each frame, rising.
+        smooth_sd: Standard deviation of the filter, in detections; 0 for none (see `smooth`).
 
     Returns:
-        Faces with the probability of the detection, or 0 where there was none.
+        Faces with the probability of the detection; 0 for interpolated ones.
     """
     numbers = sorted(track)
     known_s = np.array([times_s[number] for number in numbers])
@@ -126,7 +126,7 @@ def path(track: Mapping[int, Face], times_s: Sequence[float], smooth_sd: float) 
     rows = np.empty((len(times_s), values.shape[1]), dtype=np.float32)
     for piece, (first, last) in enumerate(zip([0, *cuts], [*cuts, len(numbers)], strict=True)):
         own = np.flatnonzero(piece_of == piece)
-        at_s, line = known_s[first:last], smoothed(values[first:last], known_s[first:last], smooth_sd)
+        at_s, line = known_s[first:last], smooth(values[first:last], known_s[first:last], smooth_sd)
         rows[own] = np.stack([np.interp(np.asarray(times_s)[own], at_s, column) for column in line.T], axis=1)
     return [
         Face(row[:4], row[4:].reshape(5, 2), track[number].probability if number in track else 0.0)
@@ -134,19 +134,19 @@ def path(track: Mapping[int, Face], times_s: Sequence[float], smooth_sd: float) 
     ]
 
 
-def smoothed(values: np.ndarray, times_s: np.ndarray, sd: float) -> np.ndarray:
-    """Values on the lines fitted around each of them: local linear regression (Cleveland 1979) with Gaussian weights.
+def smooth(values: np.ndarray, times_s: np.ndarray, sd: float) -> np.ndarray:
+    """Smooth values by local linear regression (Cleveland 1979) with Gaussian weights.
 
     Weights count in rows, so the filter follows the density of detections; the lines are fitted over
-    time, so that even motion stays as it is, to both ends and however uneven the steps.
+    time, so that even motion is preserved, to both ends and however uneven the steps.
 
     Args:
         values: float (row, feature).
         times_s: float (row,), rising.
-        sd: standard deviation of the weights, in rows; 0 gives the values back.
+        sd: Standard deviation of the weights, in rows; 0 returns the values unchanged.
 
     Returns:
-        Of the values' shape and type.
+        Array of the values' shape and dtype.
     """
     reach = int(_WINDOW_SD * sd)
     if reach == 0 or len(values) < 3:

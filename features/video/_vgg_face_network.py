@@ -20,14 +20,14 @@ Order = Literal["rgb", "bgr"]
 
 #: Channels of the convolutions of each block; each block ends in a pooling by two.
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-#: Side of the pictures, in px.
+#: Side of the network's input, in px.
 SIZE_PX = 224
 FEATURES = 4096
 PEOPLE = 2622
 
 
 class VggFace(nn.Module):
-    """Pictures (row, 3, 224, 224) to what the rectifier behind fc6 or fc7 gives (row, 4096)."""
+    """VGG-Face, from images (row, 3, 224, 224) to the output of the ReLU after fc6 or fc7 (row, 4096)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,9 +41,9 @@ class VggFace(nn.Module):
         self.fc7 = nn.Linear(FEATURES, FEATURES)
         self.fc8 = nn.Linear(FEATURES, PEOPLE)
 
-    def forward(self, pictures: Tensor, layer: Literal["fc6", "fc7"] = "fc7") -> Tensor:
-        """The descriptor; fc8, the names of the training people, is loaded and checked but not used."""
-        values = pictures
+    def forward(self, images: Tensor, layer: Literal["fc6", "fc7"] = "fc7") -> Tensor:
+        """Compute the descriptor; fc8, the classes of the training set, is loaded and checked but not used."""
+        values = images
         for block, widths in enumerate(BLOCKS, 1):
             for number in range(1, len(widths) + 1):
                 values = F.relu(self.get_submodule(f"conv{block}_{number}")(values))
@@ -53,20 +53,20 @@ class VggFace(nn.Module):
 
 
 def shapes() -> dict[str, tuple[int, ...]]:
-    """Name -> shape of all 145,002,878 numbers."""
+    """List name -> shape of all 145,002,878 parameters."""
     with torch.device("meta"):
         return {name: tuple(value.shape) for name, value in VggFace().state_dict().items()}
 
 
-def network(path: Path | None, order: Order) -> VggFace:
-    """The network with its weights, for RGB pictures.
+def build_network(path: Path | None, order: Order) -> VggFace:
+    """Build the network with its weights, for RGB images.
 
     Args:
-        path: file of weights: a state dict, or Torch7's where it ends in `.t7`; none: random ones.
-        order: in which the channels came when the weights were trained.
+        path: File of weights: a state dict, or Torch7's if it ends in `.t7`; None for random ones.
+        order: Order of the channels in which the weights were trained.
 
     Raises:
-        ConfigError: the file is not whole, not safe to load, or of another network.
+        ConfigError: The file is damaged, not safe to load, or belongs to another network.
     """
     if path is None:
         state = {name: torch.from_numpy(values) for name, values in random_state(shapes()).items()}
@@ -74,7 +74,7 @@ def network(path: Path | None, order: Order) -> VggFace:
         state = _torch7_state(path)
     else:
         state = read_state(path)
-        # deepface writes its linear layers as convolutions over the whole picture: the same numbers.
+        # deepface stores linear layers as convolutions over the whole image: the same numbers.
         linear = {name: value.flatten(1) for name, value in state.items() if name.startswith("fc") and value.ndim == 4}
         state |= linear
     if path is not None:
@@ -88,10 +88,10 @@ def network(path: Path | None, order: Order) -> VggFace:
 
 
 def _torch7_state(path: Path) -> dict[str, Tensor]:
-    """State dict from a network of `nn` layers one behind the other: those that have weights, in order.
+    """Convert a sequential network of `nn` layers to a state dict: its layers with weights, in order.
 
     Raises:
-        ConfigError: it is not Torch7's, or its layers are others.
+        ConfigError: The file is not Torch7's, or its layers are others.
     """
     needed = shapes()
     names = [name.removesuffix(".weight") for name in needed if name.endswith(".weight")]
@@ -111,7 +111,7 @@ def _torch7_state(path: Path) -> dict[str, Tensor]:
 
 
 def _with_weights(given: Any, seen: set[int]) -> list[Layer]:
-    """Layers with a weight, in the order in which containers hold them; each once."""
+    """List layers with a weight, in the order in which containers hold them; each once."""
     if not isinstance(given, Layer) or id(given) in seen:
         return []
     seen.add(id(given))

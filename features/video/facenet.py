@@ -1,8 +1,8 @@
-"""FaceNet embeddings of the faces: Inception-ResNet v1 as facenet-pytorch has it.
+"""FaceNet embeddings of faces: Inception-ResNet v1 of facenet-pytorch.
 
 512 numbers of length one (Schroff, Kalenichenko, Philbin 2015, FaceNet; Szegedy et al. 2016,
-Inception-v4), from pictures of 160 x 160 px scaled by (x - 127.5) / 128. The weights were trained on
-faces cut out with a margin: `faces: {size_px: 160, margin_px: 14}` is facenet-pytorch's.
+Inception-v4), from images of 160 x 160 px scaled by (x - 127.5) / 128. The weights were trained on
+faces cropped with a margin: `faces: {size_px: 160, margin_px: 14}` is facenet-pytorch's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SPEC = base.Spec(
 )
 
 _FILES = {"vggface2": "20180402-114759-vggface2.pt", "casia-webface": "20180408-102900-casia-webface.pt"}
-#: How many people each file can name: the size of its last layer, which is loaded and checked but not used.
+#: Number of classes of each file: the size of its last layer, which is loaded and checked but not used.
 _PEOPLE = {"vggface2": 8631, "casia-webface": 10575}
 
 
@@ -39,27 +39,27 @@ class Options(face_vectors.Options):
 
     weights: Literal["vggface2", "casia-webface", "random"] = Field(
         default="vggface2",
-        description="Corpus that the weights were trained on (`affectstore weights` says which file and where from), "
+        description="Corpus that the weights were trained on (`affectstore weights` lists files and sources), "
         "or random: for tests only.",
     )
 
 
-class Extractor(face_vectors.FaceVectors):
-    """Embeds faces by Inception-ResNet v1."""
+class Extractor(face_vectors.FaceVectorExtractor):
+    """Inception-ResNet v1 applied to faces."""
 
     options: Options
-    features = 512
+    output_dim = 512
     size_px = 160
 
     def weights(self) -> str:
-        """Name of the file of weights, or "random"."""
+        """Name the file of weights, or "random"."""
         return _FILES.get(self.options.weights, RANDOM)
 
     def load(self) -> nn.Module:
-        """The network with the weights that were asked for.
+        """Load the network with the weights that the options name.
 
         Raises:
-            ConfigError: they are missing, not the published ones, or facenet-pytorch is not installed.
+            ConfigError: The weights are missing or not the published ones, or facenet-pytorch is not installed.
         """
         import torch
 
@@ -77,20 +77,20 @@ class Extractor(face_vectors.FaceVectors):
         network.classify = False
         return network.eval().requires_grad_(False)
 
-    def scaled(self, pictures: Tensor) -> Tensor:
-        """(x - 127.5) / 128."""
-        return (pictures - 127.5) / 128
+    def scale(self, images: Tensor) -> Tensor:
+        """Scale to (x - 127.5) / 128."""
+        return (images - 127.5) / 128
 
-    def forward(self, network: nn.Module, pictures: Tensor) -> Tensor:
-        """(row, 512)."""
-        return network(pictures)
+    def forward(self, network: nn.Module, images: Tensor) -> Tensor:
+        """Compute embeddings (row, 512)."""
+        return network(images)
 
 
 def _network(people: int | None) -> Any:
-    """Inception-ResNet v1 without weights; with the layer that names people, as in the published files."""
+    """Build Inception-ResNet v1 without weights; with the classification layer of the published files."""
     import torch
 
-    require("pnet.pt")  # comes with facenet-pytorch, and says how to install it where it is missing
+    require("pnet.pt")  # part of facenet-pytorch; the error explains how to install it
     from facenet_pytorch import InceptionResnetV1
 
     with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""The speaker's face, found by MTCNN, followed through the clip, cut out and scaled."""
+"""The speaker's face: found by MTCNN, followed through the clip, cropped and scaled."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from affectstore.errors import ClipError
 from affectstore.features import base
 from affectstore.features.video import _mtcnn as mtcnn
 from affectstore.features.video import _track
-from affectstore.features.video._crop import aligned, cropped, grey
-from affectstore.features.video._pictures import Pictures
+from affectstore.features.video._crop import align_landmarks, crop_box, to_grayscale
+from affectstore.features.video._video_frames import VideoFrames
 from affectstore.media.decode_video import middle_picture, pictures, shown_rows
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
@@ -31,7 +31,7 @@ SPEC = base.Spec(
     libraries=("av", "facenet-pytorch", "torch"),
 )
 
-#: `smooth: auto` where not every picture is looked at; features/video/_track.py says what it gains.
+#: `smooth: auto` for sparse detection; features/video/_track.py states its effect.
 _SMOOTH = 0.6
 
 Side = Literal["left", "right"]
@@ -42,13 +42,13 @@ class Options(base.Options):
 
     at: Literal["middle", "all"] | Annotated[float, Field(gt=0, le=1000)] = Field(
         default="middle",
-        description="middle: the picture of index N // 2; all: every picture of the file, with its own time; "
-        "a number: that many pictures a second.",
+        description="middle: the frame of index N // 2; all: every frame of the file, with its own time; "
+        "a number: that many frames per second.",
     )
-    picture_px: base.Pixels | tuple[base.Pixels, base.Pixels] | None = Field(
+    picture_px: base.ImageSize | None = Field(
         default=None,
-        description="Side of the square, or height and width, to which the whole picture is stretched before a face is "
-        "looked for; boxes are in its pixels. null: the file's own size.",
+        description="Side of the square, or height and width, to which the whole frame is stretched before the "
+        "search; boxes are in its pixels. null: the file's own size.",
     )
     size_px: int = Field(default=224, ge=1, le=4096, description="Side of the square that the face is scaled to.")
     margin_px: int = Field(
@@ -59,31 +59,31 @@ class Options(base.Options):
     )
     align: Literal["none", "landmarks"] = Field(
         default="none",
-        description="none: the box, stretched to the square; landmarks: the picture turned, scaled and moved so that "
-        "eyes, nose and mouth lie nearest to fixed places, in the face's own proportions.",
+        description="none: the box, stretched to the square; landmarks: the frame rotated, scaled and moved so that "
+        "eyes, nose and mouth are nearest to fixed positions, in the face's own proportions.",
     )
     side: Literal["given", "whole"] = Field(
         default="given",
-        description="given: look only in the half of the picture in which the corpus says the speaker is, if it "
-        "says; whole: always everywhere.",
+        description="given: search only the half of the frame that shows the speaker according to the corpus, "
+        "if it states one; whole: search the whole frame.",
     )
     min_face_px: Literal["auto"] | Annotated[float, Field(ge=12)] = Field(
         default="auto",
-        description="Smallest face to look for; auto: at most a quarter of the picture's shorter side (an eighth of "
-        "a half's), and MTCNN's own 20 where that finds nothing.",
+        description="Smallest face to search for; auto: at most a quarter of the frame's shorter side (an eighth "
+        "of a half's), and MTCNN's own 20 if that finds nothing.",
     )
     thresholds: tuple[float, float, float] = Field(
         default=(0.6, 0.7, 0.7), description="Thresholds of MTCNN's three stages."
     )
     select: _track.Select = Field(
         default="largest",
-        description="Which of several faces: in each picture the largest or the most probable, or tracked: the "
-        "largest of all, followed both ways by overlap.",
+        description="Choice among several faces: in each frame the largest or the most probable, or tracked: "
+        "the largest of all, followed both ways by overlap.",
     )
     detect_every: int = Field(
         default=1,
         ge=1,
-        description="Detect in every k-th picture and the last, between them only where the track breaks (the middle "
+        description="Detect in every k-th frame and the last, between them only where the track breaks (the middle "
         "of the break, then of its halves, and so on), and interpolate the rest.",
     )
     track_overlap: float = Field(
@@ -107,8 +107,8 @@ class Options(base.Options):
             raise ValueError(f"margin_px {self.margin_px} leaves nothing of size_px {self.size_px} for the face")
         return self
 
-    def narrowed(self, spec: base.Spec) -> base.Spec:
-        """Where the side is ignored, it is no input."""
+    def spec_for(self, spec: base.Spec) -> base.Spec:
+        """Remove the speaker's side from the inputs if it is ignored."""
         return replace(spec, fields=()) if self.side == "whole" else spec
 
     @property
@@ -120,7 +120,7 @@ class Options(base.Options):
 
 
 class Extractor(base.BaseExtractor):
-    """Finds and cuts out one face a picture."""
+    """Detection and cropping of one face per frame."""
 
     options: Options
 
@@ -129,16 +129,14 @@ class Extractor(base.BaseExtractor):
         self._detector = mtcnn.FaceDetector(options.thresholds)
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: uint8 (frame, size, size[, 3]), and what was found.
+        """Declare `values`: uint8 (frame, size, size[, 3]), and the detections.
 
         `box`: x1 y1 x2 y2 of the track, without margin; `landmarks`: left eye, right eye, nose, left and
-        right corner of the mouth; both in px of the whole upright picture, as it was looked at. `probability` is the
-        detector's, and 0 where the face was not detected but interpolated. `times`: where each row begins.
+        right corner of the mouth; both in px of the whole upright image that was searched. `probability` is the
+        detector's, and 0 for an interpolated face. `times`: start of each row.
         """
-        size, grey = self.options.size_px, self.options.colour == "grey"
-        dims = ("frame", "height", "width", *(() if grey else ("channel",)))
         return (
-            ArraySpec("values", "uint8", dims, (size, size, *(() if grey else (3,))), codec="jpeg"),
+            base.image_spec("frame", base.height_width(self.options.size_px), self.options.colour, "jpeg"),
             ArraySpec("box", "float32", ("frame", "edge"), (4,), unit="px", columns=("x1", "y1", "x2", "y2")),
             ArraySpec("probability", "float32", ("frame",)),
             ArraySpec("landmarks", "float32", ("frame", "point", "axis"), (5, 2), unit="px", columns=("x", "y")),
@@ -146,7 +144,7 @@ class Extractor(base.BaseExtractor):
         )
 
     def weights_digest(self) -> str:
-        """Digest of MTCNN's weights.
+        """Compute the digest of MTCNN's weights.
 
         Raises:
             ConfigError: facenet-pytorch is not installed.
@@ -154,33 +152,33 @@ class Extractor(base.BaseExtractor):
         return mtcnn.weights_digest()
 
     def extract(self, clip: base.Clip) -> ClipArrays:
-        """The middle picture's face, every picture's, or one on each row of the grid that `frames` has at this rate.
+        """Crop the face of the middle frame, of every frame, or of each row of the grid that `frames` has at this rate.
 
-        Pictures in which no face was found or looked for take a face interpolated between their neighbours'.
+        Frames in which no face was found or searched take a face interpolated between their neighbours'.
 
         Raises:
-            ClipError: the file cannot be decoded, or no picture shows a face.
-            NotApplicable: the clip has no picture file.
+            ClipError: The file cannot be decoded, or no frame shows a face.
+            NotApplicable: The clip has no video file.
         """
         source, at, size = clip.media.source("video"), self.options.at, self.options.picture_px
         side = clip.face_side if self.options.side == "given" else None
         where = source.path, source.start_s, source.end_s
         if at == "middle":
             picture = middle_picture(*where)
-            return self._arrays(Pictures(lambda: [(picture, 1)], size), None, side)
+            return self._arrays(VideoFrames(lambda: [(picture, 1)], size), None, side)
         if at == "all":
-            return self._arrays(Pictures(lambda: ((picture, 1) for picture in pictures(*where)), size), None, side)
+            return self._arrays(VideoFrames(lambda: ((picture, 1) for picture in pictures(*where)), size), None, side)
         rate = Fraction(str(at))
-        return self._arrays(Pictures(lambda: shown_rows(pictures(*where), rate), size), rate, side)
+        return self._arrays(VideoFrames(lambda: shown_rows(pictures(*where), rate), size), rate, side)
 
-    def _arrays(self, shown: Pictures, rate: Fraction | None, side: Side | None) -> ClipArrays:
-        """Detect in a first walk and cut out in a last one: a long clip's full pictures never lie in memory."""
+    def _arrays(self, shown: VideoFrames, rate: Fraction | None, side: Side | None) -> ClipArrays:
+        """Detect in a first iteration and crop in a last one: a long clip's full frames are never in memory."""
         track = self._track(shown, side)
         starts = shown.starts
-        faces = _track.path(track, [float(start) for start in starts], self.options.smooth_sd)
+        faces = _track.interpolate(track, [float(start) for start in starts], self.options.smooth_sd)
         crops, counts = [], []
         for (picture, count), face in zip(shown, faces, strict=True):
-            crops.append(self._cut(shown.pixels(picture), face))
+            crops.append(self._crop(shown.pixels(picture), face))
             counts.append(count)
         row = np.repeat(np.arange(len(crops)), counts)
         grid = None if rate is None else Grid(starts[0], rate)
@@ -196,29 +194,29 @@ class Extractor(base.BaseExtractor):
             grid,
         )
 
-    def _cut(self, pixels: np.ndarray, face: mtcnn.Face) -> np.ndarray:
+    def _crop(self, pixels: np.ndarray, face: mtcnn.Face) -> np.ndarray:
         size_px, margin_px, colour = self.options.size_px, self.options.margin_px, self.options.colour
         if self.options.align == "landmarks":
-            picture = aligned(pixels, face.landmarks, size_px, margin_px)
+            image = align_landmarks(pixels, face.landmarks, size_px, margin_px)
         else:
-            picture = cropped(pixels, face.box, size_px, margin_px)
-        return picture if colour == "rgb" else picture[..., ::-1] if colour == "bgr" else grey(picture)
+            image = crop_box(pixels, face.box, size_px, margin_px)
+        return image if colour == "rgb" else image[..., ::-1] if colour == "bgr" else to_grayscale(image)
 
-    def _track(self, shown: Pictures, side: Side | None) -> dict[int, mtcnn.Face]:
-        """The detections that count, by the picture's number.
+    def _track(self, shown: VideoFrames, side: Side | None) -> dict[int, mtcnn.Face]:
+        """Detect the faces of the track, by the frame's number.
 
         Raises:
-            ClipError: no picture shows a face.
+            ClipError: No frame shows a face.
         """
         options, every = self.options, self.options.detect_every
         for min_face_px in (
             ("auto", mtcnn.DEFAULT_MIN_FACE_PX) if options.min_face_px == "auto" else (options.min_face_px,)
         ):
-            seen, searched = self._look(shown, lambda number, last: last or number % every == 0, side, min_face_px)
-            track = _track.chosen(seen, options.select)
-            while again := _track.breaks(track, seen, options.track_overlap, options.track_probability):
-                seen |= self._look(shown, _among(again), side, min_face_px)[0]
-                track = _track.chosen(seen, options.select)
+            seen, searched = self._search(shown, lambda number, last: last or number % every == 0, side, min_face_px)
+            track = _track.select_faces(seen, options.select)
+            while again := _track.frames_to_search(track, seen, options.track_overlap, options.track_probability):
+                seen |= self._search(shown, _among(again), side, min_face_px)[0]
+                track = _track.select_faces(seen, options.select)
             if track:
                 return track
         where = f"the picture at {float(shown.starts[0]):.3f} s"
@@ -226,10 +224,10 @@ class Extractor(base.BaseExtractor):
             where = f"any of {len(shown.starts)} pictures"
         raise ClipError(f"no face found in {where} ({searched})")
 
-    def _look(
-        self, shown: Pictures, wanted: Callable[[int, bool], bool], side: Side | None, min_face_px: float | str
+    def _search(
+        self, shown: VideoFrames, wanted: Callable[[int, bool], bool], side: Side | None, min_face_px: float | str
     ) -> tuple[dict[int, tuple[mtcnn.Face, ...]], str]:
-        """The faces of the wanted pictures, by number, and in words where and for what was looked."""
+        """Detect the faces of the wanted frames, by number; describe the searched area and size in words."""
         seen: dict[int, tuple[mtcnn.Face, ...]] = {}
         searched = ""
         for numbers, pixels in shown.batches(wanted):
@@ -242,7 +240,8 @@ class Extractor(base.BaseExtractor):
                 smallest_px = float(min_face_px)
             found = self._detector.detect(pixels[:, :, first:last], smallest_px)
             seen |= {
-                number: tuple(face.moved(first) for face in faces) for number, faces in zip(numbers, found, strict=True)
+                number: tuple(face.shift_right(first) for face in faces)
+                for number, faces in zip(numbers, found, strict=True)
             }
             half = "" if side is None else f"{side} half of "
             searched = f"{half}{width} x {height} px; smallest face looked for {smallest_px:g} px"

@@ -1,4 +1,4 @@
-"""Pairs of pictures, one at every half second and the one that follows it, side by side.
+"""Pairs of frames, one at every half second and the one that follows it, side by side.
 
 The image input of seed 004: "every half second we took two frames ... We concatenate these two frames
 horizontally", about six pairs from a recording of three seconds.
@@ -34,34 +34,33 @@ class Options(base.Options):
     """Options of `frame_pairs`."""
 
     every_s: Annotated[float, Field(ge=0.001, le=3600)] = Field(
-        default=0.5, description="Seconds from one pair to the next; the first is at the picture's start."
+        default=0.5, description="Seconds from one pair to the next; the first is at the start of the video."
     )
-    size_px: base.Pixels | tuple[base.Pixels, base.Pixels] = Field(
-        default=224, description="Side of the square, or height and width, each of the two pictures is stretched to."
+    size_px: base.ImageSize = Field(
+        default=224,
+        description="Side of the square, or height and width, to which each frame is stretched.",
     )
     colour: Literal["rgb", "grey"] = Field(default="rgb", description="rgb or grey (one axis less).")
 
 
 class Extractor(base.BaseExtractor):
-    """Decodes the first video stream of the clip's picture file once."""
+    """Decoder of the first video stream of the clip's video file, run once."""
 
     options: Options
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: uint8 (pair, height, 2 width[, 3]), the earlier picture on the left."""
-        height, width = self._size
-        rgb = self.options.colour == "rgb"
-        dims = ("pair", "height", "width", *(("channel",) if rgb else ()))
-        return (ArraySpec("values", "uint8", dims, (height, 2 * width, *((3,) if rgb else ())), codec="jpeg"),)
+        """Declare `values`: uint8 (pair, height, 2 width[, 3]), the earlier frame on the left."""
+        height, width = base.height_width(self.options.size_px)
+        return (base.image_spec("pair", (height, 2 * width), self.options.colour, "jpeg"),)
 
     def extract(self, clip: base.Clip) -> ClipArrays:
-        """Pair k: what is on screen k * every_s after the first picture begins, and the picture of the file after it.
+        """Join frames; pair k is the frame on screen k * every_s after the start of the first one, and its successor.
 
-        Only instants at which both are there give a pair: the last picture of the clip begins none.
+        A pair needs both frames: the last frame of the clip starts none.
 
         Raises:
-            ClipError: the file cannot be decoded in full, or shows one picture only.
-            NotApplicable: the clip has no picture file.
+            ClipError: The file cannot be decoded in full, or has one frame only.
+            NotApplicable: The clip has no video file.
         """
         from av.video.reformatter import VideoReformatter
 
@@ -70,7 +69,7 @@ class Extractor(base.BaseExtractor):
         rate = 1 / Fraction(str(self.options.every_s))
 
         def scaled(picture: Picture) -> np.ndarray:
-            return to_array(picture.frame, scaler, self._size, self.options.colour)
+            return to_array(picture.frame, scaler, self.options.size_px, self.options.colour)
 
         shown = pictures(source.path, source.start_s, source.end_s)
         first = next(shown)
@@ -84,8 +83,3 @@ class Extractor(base.BaseExtractor):
         if not rows:
             raise ClipError("the clip shows one picture only, and a pair needs the one that follows")
         return ClipArrays({"values": np.stack(rows)}, Grid(first.start, rate))
-
-    @property
-    def _size(self) -> tuple[int, int]:
-        size = self.options.size_px
-        return (size, size) if isinstance(size, int) else size

@@ -1,4 +1,4 @@
-"""The clip's pictures on an even grid of time, each stretched to one size."""
+"""The clip's frames on an even time grid, each stretched to one size."""
 
 from __future__ import annotations
 
@@ -28,47 +28,44 @@ class Options(base.Options):
     """Options of `frames`."""
 
     fps: Annotated[float, Field(gt=0, le=1000)] | Literal["source"] = Field(
-        default=24, description="Pictures per second, or `source`: every picture of the file, with its own time."
+        default=24, description="Frames per second, or `source`: every frame of the file, with its own time."
     )
-    size_px: base.Pixels | tuple[base.Pixels, base.Pixels] = Field(
-        default=224, description="Side of the square, or height and width, the picture is stretched to."
+    size_px: base.ImageSize = Field(
+        default=224, description="Side of the square, or height and width, to which frames are stretched."
     )
     leave_out: int | None = Field(
         default=None,
         ge=2,
-        description="With `fps: source`: every so manieth picture is left out (5: of 30 pictures 24 are kept).",
+        description="With `fps: source`: every n-th frame is left out (5: of 30 frames 24 are kept).",
     )
     colour: Literal["rgb", "grey"] = Field(default="rgb", description="rgb or grey (one channel less).")
 
     @model_validator(mode="after")
-    def _only_pictures_of_the_source_are_left_out(self) -> Options:
+    def _only_source_frames_are_left_out(self) -> Options:
         if self.leave_out is not None and self.fps != "source":
-            raise ValueError(f"leave_out {self.leave_out} counts pictures of the file: it goes with `fps: source`")
+            raise ValueError(f"leave_out {self.leave_out} counts frames of the file: it requires `fps: source`")
         return self
 
 
 class Extractor(base.BaseExtractor):
-    """Decodes and scales the first video stream of the clip's picture file."""
+    """Decoding and scaling of the first video stream of the clip's video file."""
 
     options: Options
 
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """`values`: uint8 (frame, height, width[, 3]); at the source's rate `times`: float64 (frame,)."""
-        size, rgb = self.options.size_px, self.options.colour == "rgb"
-        height, width = (size, size) if isinstance(size, int) else size
-        dims = ("frame", "height", "width", *(("channel",) if rgb else ()))
-        values = ArraySpec("values", "uint8", dims, (height, width, *((3,) if rgb else ())), codec="jpeg")
+        """Declare `values`: uint8 (frame, height, width[, 3]); at the source's rate `times`: float64 (frame,)."""
+        values = base.image_spec("frame", base.height_width(self.options.size_px), self.options.colour, "jpeg")
         times = ArraySpec("times", "float64", ("frame",), unit="s")
         return (values, times) if self.options.fps == "source" else (values,)
 
     def extract(self, clip: base.Clip) -> ClipArrays:
-        """Row k shows what is on screen where its span begins, at the first picture's time + k/fps.
+        """Decode frames; row k is the frame on screen at the start of its span, the first frame's time + k/fps.
 
-        Rows go on while there is a picture, so the last row's span may end up to 1/fps after it.
+        Rows continue while there is a frame, so the last row's span may end up to 1/fps after it.
 
         Raises:
-            ClipError: the file cannot be decoded in full.
-            NotApplicable: the clip has no picture file.
+            ClipError: The file cannot be decoded in full.
+            NotApplicable: The clip has no video file.
         """
         from av.video.reformatter import VideoReformatter
 

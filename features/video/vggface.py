@@ -1,7 +1,7 @@
-"""VGG-Face descriptors of the faces (Parkhi, Vedaldi, Zisserman 2015, Deep Face Recognition).
+"""VGG-Face descriptors of faces (Parkhi, Vedaldi, Zisserman 2015, Deep Face Recognition).
 
-A network of 16 layers (145,002,878 numbers) that was trained to name 2,622 people. The descriptor is what
-the rectifier behind fc7 (or fc6) gives, the usual one in the literature: 4,096 numbers, none negative.
+A network of 16 layers (145,002,878 parameters) that was trained to name 2,622 people. The descriptor is the
+output of the ReLU after fc7 (or fc6), the usual one in the literature: 4,096 non-negative numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SPEC = base.Spec(
     gpu=True,
 )
 
-#: Mean colour of the pictures that the weights were trained on, red, green, blue.
+#: Mean colour of the training images, red, green, blue.
 MEAN_RGB = (129.1863, 104.7624, 93.5940)
 
 _Weights = Literal["vgg_face_dag.pth", "VGG_FACE.t7", "vgg_face_weights.pth", "random"]
@@ -46,46 +46,46 @@ class Options(face_vectors.Options):
     )
     weights: _Weights = Field(
         default="vgg_face_dag.pth",
-        description="File of weights (`affectstore weights` says where from), or random: for tests only.",
+        description="File of weights (`affectstore weights` lists sources), or random: for tests only.",
     )
     channels: Literal["auto", "rgb", "bgr"] = Field(
         default="auto",
-        description="Order in which the network is given the colours; auto: as the file was trained, bgr for "
+        description="Order of the network's input channels; auto: as the file was trained, bgr for "
         "VGG_FACE.t7 and rgb for the others.",
     )
 
 
-class Extractor(face_vectors.FaceVectors):
-    """Describes faces by VGG-Face."""
+class Extractor(face_vectors.FaceVectorExtractor):
+    """VGG-Face applied to faces."""
 
     options: Options
-    features = 4096
+    output_dim = 4096
     size_px = 224
 
     def weights(self) -> str:
-        """Name of the file of weights, or "random"."""
+        """Name the file of weights, or "random"."""
         return self.options.weights
 
     def load(self) -> nn.Module:
-        """VGG-Face with the weights that were asked for.
+        """Load VGG-Face with the weights that the options name.
 
         Raises:
-            ConfigError: they are missing, not safe to load, or of another network.
+            ConfigError: The weights are missing, not safe to load, or belong to another network.
         """
-        from affectstore.features.video._vgg_face_network import network
+        from affectstore.features.video._vgg_face_network import build_network
 
         path = None if self.options.weights == RANDOM else require(self.options.weights).path
-        return network(path, self._order())
+        return build_network(path, self._order())
 
-    def scaled(self, pictures: Tensor) -> Tensor:
-        """0..255 minus the mean colour, or to -1..1."""
+    def scale(self, images: Tensor) -> Tensor:
+        """Subtract the mean colour from 0..255, or scale to -1..1."""
         if self.options.scaling == "symmetric":
-            return pictures / 127.5 - 1
-        return pictures - pictures.new_tensor(MEAN_RGB).view(3, 1, 1)
+            return images / 127.5 - 1
+        return images - images.new_tensor(MEAN_RGB).view(3, 1, 1)
 
-    def forward(self, network: nn.Module, pictures: Tensor) -> Tensor:
-        """(row, 4096)."""
-        return network(pictures, self.options.layer)
+    def forward(self, network: nn.Module, images: Tensor) -> Tensor:
+        """Compute descriptors (row, 4096)."""
+        return network(images, self.options.layer)
 
     def _order(self) -> Order:
         if self.options.channels == "auto":

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from affectstore.errors import ConfigError
 from affectstore.models.blocks.convolution import adapt_kernel
-from affectstore.weights.fetch import obtain
+from affectstore.weights.fetch import find_or_fetch
 from affectstore.weights.hub import ModelName, find_model
 from affectstore.weights.hub_load import load_model, load_part
 from affectstore.weights.state import check_state, read_state
@@ -28,7 +28,7 @@ def load_file_state(network: nn.Module, name: str, without: tuple[str, ...] = ()
     Raises:
         ConfigError: The file is missing and cannot be downloaded, or belongs to another network.
     """
-    path = obtain(name).path
+    path = find_or_fetch(name).path
     state = {key: value for key, value in read_state(path).items() if not key.startswith(without)}
     shapes = {
         key: tuple(value.shape)

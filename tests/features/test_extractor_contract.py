@@ -1,4 +1,4 @@
-"""What every file of the folder keeps; a new one is tested by being there."""
+"""Contract of every extractor in the folders; a new file is tested without further registration."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_options_survive_json_and_refuse_strangers(name: str):
 
 
 def test_building_an_extractor_loads_no_library():
-    """Planning builds them all; it must not pay for torch or librosa."""
+    """Build every extractor, as planning does, without importing torch or librosa."""
     code = (
         "import sys; from affectstore.features.base import EXTRACTORS, build\n"
         "for name in EXTRACTORS.names(): build(name).arrays()\n"

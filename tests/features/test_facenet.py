@@ -1,4 +1,4 @@
-"""FaceNet: embeddings as facenet-pytorch gives them, from files of the right names and shapes."""
+"""FaceNet against facenet-pytorch, with files of the right names and shapes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def network(people: int) -> Any:
 
 
 def lively_state(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
-    """Weights that pass on what differs between two pictures, every batch norm another."""
+    """Create weights that preserve differences between two images, with a different batch norm in each layer."""
     rng = np.random.default_rng(1)
     spread = {"running_mean": (-0.2, 0.2), "running_var": (0.5, 2), "weight": (0.8, 1.2), "bias": (-0.2, 0.2)}
     state = random_state(shapes)

@@ -1,3 +1,5 @@
+"""Faces against MTCNN and facenet-pytorch called directly."""
+
 from __future__ import annotations
 
 from fractions import Fraction
@@ -12,12 +14,12 @@ from extraction import extract
 from affectstore.errors import ClipError
 from affectstore.features.base import build
 from affectstore.features.video import _mtcnn as mtcnn
-from affectstore.features.video._crop import cropped
+from affectstore.features.video._crop import TEMPLATE, align_landmarks, crop_box
 
 
 @pytest.fixture(scope="module")
 def moving(folder: Path) -> Path:
-    """A face that moves to the right by 3 % of the width a picture, and is away in the fifth."""
+    """Write a face that moves to the right by 3 % of the width per frame, without a face in the fifth."""
     pictures = np.stack([face_picture(centre=(0.35 + 0.03 * k, 0.45)) for k in range(10)])
     pictures[4] = (96, 128, 112)
     return lossless_video(folder / "moving.mkv", pictures)
@@ -140,16 +142,16 @@ def test_the_smallest_face_is_a_step_of_the_default_search(height: int, width: i
 
 def test_boxes_on_the_edge_are_cut():
     pixels = np.arange(20 * 30 * 3, dtype=np.uint16).reshape(20, 30, 3).astype(np.uint8)
-    whole = cropped(pixels, np.array([-50.0, -50.0, 90.0, 90.0]), 16, 4)
+    whole = crop_box(pixels, np.array([-50.0, -50.0, 90.0, 90.0]), 16, 4)
     assert whole.shape == (16, 16, 3)
-    corner = cropped(pixels, np.array([29.7, 19.6, 40.0, 40.0]), 4, 0)
+    corner = crop_box(pixels, np.array([29.7, 19.6, 40.0, 40.0]), 4, 0)
     assert (corner == pixels[19, 29]).all()
-    assert (cropped(pixels, np.array([40.0, 40.0, 50.0, 50.0]), 4, 0) == pixels[19, 29]).all()
+    assert (crop_box(pixels, np.array([40.0, 40.0, 50.0, 50.0]), 4, 0) == pixels[19, 29]).all()
 
 
 def test_weights_have_a_digest():
     digest = build("faces").weights_digest()
-    assert digest == "2cb7c4276e63ff99b2cc062da074e0c3cbec4ad48a20c16e96608b9fce57b7bd"  # of facenet-pytorch 2.6.0
+    assert digest == "2cb7c4276e63ff99b2cc062da074e0c3cbec4ad48a20c16e96608b9fce57b7bd"  # of facenet-pytorch 2.5.3
     assert build("frames").weights_digest() is None
 
 
@@ -164,3 +166,31 @@ def test_a_picture_may_be_scaled_before_a_face_is_looked_for(moving: Path):
     np.testing.assert_allclose(2 * small["box"], whole["box"], atol=10)
     assert small["values"].shape == whole["values"].shape
     assert np.abs(small["values"].astype(int) - whole["values"]).mean() < 25
+
+
+@pytest.mark.parametrize("margin_px", [0, 24])
+@pytest.mark.parametrize(("degrees", "scale"), [(0, 1.0), (35, 0.8), (-120, 1.5), (10, 5.0)])
+def test_aligned_landmarks_lie_on_the_template(margin_px: int, degrees: float, scale: float):
+    size = 96
+    expected = TEMPLATE * (size - margin_px) + margin_px / 2
+    turn = scale * np.exp(1j * np.radians(degrees))
+    placed = (expected @ [1, 1j] - size / 2 * (1 + 1j)) * turn + 400 + 420j
+    landmarks = np.stack([placed.real, placed.imag], axis=1)
+    y, x = np.mgrid[:800, :800] + 0.5
+    picture = np.full((800, 800, 3), 20, dtype=np.uint8)
+    for number, (left, top) in enumerate(landmarks):
+        picture[np.hypot(x - left, y - top) < 4 * scale] = 100 + 30 * number
+    given = align_landmarks(picture, landmarks, size, margin_px)
+    assert given.shape == (size, size, 3)
+    y, x = np.mgrid[:size, :size] + 0.5
+    for number, (left, top) in enumerate(expected):
+        near = np.where(np.hypot(x - left, y - top) < 8, given[..., 0].astype(float) - 20, 0)
+        assert near.max() == pytest.approx(80 + 30 * number, abs=3)
+        np.testing.assert_allclose(
+            [(near * x).sum() / near.sum(), (near * y).sum() / near.sum()], [left, top], atol=0.3
+        )
+
+
+def test_landmarks_in_one_place_still_give_a_picture():
+    given = align_landmarks(np.full((20, 30, 3), 77, np.uint8), np.full((5, 2), 9.0), 16, 0)
+    assert (given == 77).all()

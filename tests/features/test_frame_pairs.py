@@ -1,3 +1,5 @@
+"""Pairs of frames against the containers' timestamps."""
+
 from __future__ import annotations
 
 import math
@@ -18,20 +20,20 @@ from affectstore.features.base import build
 
 @pytest.fixture(scope="module")
 def numbered(folder: Path) -> Path:
-    """40 pictures at 30 a second; the k-th is of grey level 6 k."""
+    """Write 40 frames at 30 per second; the k-th has gray level 6 k."""
     pictures = np.broadcast_to((6 * np.arange(40, dtype=np.uint8))[:, None, None, None], (40, 32, 48, 3))
     return lossless_video(folder / "pairs.avi", np.ascontiguousarray(pictures), 30)
 
 
 def numbers(values: np.ndarray) -> list[tuple[int, int]]:
-    """Which pictures of the numbered video these pairs show."""
+    """Read the numbers of the frames in these pairs."""
     halves = np.split(values, 2, axis=2)
     left, right = (np.rint(half.reshape(len(half), -1).mean(axis=1) / 6).astype(int) for half in halves)
     return list(zip(left.tolist(), right.tolist(), strict=True))
 
 
 def expected(times: list[Fraction], every: Fraction) -> list[tuple[int, int]]:
-    """Pairs by the containers' timestamps: on screen at each instant, and the next one, while there is one."""
+    """Pair frames by timestamps: the one on screen at each instant and its successor, while there is one."""
     pairs = []
     for instant in (times[0] + k * every for k in range(math.ceil((times[-1] - times[0]) / every) + 1)):
         shown = max(k for k, time in enumerate(times) if time <= instant)

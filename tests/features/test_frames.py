@@ -1,3 +1,5 @@
+"""Frames on a time grid and at the source's rate."""
+
 from __future__ import annotations
 
 from fractions import Fraction
@@ -14,13 +16,13 @@ from affectstore.features.base import build
 
 
 def numbered(path: Path, count: int = 30, fps: int = 30) -> Path:
-    """A video whose k-th picture is of grey level 8 k."""
+    """Write a video whose k-th frame has gray level 8 k."""
     pictures = np.broadcast_to((8 * np.arange(count, dtype=np.uint8))[:, None, None, None], (count, 32, 32, 3))
     return lossless_video(path, np.ascontiguousarray(pictures), fps)
 
 
 def numbers(values: np.ndarray) -> list[int]:
-    """Which pictures of a numbered video these are."""
+    """Read the numbers of the frames of a numbered video."""
     return np.rint(values.reshape(len(values), -1).mean(axis=1) / 8).astype(int).tolist()
 
 
@@ -95,5 +97,5 @@ def test_every_fifth_picture_is_left_out(folder: Path):
     stay = [k for k in range(every.rows) if k % 5 != 4]
     np.testing.assert_array_equal(kept.arrays["times"], every.arrays["times"][stay])
     np.testing.assert_array_equal(kept.arrays["values"], every.arrays["values"][stay])
-    with pytest.raises(ValidationError, match="goes with `fps: source`"):
+    with pytest.raises(ValidationError, match="requires `fps: source`"):
         build("frames", {"leave_out": 5})

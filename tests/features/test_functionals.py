@@ -11,15 +11,14 @@ import numpy as np
 import opensmile
 import pydantic
 import pytest
-from extraction import extract, sound
+from extraction import extract, of_samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from voice import voiced
 
 from affectstore.errors import ClipError
 from affectstore.features.audio.functionals import SPEC
-from affectstore.features.base import Clip, Media, build
-from affectstore.store.clip_arrays import ClipArrays
+from affectstore.features.base import build
 from affectstore.timeline import Grid
 
 SETS = {"ComParE_2016": 6373, "eGeMAPSv02": 88}
@@ -35,10 +34,6 @@ def extractor(request: pytest.FixtureRequest):
     return build("functionals", {"set": request.param})
 
 
-def of(extractor, samples: np.ndarray, rate_hz: int = 16000, start: Fraction = Fraction(0)) -> ClipArrays:
-    return extractor.extract(Clip("clip", Media(), {"audio": sound(samples, rate_hz, start)}))
-
-
 def direct(name: str, samples: np.ndarray, rate_hz: int):
     smile = opensmile.Smile(opensmile.FeatureSet[name], opensmile.FeatureLevel.Functionals)
     return smile.process_signal(samples / np.float32(32768), rate_hz)
@@ -47,7 +42,7 @@ def direct(name: str, samples: np.ndarray, rate_hz: int):
 @pytest.mark.parametrize("rate_hz", [16000, 44100])
 def test_opensmile_gives_the_same(extractor, rate_hz: int):
     samples = voiced(1.3, rate_hz)
-    given, expected = of(extractor, samples, rate_hz), direct(extractor.options.set, samples, rate_hz)
+    given, expected = of_samples(extractor, samples, rate_hz), direct(extractor.options.set, samples, rate_hz)
     (spec,) = extractor.arrays()
     assert list(spec.columns) == list(expected.columns)
     assert len(set(spec.columns)) == SETS[extractor.options.set]
@@ -64,7 +59,7 @@ def test_opensmile_gives_the_same(extractor, rate_hz: int):
 )
 def test_the_mean_pitch_of_a_voice(name: str, column: str, expected: float):
     extractor = build("functionals", {"set": name})
-    value = of(extractor, voiced(2)).arrays["values"][0, extractor.arrays()[0].columns.index(column)]
+    value = of_samples(extractor, voiced(2)).arrays["values"][0, extractor.arrays()[0].columns.index(column)]
     assert value == pytest.approx(expected, rel=0.01)
 
 
@@ -73,7 +68,7 @@ def test_the_mean_pitch_of_a_voice(name: str, column: str, expected: float):
 def test_the_row_spans_the_sound(start: Fraction, samples: int, rate_hz: int):
     extractor = build("functionals", {"set": "eGeMAPSv02"})
     voice = voiced(samples / rate_hz, rate_hz)
-    one, other = of(extractor, voice, rate_hz), of(extractor, voice, rate_hz, start)
+    one, other = of_samples(extractor, voice, rate_hz), of_samples(extractor, voice, rate_hz, start)
     assert other.grid == Grid(start, Fraction(rate_hz, len(voice)))
     assert (other.rows, other.grid.edge(1)) == (1, start + Fraction(len(voice), rate_hz))
     np.testing.assert_array_equal(one.arrays["values"], other.arrays["values"])
@@ -83,15 +78,15 @@ def test_sounds_shorter_than_a_pitch_window(extractor):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ClipError, match=r"the sound lasts 0\.050 s"):
-            of(extractor, voiced(0.05))
-        assert np.isfinite(of(extractor, voiced(0.06)).arrays["values"]).all()
+            of_samples(extractor, voiced(0.05))
+        assert np.isfinite(of_samples(extractor, voiced(0.06)).arrays["values"]).all()
     with pytest.raises(ClipError, match="no samples"):
-        of(extractor, np.zeros(0, np.int16))
+        of_samples(extractor, np.zeros(0, np.int16))
 
 
 @pytest.mark.parametrize("level", [0, 1, -32768])
 def test_silence_and_constants_give_numbers(extractor, level: int):
-    assert np.isfinite(of(extractor, np.full(16000, level, np.int16)).arrays["values"]).all()
+    assert np.isfinite(of_samples(extractor, np.full(16000, level, np.int16)).arrays["values"]).all()
 
 
 def test_unknown_set():
@@ -100,9 +95,9 @@ def test_unknown_set():
 
 
 def test_golden(extractor):
-    """Where this fails, the output has changed: bump SPEC.version and record the new values with it."""
+    """Pin values of this version; increase SPEC.version with them."""
     wave = (np.abs(np.arange(8000) % 100 - 50) * 200 - 5000).astype(np.int16)
-    values, names = of(extractor, wave).arrays["values"][0], extractor.arrays()[0].columns
+    values, names = of_samples(extractor, wave).arrays["values"][0], extractor.arrays()[0].columns
     columns, expected = GOLDEN[extractor.options.set]
     assert SPEC.version == 1
     np.testing.assert_allclose([values[names.index(name)] for name in columns], expected, rtol=1e-3)

@@ -1,7 +1,7 @@
-"""What each version of an extractor gives for a fixed input.
+"""Values of each version of an extractor for a fixed input.
 
-Where a test here fails, the output has changed: bump the extractor's SPEC.version, so that stores are made
-again, and record the new values with the version. Inputs are generated, and coded without loss.
+A failing test here means that the output has changed: increase the extractor's SPEC.version, so that stores are
+computed again, and record the new values with the version. Inputs are generated, and coded without loss.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_face import face_picture, lossless_video
-from extraction import sound
+from extraction import of_samples
 
 from affectstore.features.base import EXTRACTORS, Clip, Media, Source, build
 from affectstore.store.clip_arrays import ClipArrays
@@ -31,19 +31,19 @@ def sha(array: np.ndarray) -> str:
 
 
 def triangle(samples: int, period: int) -> np.ndarray:
-    """An integer wave: the same samples on every machine."""
+    """Generate an integer wave: the same samples on every machine."""
     return (np.abs(np.arange(samples) % period - period // 2) * 200 - 50 * period).astype(np.int16)
 
 
 def ramp_mel(columns: int = 50) -> ClipArrays:
-    """A spectrogram of simple fractions."""
+    """Generate a spectrogram of simple fractions."""
     column, band = np.arange(columns)[:, None], np.arange(128)
     return ClipArrays({"values": -((column * 7 + band * 3) % 81).astype(np.float32)}, Grid(Fraction(0), RATE))
 
 
 @pytest.fixture(scope="module")
 def film(folder: Path) -> Path:
-    """Half a second of a drawn face moving to the right."""
+    """Write half a second of a drawn face that moves to the right."""
     moving = np.stack([face_picture(centre=(0.4 + 0.02 * k, 0.5)) for k in range(12)])
     return lossless_video(folder / "face.avi", moving)
 
@@ -85,7 +85,7 @@ def test_faces(film: Path):
 
 
 def test_mel():
-    given = build("mel").extract(Clip("clip", Media(), {"audio": sound(triangle(8000, 91))}))
+    given = of_samples(build("mel"), triangle(8000, 91))
     assert versions("mel") == [1]
     assert (given.rows, given.grid) == (22, Grid(-1 / (2 * RATE), RATE))
     np.testing.assert_allclose(

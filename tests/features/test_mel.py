@@ -1,3 +1,5 @@
+"""Mel spectrograms against librosa called independently."""
+
 from __future__ import annotations
 
 import warnings

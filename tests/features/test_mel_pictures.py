@@ -1,4 +1,4 @@
-"""mel_image and mel_chunks: pictures and chunks of a spectrogram."""
+"""mel_image and mel_chunks: images and chunks of a spectrogram."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affectstore.errors import ClipError
-from affectstore.features.audio._colour import coloured
+from affectstore.features.audio._colormap import apply_colormap
 from affectstore.features.base import Clip, Media, build
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.timeline import Grid, overlap_weights
@@ -81,9 +81,9 @@ def test_a_clip_wider_than_the_picture_is_refused():
 def test_colour_maps_are_matplotlibs(name: str):
     matplotlib = pytest.importorskip("matplotlib")
     mel = spectrogram(random_mel(30))
-    grey, coloured = image(mel).arrays["values"], image(mel, colour=name).arrays["values"]
+    grey, rgb = image(mel).arrays["values"], image(mel, colour=name).arrays["values"]
     expected = np.rint(matplotlib.colormaps[name](grey)[..., :3] * 255)
-    np.testing.assert_array_equal(coloured, expected)
+    np.testing.assert_array_equal(rgb, expected)
 
 
 @settings(max_examples=40)
@@ -180,7 +180,7 @@ def test_chunks_of_two_lengths_and_in_colour():
     assert whole.shape == (1, 64, 64, 3)
     # the colour of a level is the map's, whichever feature shows it
     levels = np.array([0.0, -80.0, -200.0])
-    assert coloured(levels, -80.0, "grey").tolist() == [255, 0, 0]
-    assert coloured(levels, -80.0, "magma").tolist() == [[252, 253, 191], [0, 0, 4], [0, 0, 4]]
-    with pytest.raises(ValueError, match="say their picture_px too"):
+    assert apply_colormap(levels, -80.0, "grey").tolist() == [255, 0, 0]
+    assert apply_colormap(levels, -80.0, "magma").tolist() == [[252, 253, 191], [0, 0, 4], [0, 0, 4]]
+    with pytest.raises(ValueError, match="set picture_px too"):
         chunks(mel, frames, colour="magma")

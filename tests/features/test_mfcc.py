@@ -12,14 +12,14 @@ import librosa
 import numpy as np
 import pydantic
 import pytest
-from extraction import extract, sound
+from extraction import extract, of_samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from voice import voiced
 
 from affectstore.errors import ClipError
 from affectstore.features.audio.mfcc import SPEC
-from affectstore.features.base import Clip, Media, build
+from affectstore.features.base import build
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.timeline import Grid
 
@@ -30,7 +30,7 @@ FAST = {"resampling": "soxr_hq"}
 
 
 def mfcc(samples: np.ndarray, rate_hz: int = 22050, start: Fraction = Fraction(0), **options) -> ClipArrays:
-    return build("mfcc", options).extract(Clip("clip", Media(), {"audio": sound(samples, rate_hz, start)}))
+    return of_samples(build("mfcc", options), samples, rate_hz, start)
 
 
 @pytest.mark.parametrize("rate_hz", [16000, 22050, 48000])
@@ -44,7 +44,7 @@ def test_librosa_gives_the_same(rate_hz: int, resampling: str):
 
 
 def test_the_default_is_librosas_load_with_kaiser_best(tmp_path: Path):
-    """As seed 004 says it: the first 40 coefficients after "kaiser_best"."""
+    """Compute the coefficients of seed 004: the first 40 after "kaiser_best"."""
     path = tmp_path / "voice.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 48000, 0, "NONE", ""))
@@ -133,7 +133,7 @@ def test_more_coefficients_than_bands():
 
 
 def test_golden():
-    """Where this fails, the output has changed: bump SPEC.version and record the new values with it."""
+    """Pin values of this version; increase SPEC.version with them."""
     samples = (np.abs(np.arange(8000) % 91 - 45) * 200 - 4550).astype(np.int16)
     given = mfcc(samples, 16000)
     assert SPEC.version == 1

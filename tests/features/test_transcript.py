@@ -1,25 +1,18 @@
+"""Transcripts from the corpus' alignment or text."""
+
 from __future__ import annotations
 
-import itertools
-from fractions import Fraction
 from pathlib import Path
 
 import extraction
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from tiny_models import tiny_bert, tiny_ctc, tiny_whisper
 
-from affectstore.errors import ClipError, ConfigError, NotApplicable
+from affectstore.errors import ClipError, NotApplicable
 from affectstore.features.base import EXTRACTORS, Clip, Media, build
-from affectstore.features.text import _recogniser
 from affectstore.features.text._contractions import expand
-from affectstore.features.text._steps import STEPS, normalised
-from affectstore.features.text._tokens import mark, tokenise
-from affectstore.media.words import Word
-from affectstore.store.clip_arrays import ClipArrays
 
+pytestmark = pytest.mark.usefixtures("own_cache")
 SEED_003 = (
     "refuse_only_noise",
     "drop_garbage",
@@ -44,11 +37,6 @@ ALIGNED = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
 def aligned(folder: Path, rows: tuple[tuple[str, int, int], ...] = ALIGNED) -> Path:
     path = folder / "a.wdseg"
     lines = [f"\t{start:5d} {end - 1:5d} {-100:10d} {word}\n" for word, start, end in rows]
@@ -64,13 +52,6 @@ def of_text(text: str, **options) -> list[str]:
     return given.arrays["values"].tolist()
 
 
-def spans(given: ClipArrays) -> list[tuple[str, float, float]]:
-    arrays = given.arrays
-    return list(
-        zip(arrays["values"].tolist(), arrays["times"].round(6).tolist(), arrays["ends"].round(6).tolist(), strict=True)
-    )
-
-
 def test_plain_words_of_a_text():
     assert of_text("Don't forget a jacket.") == ["don't", "forget", "a", "jacket"]
     assert of_text("[LAUGHTER]Well,I -- I mean... “it’s eleven o’clock” [FALSE START] so-called/50% --") == (
@@ -79,18 +60,6 @@ def test_plain_words_of_a_text():
     assert of_text("  Get 'em, at 10:30!\n") == ["get", "'em", "at", "10:30"]
     assert of_text("Él dijo: ¿qué?  नमस्ते।") == ["él", "dijo", "qué", "नमस्ते"]
     assert of_text("Well, [LAUGHTER] I’m SO--", steps=[]) == ["Well,", "[LAUGHTER]", "I'm", "SO--"]
-
-
-@pytest.mark.parametrize(
-    ("text", "tokens"),
-    [
-        ("a [BREATHING][LAUGHTER]b", ["a", "[BREATHING]", "[LAUGHTER]", "b"]),
-        ("<s> <sil> GOD ++LAUGHTER++ </s>", ["<s>", "<sil>", "GOD", "++LAUGHTER++", "</s>"]),
-        ("1 < 2 > c++ [] [ x ]", ["1", "<", "2", ">", "c++", "[]", "[", "x", "]"]),
-    ],
-)
-def test_tokens(text: str, tokens: list[str]):
-    assert [word.text for word in tokenise(text)] == tokens
 
 
 @pytest.mark.parametrize(
@@ -131,12 +100,17 @@ def test_contractions(written: str, expanded: str):
 def test_an_alignment_gives_words_and_times(tmp_path: Path):
     given = extraction.extract("transcript", None, words=aligned(tmp_path), text="something else")
     assert given.arrays["source"].tolist() == ["alignment"]
-    assert spans(given) == [("that's", 0.6, 0.96), ("so", 1.0, 1.3), ("i've", 1.6, 1.9), ("doctor's", 2.0, 2.5)]
+    assert extraction.spans(given) == [
+        ("that's", 0.6, 0.96),
+        ("so", 1.0, 1.3),
+        ("i've", 1.6, 1.9),
+        ("doctor's", 2.0, 2.5),
+    ]
 
 
 def test_normalisation_of_seed_003(tmp_path: Path):
     given = extraction.extract("transcript", None, {"steps": SEED_003}, words=aligned(tmp_path))
-    assert spans(given) == [
+    assert extraction.spans(given) == [
         ("[CLS]", 0, 0.41),
         ("<sil>", 0.41, 0.6),
         ("that", 0.6, 0.84),  # 4 of 6 letters of 0.36 s
@@ -226,7 +200,7 @@ def test_options_narrow_what_it_reads():
     read = {
         source: (spec.media, spec.fields, spec.needs)
         for source in ("corpus", "alignment", "text", "asr")
-        for spec in [module.Options(source=source).narrowed(module.SPEC)]
+        for spec in [module.Options(source=source).spec_for(module.SPEC)]
     }
     assert read == {
         "corpus": (("words",), ("text",), ()),
@@ -234,7 +208,7 @@ def test_options_narrow_what_it_reads():
         "text": ((), ("text",), ()),
         "asr": ((), (), ("audio",)),
     }
-    assert module.Options().narrowed(module.SPEC) == module.SPEC
+    assert module.Options().spec_for(module.SPEC) == module.SPEC
     assert build("transcript").weights_digest() is None
 
 
@@ -243,206 +217,8 @@ def test_an_unknown_step_lists_the_known():
         build("transcript", {"steps": ["lowercase"]})
 
 
-WORD_TEXTS = st.one_of(
-    st.sampled_from(
-        "that's I've WON'T shouldn't've gonna, 'em well-- a--b yes,no don't... doctor's <s> </s> <sil> ++LAUGHTER++ "  # noqa: SIM905
-        "[BREATHING] ++GARBAGE++ [COUGH] 'quoted' -- '".split()
-    ),
-    st.text(st.characters(exclude_categories=["Cs", "Zs", "Zl", "Zp", "Cc"]), min_size=1, max_size=8),
-)
-
-
-@st.composite
-def timed_words(draw: st.DrawFn) -> tuple[Word, ...]:
-    words, now = [], 0.0
-    for text in draw(st.lists(WORD_TEXTS, min_size=1, max_size=8)):
-        now += draw(st.sampled_from([0, 0.01, 0.5]))
-        end = now + draw(st.integers(0, 200)) / 100
-        words.append(Word(text, now, end))
-        now = end
-    return tuple(words)
-
-
-@given(words=timed_words(), name=st.sampled_from(sorted(set(STEPS) - {"refuse_only_noise"})))
-def test_a_step_twice_is_a_step_once(words: tuple[Word, ...], name: str):
-    once = STEPS[name](words)
-    assert STEPS[name](once) == once
-
-
-@given(words=timed_words(), names=st.lists(st.sampled_from(sorted(set(STEPS) - {"refuse_only_noise"})), max_size=5))
-def test_steps_keep_words_in_their_spans(words: tuple[Word, ...], names: list[str]):
-    done = normalised(words, names)
-    assert all(word.text for word in done)
-    assert all(word.start_s <= word.end_s for word in done)
-    assert all(one.end_s <= other.start_s for one, other in itertools.pairwise(done))
-    for word in done:
-        assert any(before.start_s <= word.start_s and word.end_s <= before.end_s for before in words)
-
-
-@given(
-    text=WORD_TEXTS,
-    start=st.floats(0, 1e4),
-    length=st.floats(0, 100),
-    name=st.sampled_from(["expand_contractions", "strip_punctuation"]),
-)
-def test_parts_of_a_word_partition_its_span(text: str, start: float, length: float, name: str):
-    word = Word(text, start, start + length)
-    parts = STEPS[name]((word,))
-    if not parts:
-        return
-    assert parts[0].start_s == word.start_s
-    assert parts[-1].end_s == word.end_s
-    assert all(one.end_s == other.start_s for one, other in itertools.pairwise(parts))
-    assert all(part.start_s <= part.end_s for part in parts)
-    if mark(text) is None and length > 1e-3:
-        letters = np.cumsum([len(part.text) for part in parts]) / sum(len(part.text) for part in parts)
-        np.testing.assert_allclose([(part.end_s - start) / length for part in parts], letters, atol=1e-6)
-
-
-# Speech recognition, on models made here.
-
-LETTERS = "THE|DOGS|AREN'T|SITTING"
-
-
-@pytest.fixture(scope="module")
-def ctc(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray, list[str]]:
-    """A recogniser, int16 samples at 16 kHz, and what it says in each frame of them."""
-    rng = np.random.default_rng(0)
-    frames = ["", ""]
-    for letter in LETTERS:
-        frames += [letter] * int(rng.integers(1, 4)) + [""] * int(rng.integers(1, 3))
-    samples = (rng.standard_normal(len(frames) * 320 + 80) * 3000).astype(np.int16)
-    folder = tiny_ctc(tmp_path_factory.mktemp("ctc") / "letters", samples.astype(np.float32) / 32768, frames)
-    return folder, samples, frames
-
-
-def spoken(frames: list[str]) -> list[tuple[str, float, float]]:
-    """Words, where each begins and where it ends, read off the frames."""
-    words: list[list[int]] = [[]]
-    for number, said in enumerate(frames):
-        if said == "|":
-            words += [[]] * (frames[number - 1] != "|")
-        elif said:
-            words[-1].append(number)
-    texts = "".join(said for said, _ in itertools.groupby(frames)).lower().split("|")
-    return [(text, word[0] / 50, (word[-1] + 1) / 50) for text, word in zip(texts, words, strict=True)]
-
-
-def recognised(
-    folder: Path, samples: np.ndarray, rate_hz: int = 16000, start: Fraction = Fraction(0), **options
-) -> ClipArrays:
-    extractor = build("transcript", {"source": "asr", "model": str(folder), **options})
-    return extractor.extract(Clip("clip", Media(), {"audio": extraction.sound(samples, rate_hz, start)}))
-
-
-def test_ctc_words_and_times(ctc: tuple[Path, np.ndarray, list[str]]):
-    folder, samples, frames = ctc
-    given = recognised(folder, samples)
-    assert given.arrays["values"].tolist() == ["the", "dogs", "aren't", "sitting"]
-    assert spans(given) == spoken(frames)
-    later = recognised(folder, samples, start=Fraction(1, 4))
-    np.testing.assert_allclose(later.arrays["times"], given.arrays["times"] + 0.25)
-    np.testing.assert_allclose(later.arrays["ends"], given.arrays["ends"] + 0.25)
-    steps = recognised(folder, samples, steps=["expand_contractions"])
-    assert steps.arrays["values"].tolist() == ["THE", "DOGS", "ARE", "NOT", "SITTING"]
-
-
-def test_long_sound_is_recognised_in_pieces(ctc: tuple[Path, np.ndarray, list[str]], monkeypatch: pytest.MonkeyPatch):
-    folder, samples, frames = ctc
-    monkeypatch.setattr(_recogniser, "_CTC_PIECE_S", 0.6)
-    assert len(samples) > 2 * 0.6 * 16000
-    assert spans(recognised(folder, samples)) == spoken(frames)
-
-
-def test_the_sound_is_resampled(ctc: tuple[Path, np.ndarray, list[str]], tmp_path: Path):
-    import soxr
-
-    _, _, frames = ctc
-    rng = np.random.default_rng(1)
-    fine = (rng.standard_normal(3 * (len(frames) * 320 + 80)) * 3000).astype(np.int16)
-    folder = tiny_ctc(tmp_path / "fine", soxr.resample(fine.astype(np.float32) / 32768, 48000, 16000), frames)
-    assert spans(recognised(folder, fine, 48000)) == spoken(frames)
-
-
-def test_the_recogniser_is_recorded_without_paths(ctc: tuple[Path, np.ndarray, list[str]]):
-    folder, samples, _ = ctc
-    extractor = build("transcript", {"source": "asr", "model": str(folder)})
-    digest = extractor.weights_digest()
-    source = recognised(folder, samples).arrays["source"].tolist()
-    assert source == [f"asr:letters@{digest[:12]}"]
-
-
-def test_a_sound_without_words_fails_with_a_reason(tmp_path: Path):
-    samples = (np.random.default_rng(2).standard_normal(5 * 320 + 80) * 3000).astype(np.int16)
-    folder = tiny_ctc(tmp_path / "deaf", samples.astype(np.float32) / 32768, [""] * 5)
-    with pytest.raises(ClipError, match=r"asr:deaf@\w{12} recognised nothing in 0\.10 s of sound"):
-        recognised(folder, samples)
-    with pytest.raises(ClipError, match=r"the sound of 0\.025 s is too short for the speech recogniser"):
-        recognised(folder, samples[:399])
-    with pytest.raises(ClipError, match="the sound has no samples"):
-        recognised(folder, samples[:0])
-
-
-@pytest.fixture(scope="module")
-def heard() -> np.ndarray:
-    return (np.random.default_rng(0).standard_normal(24000) * 3000).astype(np.int16)
-
-
-@pytest.mark.parametrize("word_times", [True, False])
-def test_whisper(tmp_path: Path, heard: np.ndarray, word_times: bool):
-    folder = tiny_whisper(tmp_path / "w", heard.astype(np.float32) / 32768, "hello there", word_times=word_times)
-    given = recognised(folder, heard, start=Fraction(1, 2))
-    assert given.arrays["values"].tolist() == ["hello", "there"]
-    times, ends = given.arrays["times"], given.arrays["ends"]
-    if word_times:
-        edges = np.stack([times, ends], axis=1).ravel()
-        assert (np.diff(edges) >= 0).all()
-        assert edges[0] >= 0.5
-        assert edges[-1] <= 2
-        assert ends[-1] > times[0]
-    else:
-        assert np.isnan(times).all()
-        assert np.isnan(ends).all()
-    again = recognised(folder, heard, start=Fraction(1, 2))
-    np.testing.assert_array_equal(again.arrays["times"], times)
-
-
-def test_word_times_stay_inside_the_sound():
-    """What Whisper's times may be: unknown, behind one another, beyond the end."""
-    from affectstore.features.audio._sound import Sound
-
-    sound = Sound(np.zeros(16000, np.float32), 16000, Fraction(1))
-    chunks = [
-        {"text": " one", "timestamp": (0.2, 0.4)},
-        {"text": " ", "timestamp": (0.4, 0.5)},
-        {"text": " two’s", "timestamp": (0.1, 0.15)},
-        {"text": " three", "timestamp": (0.9, 29.98)},
-        {"text": " four", "timestamp": (30.0, None)},
-    ]
-    words = _recogniser._timed(chunks, sound)
-    assert words == (Word("one", 1.2, 1.4), Word("two's", 1.2, 1.2), Word("three", 1.9, 2), Word("four", 2, 2))
-
-
-def test_models_that_recognise_nothing_are_refused(tmp_path: Path, heard: np.ndarray):
-    folder = tiny_bert(tmp_path / "bert")
-    (folder / "preprocessor_config.json").write_text("{}")
-    with pytest.raises(ConfigError, match=r"BertModel recognises no speech; known: models with a CTC head"):
-        recognised(folder, heard)
-    with pytest.raises(ConfigError, match=r"'facebook/wav2vec2-base-960h' \(revision 22aad52d.*is not on this machine"):
-        _missing(tmp_path)
-
-
-def _missing(folder: Path) -> None:
-    from huggingface_hub import constants
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
-        build("transcript", {"source": "asr"}).weights_digest()
-
-
 def test_golden():
-    """Bump SPEC.version where this changes."""
+    """Pin values of this version; increase SPEC.version with them."""
     assert EXTRACTORS.load("transcript").SPEC.version == 1
     text = "Oh-- [LAUGHTER] it's, uh... “I’d've gone,” 3.5 times/day; <sil> y'all?"
     assert of_text(text) == ["oh", "it's", "uh", "i'd've", "gone", "3.5", "times", "day", "y'all"]

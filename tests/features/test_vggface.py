@@ -1,4 +1,4 @@
-"""VGG-Face: every format of its weights against torchvision's network, and what is refused."""
+"""VGG-Face: every format of its weights against torchvision's network, and refused files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MEAN_RGB = np.array([129.1863, 104.7624, 93.5940], dtype=np.float32)
 
 
 def faces_of(pictures: np.ndarray, grid: Grid | None = None) -> ClipArrays:
-    """What `faces` gives, as far as it is read."""
+    """Build the arrays of `faces` that the extractor reads."""
     return ClipArrays({"values": pictures, "times": np.arange(len(pictures)) / 24 + 0.5}, grid)
 
 
@@ -35,7 +35,7 @@ def run(extractor: BaseExtractor, pictures: np.ndarray, grid: Grid | None = None
 
 
 def drawn(count: int = 2, size: int = 224, seed: int = 0) -> np.ndarray:
-    """Pictures with structure at several scales, red, green and blue different."""
+    """Generate images with structure at several scales, red, green and blue different."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 255, (count, 7, 7, 3), dtype=np.uint8)
     large = [Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC) for picture in small]
@@ -43,7 +43,7 @@ def drawn(count: int = 2, size: int = 224, seed: int = 0) -> np.ndarray:
 
 
 def write(name: str, state: dict[str, torch.Tensor], folder: Path) -> Path:
-    """A file of this name in the form that its publisher gave it."""
+    """Write a file of this name in its publisher's format."""
     if name == "VGG_FACE.t7":
         return write_torch7(folder / name, torch7_network(state))
     if name == "vgg_face_weights.pth":
@@ -55,7 +55,7 @@ def write(name: str, state: dict[str, torch.Tensor], folder: Path) -> Path:
 
 
 def torch7_network(state: dict[str, torch.Tensor]) -> Instance:
-    """Layers one behind the other as Torch7 has them, with those that have no weights between; for BGR pictures."""
+    """Build Torch7's layers in sequence, with those without weights between them; for BGR images."""
     state = state | {"conv1_1.weight": state["conv1_1.weight"].flip(1)}
     modules: list[Instance] = []
     for name in [name.removesuffix(".weight") for name in state if name.endswith(".weight")]:
@@ -84,7 +84,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def reference(state: dict[str, torch.Tensor]) -> Callable[[np.ndarray, str], np.ndarray]:
-    """torchvision's network of this configuration with the same weights: scaled RGB (row, 3, y, x) to fc6 or fc7."""
+    """Build torchvision's network with the same weights: scaled RGB (row, 3, y, x) to fc6 or fc7."""
     from torchvision.models import vgg16
 
     with torch.device("meta"):
@@ -101,12 +101,12 @@ def reference(state: dict[str, torch.Tensor]) -> Callable[[np.ndarray, str], np.
 
 
 def scaled(pictures: np.ndarray) -> np.ndarray:
-    """As the weights were trained."""
+    """Scale images as in training."""
     return np.ascontiguousarray((pictures.astype(np.float32) - MEAN_RGB).transpose(0, 3, 1, 2))
 
 
 def agrees(given: np.ndarray, expected: np.ndarray) -> None:
-    """Equal but for the rounding to float16."""
+    """Compare up to the rounding to float16."""
     assert given.dtype == np.float16
     assert 0.2 < np.mean(expected > 0) < 0.95
     np.testing.assert_allclose(given, expected, rtol=1.5e-3, atol=1e-3 * expected.max())

@@ -70,6 +70,19 @@ def run(extractor: BaseExtractor, media: Media, **fields: Any) -> ClipArrays:
     return given
 
 
+def of_samples(
+    extractor: BaseExtractor, samples: np.ndarray, rate_hz: int = 16000, start: Fraction = Fraction(0)
+) -> ClipArrays:
+    """Extract a feature that reads `audio` alone from int16 samples."""
+    return extractor.extract(Clip("clip", Media(), {"audio": sound(samples, rate_hz, start)}))
+
+
+def spans(transcript: ClipArrays) -> list[tuple[str, float, float]]:
+    """List the words of a transcript with start and end, rounded to microseconds."""
+    words, times, ends = (transcript.arrays[name] for name in ("values", "times", "ends"))
+    return list(zip(words.tolist(), times.round(6).tolist(), ends.round(6).tolist(), strict=True))
+
+
 def sound(samples: np.ndarray, rate_hz: int = 16000, start: Fraction = Fraction(0)) -> ClipArrays:
     """What `audio` gives for these int16 samples."""
     return ClipArrays({"values": samples}, Grid(start, Fraction(rate_hz)))

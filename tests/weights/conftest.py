@@ -8,5 +8,5 @@ from small_weights import empty_places
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The empty `weights/` of a working folder, with no cache anywhere."""
+    """Create an empty `weights/` in a working folder, without any cache."""
     return empty_places(monkeypatch, tmp_path)

@@ -1,3 +1,5 @@
+"""Models of the Hugging Face hub: search, verification and messages."""
+
 from __future__ import annotations
 
 import json
@@ -26,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of this machine's caches is seen or changed, and no connection is opened."""
+    """Hide this machine's caches and close the network."""
     from huggingface_hub import constants
 
     (tmp_path / "work").mkdir()
@@ -46,7 +48,7 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 
 def cached(made: Path, repository: str, *, revision: str = COMMIT, branch: str = "main") -> Path:
-    """The model in the layout of the hub's cache: files are links to blobs, large ones named by their sha256."""
+    """Write the model in the layout of the hub's cache: links to blobs, large ones named by their sha256."""
     from huggingface_hub import constants
 
     root = Path(constants.HF_HUB_CACHE, f"models--{repository.replace('/', '--')}")
@@ -116,8 +118,8 @@ def test_a_published_model_has_its_digest(made: Path, monkeypatch: pytest.Monkey
     with pytest.raises(ConfigError, match=r"model\.safetensors is not the file that is meant by google-bert/bert"):
         find_model(ModelName("google-bert/bert-base-uncased"))
     assert find_model(ModelName("google-bert/bert-base-uncased", "other-branch")).folder == own
-    right = replace(hub.KNOWN["google-bert/bert-base-uncased"], sha256=digest_file(made / "model.safetensors"))
-    monkeypatch.setattr(hub, "KNOWN", {"google-bert/bert-base-uncased": right})
+    right = replace(hub.KNOWN_MODELS["google-bert/bert-base-uncased"], sha256=digest_file(made / "model.safetensors"))
+    monkeypatch.setattr(hub, "KNOWN_MODELS", {"google-bert/bert-base-uncased": right})
     assert find_model(ModelName("google-bert/bert-base-uncased")).folder == own
     assert find_model(ModelName("google-bert/bert-base-uncased"), weights=False).folder == own
 

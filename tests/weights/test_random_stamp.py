@@ -1,4 +1,4 @@
-"""Random weights are marked on all that is computed from them: features, listings, trainings, tables."""
+"""Marks of random weights on everything computed from them: features, listings, trainings, tables."""
 
 from __future__ import annotations
 

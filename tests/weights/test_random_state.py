@@ -1,4 +1,4 @@
-"""Random weights: the same everywhere, and of a size that keeps networks alive."""
+"""Random weights: the same on every machine, and of a scale that preserves activations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHAPES = {
 
 
 def test_the_values_that_the_digest_stands_for() -> None:
-    """Where this fails, RANDOM_DIGEST has to change with the values, or stores mix two networks."""
+    """Pin the values; change RANDOM_DIGEST with them, or stores mix two networks."""
     state = random_state(SHAPES)
     assert RANDOM_DIGEST == "random:0"
     np.testing.assert_array_equal(

@@ -1,4 +1,4 @@
-"""The reader of `.t7` files: values, what is refused, and that nothing in a file can do harm."""
+"""Reader of `.t7` files: values, refusals, and safety against hostile files."""
 
 from __future__ import annotations
 

