@@ -35,7 +35,7 @@ FLOORS = [
     ("baseline_spec",),
     ("cells", "modules"),
     ("blocks",),
-    ("run_files", "runner"),
+    ("run_files", "seed_runner"),
     ("data",),
     ("encoders", "fusions", "losses", "baselines"),
     ("network",),
