@@ -26,6 +26,7 @@ LAYERS = [
     "evaluation",
     "preflight",
     "cli",
+    "testing",
 ]
 NOT_ALLOWED = {"evaluation": {"models", "features"}, "models": {"features"}, "splits": {"store"}}
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from affectstore.corpora.base import Card, Found, Skipped
+    from affectstore.corpora.base import Card, ScanResult, SkippedClip
 
 HELP = "look at a folder that should hold a corpus, in seconds: what is there, missing or left out"
 #: Files that are opened, spread over all; fewer where that would take longer.
@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
     from affectstore.preflight.scan import against_card, check_found, expected_counts, fit_names
 
     module = CORPORA.load(args.corpus)
-    found: Found = module.find(args.root, _options(module, args.corpus, args.option))
+    found: ScanResult = module.find(args.root, _options(module, args.corpus, args.option))
     check_found(found.clips, module.CARD)
     clips, unfit = fit_names(found.clips)
     unusable, opened = _unusable(clips, args.root)
@@ -114,13 +114,13 @@ def _counts(clips: pd.DataFrame, card: Card) -> list[str]:
     return lines
 
 
-def _unusable(clips: pd.DataFrame, root: Path) -> tuple[list[Skipped], str]:
+def _unusable(clips: pd.DataFrame, root: Path) -> tuple[list[SkippedClip], str]:
     """Clips whose files are missing or empty, or were opened and are no media; and how many files were opened."""
     import time
 
     import numpy as np
 
-    from affectstore.corpora.base import Skipped
+    from affectstore.corpora.base import SkippedClip
     from affectstore.media.probe import probe
     from affectstore.preflight.hashes import unusable_files
 
@@ -136,7 +136,7 @@ def _unusable(clips: pd.DataFrame, root: Path) -> tuple[list[Skipped], str]:
         if problem := probe(root / rest[index]).problem:
             problems[rest[index]] = problem
     skipped = [
-        Skipped(clip_id, path, problems[path])
+        SkippedClip(clip_id, path, problems[path])
         for clip_id, *both in clips[["clip_id", "audio_path", "video_path"]].itertuples(index=False)
         for path in dict.fromkeys(both)
         if path in problems
@@ -145,21 +145,21 @@ def _unusable(clips: pd.DataFrame, root: Path) -> tuple[list[Skipped], str]:
     return skipped, f"{opened} of {len(paths)} media files were opened{rest_is_read}"
 
 
-def _unreadable_words(clips: pd.DataFrame, root: Path) -> list[Skipped]:
+def _unreadable_words(clips: pd.DataFrame, root: Path) -> list[SkippedClip]:
     """Files of word times that are missing or empty: their clips are kept."""
-    from affectstore.corpora.base import Skipped
+    from affectstore.corpora.base import SkippedClip
     from affectstore.preflight.hashes import unusable_files
 
     listed = clips.loc[clips["words_path"].notna(), ["clip_id", "words_path"]]
     problems = unusable_files(root, sorted(set(listed["words_path"])))
     return [
-        Skipped(clip_id, path, f"the clip is kept, its word times are not: {problems[path]}")
+        SkippedClip(clip_id, path, f"the clip is kept, its word times are not: {problems[path]}")
         for clip_id, path in listed.itertuples(index=False)
         if path in problems
     ]
 
 
-def _print_skipped(skipped: list[Skipped]) -> None:
+def _print_skipped(skipped: list[SkippedClip]) -> None:
     """By reason, the most frequent first; names in reasons are left out, so that like goes with like."""
     import re
     from collections import defaultdict

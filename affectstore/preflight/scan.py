@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from affectstore.corpora.base import CLIP_COLUMNS, CORPORA, Card, Found, Skipped
+from affectstore.corpora.base import CLIP_COLUMNS, CORPORA, Card, ScanResult, SkippedClip
 from affectstore.errors import CorpusError
 from affectstore.files import write_if_changed
 from affectstore.media.probe import Probe
@@ -55,7 +55,7 @@ class Manifest:
 
     corpus: str
     clips: pd.DataFrame
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedClip, ...]
     absent: int
     summary: tuple[str, ...]
 
@@ -91,7 +91,7 @@ def scan(
             is none of the card's.
     """
     module = CORPORA.load(kind or corpus)
-    found: Found = module.find(Path(root), dict(options))
+    found: ScanResult = module.find(Path(root), dict(options))
     check_found(found.clips, module.CARD)
     clips, unfit = fit_names(found.clips)
     memory = results / "manifests" / f"{corpus}.media.parquet"
@@ -160,7 +160,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
     return table.select(list(MANIFEST_COLUMNS)).to_pandas().astype(dict(MANIFEST_COLUMNS))
 
 
-def fit_names(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[Skipped]]:
+def fit_names(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[SkippedClip]]:
     """The clips whose ids and paths can stand in tables and lie below the root; a reason for the others."""
     reason = pd.Series("", index=clips.index, dtype="string")
     reason[clips["clip_id"].str.contains(_UNFIT_ID)] = "the clip id holds a slash or control characters"
@@ -170,7 +170,7 @@ def fit_names(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[Skipped]]:
     unfit = reason != ""
     paths = clips["video_path"].fillna(clips["audio_path"]).fillna("")
     skipped = [
-        Skipped(_escaped(clip_id), _escaped(path), text)
+        SkippedClip(_escaped(clip_id), _escaped(path), text)
         for clip_id, path, text in zip(clips["clip_id"][unfit], paths[unfit], reason[unfit], strict=True)
     ]
     clips = clips.assign(text=clips["text"].str.replace(_BREAKS, " ", regex=True).str.strip())
@@ -183,7 +183,7 @@ def _escaped(text: str) -> str:
 
 def _add_media(
     clips: pd.DataFrame, root: Path, memory: Path, *, paranoid: bool, jobs: int | None
-) -> tuple[pd.DataFrame, list[Skipped]]:
+) -> tuple[pd.DataFrame, list[SkippedClip]]:
     """Add SCAN_COLUMNS; take out the clips whose media cannot be used."""
     paths = pd.concat([clips["audio_path"], clips["video_path"]]).dropna().unique()
     files = describe_files(root, sorted(paths), memory, paranoid=paranoid, jobs=jobs)
@@ -209,7 +209,7 @@ def _add_media(
     )
     problem = {kind: media[kind]["problem"] for kind in media}
     neither = ~(clips["has_audio"] | clips["has_video"])
-    skipped: dict[tuple[str, str], Skipped] = {}
+    skipped: dict[tuple[str, str], SkippedClip] = {}
     late = ~neither & (clips["start_s"] > 0) & (clips["duration_s"] <= 0)
     bad = neither | late | (problem["audio"] != "") | (problem["video"] != "")
     for row in np.flatnonzero(bad):
@@ -217,13 +217,13 @@ def _add_media(
         named = [(clips[f"{kind}_path"].iloc[row], problem[kind].iloc[row]) for kind in media]
         for path, reason in named:
             if reason:
-                skipped[clip_id, path] = Skipped(clip_id, path, reason)
+                skipped[clip_id, path] = SkippedClip(clip_id, path, reason)
         if not any(reason for _, reason in named):
             path = next((path for path, _ in named if not pd.isna(path)), "")
             reason = "neither a sound nor a picture stream"
             if late.iloc[row]:
                 reason = f"the clip begins at {clips['start_s'].iloc[row]:g} s, where the file has ended"
-            skipped[clip_id, path] = Skipped(clip_id, path, reason)
+            skipped[clip_id, path] = SkippedClip(clip_id, path, reason)
     return clips[~bad].reset_index(drop=True), [*skipped.values(), *unreadable]
 
 
@@ -241,7 +241,7 @@ def _no_streams(_: Path) -> Probe:
 
 def _words(
     clips: pd.DataFrame, root: Path, memory: Path, *, paranoid: bool, jobs: int | None
-) -> tuple[pd.Series, list[Skipped]]:
+) -> tuple[pd.Series, list[SkippedClip]]:
     """Digest of each clip's file of word times; one that cannot be read is left out, and its clip kept."""
     paths = clips["words_path"].dropna().unique()
     if not len(paths):
@@ -250,7 +250,7 @@ def _words(
     files = describe_files(root, sorted(paths), memory, paranoid=paranoid, jobs=jobs, look=_no_streams)
     described = files.set_index("path").reindex(clips["words_path"]).reset_index(drop=True)
     unreadable = [
-        Skipped(clip_id, path, f"the clip is kept, its word times are not: {problem}")
+        SkippedClip(clip_id, path, f"the clip is kept, its word times are not: {problem}")
         for clip_id, path, sha256, problem in zip(
             clips["clip_id"], clips["words_path"], described["sha256"], described["problem"], strict=True
         )
@@ -269,7 +269,7 @@ _NO_FILE: Mapping[str, Any] = {
 }
 
 
-def _summary(clips: pd.DataFrame, found: Found, card: Card) -> tuple[str, ...]:
+def _summary(clips: pd.DataFrame, found: ScanResult, card: Card) -> tuple[str, ...]:
     speakers = clips["speaker"].nunique()
     seconds = clips["duration_s"].sum()
     length = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} minutes"
@@ -287,7 +287,7 @@ def _summary(clips: pd.DataFrame, found: Found, card: Card) -> tuple[str, ...]:
     return (*lines, *against_card(clips, expected_counts(clips, found, card) or {}))
 
 
-def expected_counts(clips: pd.DataFrame, found: Found, card: Card) -> Mapping[str, int] | None:
+def expected_counts(clips: pd.DataFrame, found: ScanResult, card: Card) -> Mapping[str, int] | None:
     """The numbers that this copy should have; None for a partial one.
 
     Args:
@@ -296,7 +296,7 @@ def expected_counts(clips: pd.DataFrame, found: Found, card: Card) -> Mapping[st
         card: of the corpus.
     """
     counts = card.counts if found.expected is None else found.expected
-    whole = len(clips) == counts.get("clips") if found.whole is None else found.whole
+    whole = len(clips) == counts.get("clips") if found.is_complete is None else found.is_complete
     return counts if whole else None
 
 
