@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from affectstore.errors import ConfigError
 from affectstore.models.blocks.missing import availability, fill_missing, mask_missing
 from affectstore.models.cells.recipe import Part, Recipe
-from affectstore.models.modules import Encoded, Encoder, Fusion, FusionContext, InputFusion, Output
+from affectstore.models.modules import Encoded, Encoder, Fusion, FusionContext, InputFusion, NoisyEncoder, Output
 from affectstore.models.spec import ENCODERS, FUSIONS, JoinOptions, Shape
 
 _JOINED, _SHARED = "joined", "shared"
@@ -27,7 +28,18 @@ class Network(nn.Module):
     Args:
         recipe: Description of the network. Parameters are initialised from torch's generator: the encoders first, in
             the order of the modalities, then the fusion or the linear layer.
+
+    Attributes:
+        encoders: Modality -> its encoder, or one encoder as "joined" or "shared".
+        fusion: Fusion of encoder outputs, if any.
+        join: Fusion of inputs, if any.
+        head: Linear layer; networks with a fusion of encoder outputs have none.
+
+    Raises:
+        ConfigError: A fusion of layers is combined with an encoder that adds no noise to its layers.
     """
+
+    head: nn.Linear
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -35,7 +47,6 @@ class Network(nn.Module):
         self.encoders = nn.ModuleDict()
         self.fusion: Fusion | None = None
         self.join: InputFusion | None = None
-        self.head: nn.Linear | None = None
         self._modality_agnostic = recipe.sharing == "modality_agnostic"
         first, num_classes = recipe.modalities[0], len(recipe.classes)
         if recipe.fusion is not None and recipe.fuses_inputs:
@@ -52,6 +63,8 @@ class Network(nn.Module):
             declared = FUSIONS.load(recipe.fusion.name)
             fusion_options = declared.Options(**recipe.fusion.options)
             if declared.SPEC.needs == "layers":
+                for modality, (encoder, _) in built.items():
+                    _check_adds_noise(encoder, recipe.encoders[modality].name, recipe.fusion.name)
                 self.fusion = declared.build(
                     {m: (e.output_dim,) * n for m, (e, n) in built.items()}, num_classes, fusion_options
                 )
@@ -96,13 +109,13 @@ class Network(nn.Module):
         """
         spans, context = spans or {}, context or FusionContext()
         if len(values) < len(self.recipe.modalities):
-            values, masks, spans = fill_missing(self.recipe, values, masks, spans)
+            values, masks, spans = fill_missing(self.recipe.shapes, self.recipe.words, values, masks, spans)
         if self._modality_agnostic:
             joined, mask = stack_modalities(self._in_order(values), self._in_order(masks))
             return Output(self._classify(_SHARED, joined, mask))
         if self.join is not None:
-            unimodal_logits = self._joined_alone(values, masks) if return_unimodal else {}
-            return Output(self._classify_joined(values, masks), {}, unimodal_logits)
+            unimodal_logits = self._joined_alone(self.join, values, masks) if return_unimodal else {}
+            return Output(self._classify_joined(self.join, values, masks), {}, unimodal_logits)
         if self.fusion is None:
             (modality,) = self.recipe.modalities
             return Output(self._classify(self._key(modality), values[modality], masks[modality]))
@@ -138,20 +151,17 @@ class Network(nn.Module):
 
     def _classify(self, key: str, values: Tensor, mask: Tensor) -> Tensor:
         """Logits of the linear layer on the vector of an encoder."""
-        if self.head is None:
-            raise TypeError("a network with a fusion has no linear layer of its own")
-        return self.head(self.encoders[key](values, mask).vector)
+        logits: Tensor = self.head(self.encoders[key](values, mask).vector)
+        return logits
 
-    def _classify_joined(self, values: Inputs, masks: Inputs) -> Tensor:
+    def _classify_joined(self, join: InputFusion, values: Inputs, masks: Inputs) -> Tensor:
         """Logits of inputs that are joined before the encoder."""
-        if self.join is None:
-            raise TypeError("this network does not join its inputs")
-        return self._classify(_JOINED, *self.join(self._in_order(values), self._in_order(masks)))
+        return self._classify(_JOINED, *join(self._in_order(values), self._in_order(masks)))
 
-    def _joined_alone(self, values: Inputs, masks: Inputs) -> dict[str, Tensor]:
+    def _joined_alone(self, join: InputFusion, values: Inputs, masks: Inputs) -> dict[str, Tensor]:
         """Modality -> logits of its input joined to zeros."""
         zeros = {m: torch.zeros_like(x) for m, x in values.items()}
-        return {m: self._classify_joined({**zeros, m: values[m]}, masks) for m in self.recipe.modalities}
+        return {m: self._classify_joined(join, {**zeros, m: values[m]}, masks) for m in self.recipe.modalities}
 
     def _in_order(self, by_modality: Inputs) -> dict[str, Tensor]:
         return {modality: by_modality[modality] for modality in self.recipe.modalities}
@@ -160,6 +170,16 @@ class Network(nn.Module):
     def num_parameters(self) -> int:
         """Number of trainable parameters; shared ones count once."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+
+def _check_adds_noise(encoder: Encoder, name: str, fusion: str) -> None:
+    """Check that an encoder can be combined with a fusion that compares clean and noisy layers."""
+    if not isinstance(encoder, NoisyEncoder):
+        raise ConfigError(
+            f"fusion {fusion!r} compares clean and noisy layers, and encoder {name!r} adds no noise to its layers: "
+            f"{type(encoder).__name__} is no NoisyEncoder (docs/extending.md); derive it from NoisyEncoder, or choose "
+            "another encoder or a fusion of sequences"
+        )
 
 
 def stack_modalities(values: Inputs, masks: Inputs) -> tuple[Tensor, Tensor]:

@@ -169,12 +169,14 @@ class TrickSpec:
         summary: One line for the docs.
         paper: Authors, year, title and equation.
         conflicts: Names of the tricks that it cannot be combined with.
+        replaces_loss: Overrides `Trick.losses`; a cell can have one such trick.
     """
 
     version: int
     summary: str
     paper: str
     conflicts: tuple[str, ...] = ()
+    replaces_loss: bool = False
 
 
 class EncoderOptions(Settings):

@@ -34,7 +34,7 @@ from affectstore.models.run_files import (
     read_facts,
     update_digests,
 )
-from affectstore.models.runner import SeedRunner
+from affectstore.models.seed_runner import SeedRunner
 from affectstore.models.spec import TrainingError
 
 #: Metric that combinations of a baseline's options are compared by; networks have `train.monitor`.

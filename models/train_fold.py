@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 import affectstore
+from affectstore.config.experiment import Cell
 from affectstore.digest import digest_file
 from affectstore.errors import ConfigError
 from affectstore.files import write_atomic
@@ -26,7 +27,7 @@ from affectstore.models.data.batch import compute_scales
 from affectstore.models.data.dataset import estimate_nbytes, load_clips
 from affectstore.models.data.fold import SUBSETS, UNLABELLED_SUBSET, FoldClips, FoldData, read_split, select_clips
 from affectstore.models.run_files import WEIGHTS, FoldFacts, is_complete
-from affectstore.models.runner import SeedRunner
+from affectstore.models.seed_runner import SeedRunner
 from affectstore.models.spec import TrainingError
 from affectstore.models.sweep import BASELINE_MONITOR, GridJob, train_grid
 from affectstore.models.training.distributed import make_fabric
@@ -54,15 +55,18 @@ def train_fold(job: TrainJob) -> None:
         raise ConfigError(f"{job.where}: {problem}")
     seeds = {seed: seed_digests(job.digests, job.parents, seed) for seed in range(experiment.seeds)}
 
+    swept = combinations(experiment, cell)
+    first = swept[0].cell  # what all combinations share is that of any
+
     def load() -> SeedRunner:
-        return _load_baseline(job) if cell.baseline else _load_network(job)
+        return _load_baseline(job, first) if cell.baseline else _load_network(job, first)
 
     if experiment.grid_of(cell):
         monitor = BASELINE_MONITOR if cell.baseline else experiment.training_of(cell).monitor
-        grid = GridJob(combinations(experiment, cell), job.combinations, seeds, monitor, job.out, job.where)
+        grid = GridJob(swept, job.combinations, seeds, monitor, job.out, job.where)
         is_writer = train_grid(grid, load)
     else:
-        is_writer = _train_missing(job, seeds, load)
+        is_writer = _train_missing(job, first, seeds, load)
     if not is_writer:
         return  # the first process writes the marker
     shutil.rmtree(_mapped_folder(job.out), ignore_errors=True)
@@ -76,27 +80,27 @@ def train_fold(job: TrainJob) -> None:
     write_atomic(job.out / MARKER, (json.dumps(marker, indent=1) + "\n").encode())
 
 
-def _train_missing(job: TrainJob, seeds: Mapping[int, Mapping[str, str]], load: Callable[[], SeedRunner]) -> bool:
-    """Train the seeds whose runs are missing; True in the process that writes them."""
+def _train_missing(
+    job: TrainJob, cell: Cell, seeds: Mapping[int, Mapping[str, str]], load: Callable[[], SeedRunner]
+) -> bool:
+    """Train the seeds of a cell without a grid whose runs are missing; True in the process that writes them."""
     missing = [seed for seed, digests in seeds.items() if not is_complete(job.out / str(seed), digests)]
     for seed in sorted(set(seeds) - set(missing)):
         print(f"{job.where} seed {seed}: reused", flush=True)
     if not missing:
         return True
     runner = load()
-    (only,) = combinations(job.experiment, job.cell)
     for seed in missing:
         start = time.perf_counter()
-        facts = runner.run(only.cell, seed, job.out / str(seed), seeds[seed])
+        facts = runner.run(cell, seed, job.out / str(seed), seeds[seed])
         if facts is not None:
             tested = f"{facts['n']['test']} clips tested, {time.perf_counter() - start:.1f} s"
             print(f"{job.where} seed {seed}: {runner.log_line(facts)}, {tested}", flush=True)
     return runner.is_global_zero
 
 
-def _load_network(job: TrainJob) -> NetworkRunner:
-    """Load the data that all seeds and combinations of a network share."""
-    cell = combinations(job.experiment, job.cell)[0].cell  # what all combinations share is that of any
+def _load_network(job: TrainJob, cell: Cell) -> NetworkRunner:
+    """Load the data that all seeds and combinations of a network share; `cell` is one of the combinations."""
     store, settings = affectstore.open(job.store), job.experiment.training_of(cell)
     fabric = make_fabric(settings.precision, job.accelerator, job.processes)
     if fabric.device.type == "cuda":
@@ -127,10 +131,10 @@ def _load_network(job: TrainJob) -> NetworkRunner:
     return NetworkRunner(job.experiment, data, dims, fabric)
 
 
-def _load_baseline(job: TrainJob) -> BaselineRunner:
-    """Load the data that all seeds of a baseline share."""
+def _load_baseline(job: TrainJob, cell: Cell) -> BaselineRunner:
+    """Load the data that all seeds and combinations of a baseline share; `cell` is one of the combinations."""
     store = affectstore.open(job.store)
-    recipe = baseline_recipe_for(job.experiment, combinations(job.experiment, job.cell)[0].cell, job.classes)
+    recipe = baseline_recipe_for(job.experiment, cell, job.classes)
     clips = _select(job, store, recipe)
     read = recipe.inputs.values() if recipe.reads_features else ()
     facts = _facts(job, clips, _random_weights(store, read))

@@ -29,6 +29,7 @@ LAYERS = [
     "jobs",
     "reference",
     "cli",
+    "testing",
 ]
 NOT_ALLOWED = {
     "evaluation": {"models", "features"},
@@ -44,7 +45,7 @@ FLOORS = [
     ("baseline_spec",),
     ("cells", "modules"),
     ("blocks",),
-    ("run_files", "runner"),
+    ("run_files", "seed_runner"),
     ("data",),
     ("encoders", "fusions", "losses", "baselines"),
     ("network",),

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from affectstore.corpora.base import Skipped
+    from affectstore.corpora.base import SkippedClip
 
 HELP = "check a folder that should hold a corpus, in seconds: what is there, missing or left out"
 _SHOWN = 3
@@ -70,7 +70,7 @@ def _options(module: ModuleType, corpus: str, given: list[str]) -> Mapping[str, 
     return options
 
 
-def _print_skipped(skipped: Sequence[Skipped]) -> None:
+def _print_skipped(skipped: Sequence[SkippedClip]) -> None:
     """Print them by reason, the most frequent first; quoted names are left out of reasons, so that equal ones meet."""
     import re
     from collections import defaultdict

@@ -1,16 +1,16 @@
-"""Make the synthetic corpus, or a lookalike of a corpus that may not be passed on: drawn faces, espeak-ng's voice."""
+"""Make the synthetic corpus, or a replica of a corpus that may not be passed on: drawn faces, espeak-ng's voice."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-HELP = "make the synthetic corpus, or a lookalike of another one, in a folder"
+HELP = "make the synthetic corpus, or a replica of another one, in a folder"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--corpus", default="synthetic", help="`synthetic`, or a corpus that has a lookalike")
+    parser.add_argument("--corpus", default="synthetic", help="`synthetic`, or a corpus that has a replica")
     parser.add_argument("--clips", type=int, default=None, help="number of clips, of `synthetic` (default: 96)")
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other speakers (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the corpus")
@@ -27,15 +27,13 @@ def main(args: argparse.Namespace) -> int:
     if args.corpus == "synthetic":
         options = {"clips": 96 if args.clips is None else args.clips, "seed": args.seed}
         module.prepare(args.out, options, args.jobs)
-    elif not hasattr(module, "lookalike"):
-        able = [name for name in CORPORA.names() if hasattr(CORPORA.load(name), "lookalike")]
-        raise ConfigError(f"corpus {args.corpus!r} has no lookalike; `--corpus` takes synthetic, {', '.join(able)}")
+    elif not hasattr(module, "replica"):
+        able = [name for name in CORPORA.names() if hasattr(CORPORA.load(name), "replica")]
+        raise ConfigError(f"corpus {args.corpus!r} has no replica; `--corpus` takes synthetic, {', '.join(able)}")
     elif args.clips is not None or args.jobs is not None:
-        raise ConfigError(
-            f"--clips and --jobs are for the synthetic corpus; the lookalike of {args.corpus} has one size"
-        )
+        raise ConfigError(f"--clips and --jobs are for the synthetic corpus; the replica of {args.corpus} has one size")
     else:
-        module.lookalike(args.out, args.seed)
+        module.replica(args.out, args.seed)
     found = module.find(args.out, options)
     print(f"{args.out}: {len(found.clips)} clips of {found.clips['speaker'].nunique()} speakers")
     for item in found.skipped:

@@ -1,4 +1,4 @@
-"""CREMA-D's naming, ACTOR_SENTENCE_EMOTION_LEVEL, shared with corpora that borrow it.
+"""Names of CREMA-D's clips, ACTOR_SENTENCE_EMOTION_LEVEL; the synthetic corpus has such names, too.
 
 Source: Cao et al. (2014), CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset, IEEE
 Transactions on Affective Computing 5(4).
@@ -23,7 +23,7 @@ EMOTIONS: Mapping[str, str] = {
 #: Emotion levels: low, medium, high, unspecified.
 LEVELS: tuple[str, ...] = ("LO", "MD", "HI", "XX")
 
-#: Sentence codes and what is spoken.
+#: Sentence code -> text.
 SENTENCES: Mapping[str, str] = {
     "IEO": "It's eleven o'clock.",
     "TIE": "That is exactly what happened.",
@@ -44,7 +44,7 @@ _ACTOR = re.compile(r"[0-9]{4}", re.ASCII)
 
 @dataclass(frozen=True)
 class Name:
-    """The four fields of a clip's name, all as written: actor "1001", sentence "DFA", emotion "ANG", level "XX"."""
+    """Fields of a clip's name, as written: actor "1001", sentence "DFA", emotion "ANG", level "XX"."""
 
     actor: str
     sentence: str
@@ -56,13 +56,13 @@ class Name:
 
 
 def parse(stem: str) -> Name:
-    """Read a file name without its extension.
+    """Parse a file name without its extension.
 
     >>> parse("1001_DFA_ANG_XX").emotion
     'ANG'
 
     Raises:
-        ValueError: the name has other fields; the message says which one and what is known.
+        ValueError: The name has other fields; the message names the wrong one and lists the known values.
     """
     fields = stem.split("_")
     if len(fields) != 4:

@@ -1,4 +1,4 @@
-"""CREMA-D's official tables: which clips there are, who speaks, and what the crowd heard and saw."""
+"""CREMA-D's official tables: clips, speakers, and labels of the crowd."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _TARGETS: Mapping[str, tuple[str, int]] = {
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables that were found.
+    """Contents of the tables.
 
     Attributes:
-        clip_ids: every listed clip, or None where no table lists them.
-        listed_in: the table that lists them, or ''.
-        speakers: index actor, columns speaker_{age_years,sex,race,ethnicity}.
-        labels: index clip id, columns label_* and votes_* of the three consensus targets.
-        missing: names of the tables that are not there.
+        clip_ids: Listed clips; None if there is no table that lists them.
+        listed_in: Table that lists them; '' if there is none.
+        speakers: Index actor, columns speaker_{age_years,sex,race,ethnicity}.
+        labels: Index clip id, columns label_* and votes_* of the three consensus targets.
+        missing: Names of the missing tables.
     """
 
     clip_ids: pd.Index | None
@@ -53,10 +53,10 @@ class Tables:
 
 
 def read_tables(root: Path) -> Tables:
-    """Read whichever of the four tables are under `root`.
+    """Read those of the four tables that exist below `root`.
 
     Raises:
-        CorpusError: a table that is there cannot be read, lacks a column or holds an unknown vote.
+        CorpusError: A table cannot be read, lacks a column or holds an unknown vote.
     """
     clips = _read(root, CLIPS, {"Filename": "string"})
     speakers = _read(
@@ -135,7 +135,7 @@ def _labels(summary: pd.DataFrame | None, votes: pd.DataFrame | None) -> dict[st
 
 
 def _winner(votes: pd.Series, table: str) -> pd.Series:
-    """The label of each vote; NA for a tie ("F:N")."""
+    """Return the label of each vote; NA for a tie ("F:N")."""
     letters = set("".join(votes.dropna().unique())) - {":"}
     if not letters <= set(LETTERS):
         raise CorpusError(
@@ -145,7 +145,7 @@ def _winner(votes: pd.Series, table: str) -> pd.Series:
 
 
 def _votes_text(counts: pd.DataFrame) -> pd.Series:
-    """Votes of each clip as "A:1 N:10", letters without a vote left out."""
+    """Format the votes of each clip as "A:1 N:10", without letters that have no vote."""
     text = pd.Series("", index=counts.index, dtype="string")
     for letter in LETTERS:
         text += (f" {letter}:" + counts[letter].astype("string")).where(counts[letter] > 0, "")

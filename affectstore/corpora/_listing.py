@@ -1,4 +1,4 @@
-"""The media files of a corpus folder, one per clip, and a reason for every other file that lies there."""
+"""Listing of the media files of a corpus folder, one per clip, with a reason for every other file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from affectstore.corpora.base import Skipped
+from affectstore.corpora.base import SkippedClip
 from affectstore.errors import CorpusError
 
 
@@ -16,18 +16,18 @@ class Listing:
     """Media of one folder.
 
     Attributes:
-        folder: the folder, relative to the corpus root.
-        paths: name without extension -> path relative to the corpus root, with forward slashes.
-        skipped: files that are left out, with reasons.
+        folder: Folder, relative to the corpus root.
+        paths: Name without extension -> path relative to the corpus root, with forward slashes.
+        skipped: Files that are left out, with reasons.
     """
 
     folder: str
     paths: dict[str, str]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedClip, ...]
 
 
 def printable(text: str) -> str:
-    r"""A file name as it can be shown and written: bytes that are not UTF-8 and control characters as \x.. .
+    r"""Escape bytes of a file name that are not UTF-8, and control characters, as \x.. .
 
     >>> printable("a\udcffb\t")
     'a\\xffb\\x09'
@@ -37,10 +37,16 @@ def printable(text: str) -> str:
 
 
 def check_root(corpus: str, root: Path, looked_for: str, url: str) -> None:
-    """Stop where there is no corpus folder.
+    """Check that a corpus folder exists and holds something.
+
+    Args:
+        corpus: Name of the corpus, for the message.
+        root: The folder.
+        looked_for: Files that are expected there, for the message.
+        url: Source of the corpus; '' if it has none.
 
     Raises:
-        CorpusError: the folder is missing, not a folder, not readable or empty.
+        CorpusError: The folder is missing, not a folder, not readable or empty.
     """
     source = f"get the corpus from {url} or " if url else ""
     advice = f"{source}set corpora.{corpus}.root to the folder that holds it"
@@ -61,29 +67,29 @@ def check_root(corpus: str, root: Path, looked_for: str, url: str) -> None:
 
 
 def list_media(root: Path, folder: str, suffix: str) -> Listing:
-    """List the files `folder/*suffix`, whatever the case of the suffix; hidden files are no media.
+    """List the files `folder/*suffix`, with a suffix in any case; hidden files are no media.
 
-    A second file for one name (`a.flv`, `a.FLV`) is left out: the one spelt as the corpus does is
-    used, else the first in the order of names. A folder that is not there has no files.
+    Of two files of one name (`a.flv`, `a.FLV`) the one with the suffix as written here is used, otherwise the first in
+    the order of names. A missing folder has no files.
 
     Raises:
-        CorpusError: the folder cannot be read.
+        CorpusError: The folder cannot be read.
     """
     paths: dict[str, str] = {}
-    skipped: list[Skipped] = []
+    skipped: list[SkippedClip] = []
     names = list(_visible(root / folder))
     as_spelt = sorted(name for name in names if name.endswith(suffix))
     for name in [*as_spelt, *sorted(name for name in names if not name.endswith(suffix))]:
         path = f"{folder}/{name}"
         stem, dot, extension = name.rpartition(".") if "." in name else (name, "", "")
-        # a million names pass here: what is in order is seen at one glance
-        reason = "" if name.isascii() and name.isprintable() else unusable(name)
+        # A corpus may have a million names: the common case is tested first.
+        reason = None if name.isascii() and name.isprintable() else name_problem(name)
         if not reason and dot + extension.lower() != suffix:
             reason = f"not a {suffix} file"
         if not reason and stem in paths:
             reason = f"a second file for the same name; {paths[stem]} is used"
         if reason:
-            skipped.append(Skipped(printable(stem), printable(path), reason))
+            skipped.append(SkippedClip(printable(stem), printable(path), reason))
         else:
             paths[stem] = path
     return Listing(folder, paths, tuple(skipped))
@@ -99,10 +105,10 @@ def _visible(folder: Path) -> Iterator[str]:
         raise CorpusError(f"{folder} cannot be read: {error.strerror}") from None
 
 
-def unusable(name: str) -> str:
-    """Why a name cannot stand in a table, or ''."""
+def name_problem(name: str) -> str | None:
+    """Reason why a file name cannot be written to a table, or None."""
     try:
         name.encode()
     except UnicodeEncodeError:
         return "the name is not UTF-8"
-    return "" if name.isprintable() else "control characters in the name"
+    return None if name.isprintable() else "control characters in the name"

@@ -1,4 +1,4 @@
-"""RAVDESS' files wherever they lie below the root: its archives are unpacked in many ways."""
+"""Search for RAVDESS' files below the root, at any depth: its archives are unpacked in many ways."""
 
 from __future__ import annotations
 
@@ -7,39 +7,38 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from affectstore.corpora._listing import printable, unusable
+from affectstore.corpora._listing import name_problem, printable
 from affectstore.corpora._ravdess_names import AUDIO_ONLY, MODALITIES, Recording, parse
-from affectstore.corpora.base import Skipped
+from affectstore.corpora.base import SkippedClip
 
-#: Folders below the root that are looked into: archive/Audio_Speech_Actors_01-24/Actor_01 are three.
-DEEPEST = 5
-_SOUND, _PICTURE = ".wav", ".mp4"
+#: Depth of the folders that are searched: archive/Audio_Speech_Actors_01-24/Actor_01 is at three.
+MAX_DEPTH = 5
+_AUDIO, _VIDEO = ".wav", ".mp4"
 
 
 @dataclass
 class Files:
-    """What lies below a root.
+    """Files below a root.
 
     Attributes:
-        paths: modality code -> recording -> path relative to the root, with forward slashes.
-        skipped: files that are left out, with reasons.
-        copies: files that repeat one of `paths` in name and size: the archives are often unpacked twice.
-        archives: zip files, relative to the root, which are not looked into.
-        too_deep: folders that lie too deep to be looked into.
+        paths: Modality code -> recording -> path relative to the root, with forward slashes.
+        skipped: Files that are left out, with reasons.
+        copies: Files of the same name and size as one of `paths`: the archives are often unpacked twice.
+        archives: Zip files, relative to the root, which are not opened.
+        too_deep: Folders below `MAX_DEPTH`, which are not searched.
     """
 
     paths: dict[str, dict[Recording, str]] = field(default_factory=lambda: {code: {} for code in MODALITIES})
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedClip] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
     archives: list[str] = field(default_factory=list)
     too_deep: list[str] = field(default_factory=list)
 
 
 def find_files(root: Path) -> Files:
-    """Find every file that is named as a recording; of two for one name, the one nearer to the root is used.
+    """Find every file that is named as a recording; of two with one name, the one closer to the root is used.
 
-    A file that looks like one and is none is `skipped` with its reason; what else lies there (tables, pages,
-    hidden files) is no media.
+    Files that resemble recordings are `skipped` with a reason; other files (tables, pages, hidden files) are ignored.
     """
     files = Files()
     for path in _below(root, files):
@@ -48,9 +47,9 @@ def find_files(root: Path) -> Files:
 
 
 def _below(root: Path, files: Files) -> Iterator[str]:
-    """Files, level by level, each in the order of names; a folder that is linked twice is seen once."""
+    """Yield files level by level, in the order of names; a folder that is linked twice is searched once."""
     level, seen = [""], {os.path.realpath(root)}
-    for _ in range(DEEPEST + 1):
+    for _ in range(MAX_DEPTH + 1):
         below: list[str] = []
         for folder in sorted(level):
             try:
@@ -63,10 +62,10 @@ def _below(root: Path, files: Files) -> Iterator[str]:
                 path = f"{folder}/{entry.name}".lstrip("/")
                 if not os.path.isdir(root / path):  # noqa: PTH112 (False where a link leads in a circle)
                     yield path
-                elif _suffix(path) in (_SOUND, _PICTURE):
+                elif _suffix(path) in (_AUDIO, _VIDEO):
                     files.skipped.append(_left_out(path, "a folder, not a media file"))
-                elif unusable(entry.name):
-                    files.skipped.append(_left_out(path, f"the folder is not looked into: {unusable(entry.name)}"))
+                elif problem := name_problem(entry.name):
+                    files.skipped.append(_left_out(path, f"the folder is not searched: {problem}"))
                 elif (real := os.path.realpath(root / path)) not in seen:
                     seen.add(real)
                     below.append(path)
@@ -81,15 +80,15 @@ def _sort_in(root: Path, path: str, files: Files) -> None:
         files.archives.append(printable(path))
         return
     try:
-        if unusable(name):
-            raise ValueError(unusable(name))
+        if problem := name_problem(name):
+            raise ValueError(problem)
         modality, recording = parse(stem)
-        expected = _SOUND if modality == AUDIO_ONLY else _PICTURE
+        expected = _AUDIO if modality == AUDIO_ONLY else _VIDEO
         if suffix != expected:
             raise ValueError(f"a recording of modality {modality} ({MODALITIES[modality]}) is a {expected} file")
     except ValueError as error:
-        # a page or a table is no recording; whatever bears its name or its suffix should have been one
-        if suffix in (_SOUND, _PICTURE) or _is_named_so(stem):
+        # Other files, such as pages and tables, are ignored.
+        if suffix in (_AUDIO, _VIDEO) or _has_name(stem):
             files.skipped.append(_left_out(path, str(error)))
         return
     first = files.paths[modality].setdefault(recording, path)
@@ -101,7 +100,7 @@ def _sort_in(root: Path, path: str, files: Files) -> None:
         files.skipped.append(_left_out(path, f"a second file for the same name, of another size; {first} is used"))
 
 
-def _is_named_so(stem: str) -> bool:
+def _has_name(stem: str) -> bool:
     try:
         parse(stem)
     except ValueError:
@@ -109,9 +108,9 @@ def _is_named_so(stem: str) -> bool:
     return True
 
 
-def _left_out(path: str, reason: str) -> Skipped:
+def _left_out(path: str, reason: str) -> SkippedClip:
     name = path.rpartition("/")[2]
-    return Skipped(printable(name[: len(name) - len(_suffix(name))]), printable(path), reason)
+    return SkippedClip(printable(name[: len(name) - len(_suffix(name))]), printable(path), reason)
 
 
 def _suffix(path: str) -> str:
@@ -121,5 +120,5 @@ def _suffix(path: str) -> str:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # a link to nothing: the scan says so
+    except OSError:  # a broken link, which the scan reports
         return -1

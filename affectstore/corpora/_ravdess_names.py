@@ -1,4 +1,4 @@
-"""RAVDESS' naming, MM-CC-EE-II-SS-RR-AA, and which recordings there are.
+"""Names of RAVDESS' files, MM-CC-EE-II-SS-RR-AA, and its recordings.
 
 Source: Livingstone & Russo (2018), The Ryerson Audio-Visual Database of Emotional Speech and Song, PLoS ONE
 13(5), e0196391, table 1.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
-#: Modality codes: what a file of a recording holds.
+#: Modality codes: content of a file.
 AUDIO_VIDEO, VIDEO_ONLY, AUDIO_ONLY = "01", "02", "03"
 MODALITIES: Mapping[str, str] = {
     AUDIO_VIDEO: "audio and video",
@@ -19,7 +19,7 @@ MODALITIES: Mapping[str, str] = {
 }
 SPEECH, SONG = "01", "02"
 CHANNELS: Mapping[str, str] = {SPEECH: "speech", SONG: "song"}
-#: Emotion codes, by the labels of the tables.
+#: Emotion code -> label.
 EMOTIONS: Mapping[str, str] = {
     "01": "NEU",
     "02": "CAL",
@@ -42,11 +42,11 @@ LABELS: Mapping[str, str] = {
 }
 INTENSITIES: Mapping[str, str] = {"01": "normal", "02": "strong"}
 STATEMENTS: Mapping[str, str] = {"01": "KIDS", "02": "DOGS"}
-#: What is spoken or sung, by statement.
+#: Statement -> text.
 TEXTS: Mapping[str, str] = {"KIDS": "Kids are talking by the door", "DOGS": "Dogs are sitting by the door"}
 REPETITIONS = ("01", "02")
 ACTORS = tuple(f"{number:02d}" for number in range(1, 25))
-#: He did not sing.
+#: Actor who did not sing.
 _SPEAKS_ONLY = "18"
 _NEUTRAL, _STRONG, _NOT_SUNG = "01", "02", ("07", "08")
 
@@ -63,7 +63,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Recording:
-    """What was performed: all codes of a file's name but the modality."""
+    """A recording: all codes of a file's name except the modality."""
 
     channel: str
     emotion: str
@@ -78,14 +78,14 @@ class Recording:
 
 
 def parse(stem: str) -> tuple[str, Recording]:
-    """Modality and recording of a file name without its extension.
+    """Parse a file name without its extension to its modality and recording.
 
     >>> modality, recording = parse("03-01-05-02-01-01-12")
     >>> modality, str(recording)
     ('03', '01-05-02-01-01-12')
 
     Raises:
-        ValueError: the name has other fields, or is of a recording that was never made; the message says why.
+        ValueError: The name has other fields, or names a recording that was never made; the message says why.
     """
     values = stem.split("-")
     if len(values) != len(_FIELDS):
@@ -98,23 +98,23 @@ def parse(stem: str) -> tuple[str, Recording]:
             listed = ", ".join(known) if len(known) < 10 else f"{known[0]} to {known[-1]}"
             raise ValueError(f"the name {stem!r} has the unknown {kind} {value!r}; known: {listed}")
     recording = Recording(*values[1:])
-    never = _never_made(recording)
-    if never:
-        raise ValueError(f"the name {stem!r} is of no recording: {never}")
+    if reason := _why_not_made(recording):
+        raise ValueError(f"the name {stem!r} is of no recording: {reason}")
     return values[0], recording
 
 
 def recordings(channel: str) -> tuple[Recording, ...]:
-    """Every recording of a channel code: 1,440 of speech, 1,012 of song."""
+    """List every recording of a channel code: 1,440 of speech, 1,012 of song."""
     made = (Recording(channel, *values) for values in product(*list(_FIELDS.values())[2:]))
-    return tuple(recording for recording in made if not _never_made(recording))
+    return tuple(recording for recording in made if _why_not_made(recording) is None)
 
 
-def _never_made(recording: Recording) -> str:
+def _why_not_made(recording: Recording) -> str | None:
+    """Reason why there is no such recording, or None."""
     if recording.emotion == _NEUTRAL and recording.intensity == _STRONG:
         return "there is no strong neutral"
     if recording.channel == SONG and recording.emotion in _NOT_SUNG:
         return f"there is no song with {LABELS[EMOTIONS[recording.emotion]]}"
     if recording.channel == SONG and recording.actor == _SPEAKS_ONLY:
         return f"actor {_SPEAKS_ONLY} did not sing"
-    return ""
+    return None

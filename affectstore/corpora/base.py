@@ -1,14 +1,14 @@
-"""The contract of a corpus: one file (or package) in this folder.
+"""Contract of a corpus: one file (or package) in this folder.
 
 A corpus module declares
 
 - `CARD`, a `Card`;
-- `find(root, options) -> Found`: every clip that the corpus lists, with its media where they lie;
+- `find(root, options) -> ScanResult`: every clip that the corpus lists, with the paths of its media;
 - `Options`, where it has any: a frozen pydantic model of them;
-- and, for an embedded corpus, `prepare(root, options)`, which makes the media when they are not there.
+- for a corpus that is generated, `prepare(root, options)`, which makes the missing media.
 
-`find` reads names and tables only. The scan (`affectstore.preflight.scan`) opens the media, and checks
-what every corpus has to fulfil: ids once, known labels, paths that stay below the root.
+`find` reads names and tables only. The scan (`affectstore.preflight.scan`) opens the media, and checks that ids are
+unique, labels are known and paths stay below the root.
 """
 
 from __future__ import annotations
@@ -27,12 +27,11 @@ CORPORA = Registry("corpus", ("affectstore.corpora",))
 
 MANIFESTS = Path("results/manifests")
 
-#: Columns of the clips table that a corpus fills, with their pandas types; what is not known is NA.
-#: Paths are relative to the root, with forward slashes. A clip that is a whole file has start_s 0 and
-#: end_s NA; where one of its media ("audio" or "video", named by whole_media) is a file of its own, start_s
-#: and end_s are those of the other. `split` is the subset that the corpus itself gives a clip; `corpus` names the
-#: file that read it, whatever its name in config.yaml. The scan adds the media's digests, durations and stream
-#: flags.
+#: Columns of the clips table that a corpus fills, with their pandas types; unknown values are NA.
+#: Paths are relative to the root, with forward slashes. A clip that is a whole file has start_s 0 and end_s NA. Where
+#: one of its media ("audio" or "video", named by whole_media) is a file of its own, start_s and end_s are those of the
+#: other. `split` is the subset that the corpus assigns to a clip. `corpus` is the name of the corpus file, whatever the
+#: name in config.yaml. The scan adds digests, durations and stream flags of the media.
 CLIP_COLUMNS: Mapping[str, str] = {
     "clip_id": "string",
     "corpus": "string",
@@ -70,19 +69,19 @@ CLIP_COLUMNS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a corpus before a file is opened.
+    """Facts about a corpus that are known before a file is opened.
 
     Attributes:
-        name: its file's name, with hyphens.
-        title, licence, citation, url: for the report and the docs.
-        labels: class labels in the order of the tables, by their short names; empty where any may occur.
-        label_names: their long names.
-        counts: expected numbers ("clips", "speakers", "label:ANG", "no_label", ...) of the complete corpus.
-        known_bad: clip id -> reason.
-        duplicates: clip id -> the clip whose media it repeats.
-        human: human accuracy against the intended label, by modality ("audio", "vision", "multimodal").
-        folds: groups of speakers or sessions that are tested together, as is usual for the corpus; empty: none.
-        fold_column: column of the clips table that `folds` lists values of.
+        name: Name of the corpus file, with hyphens.
+        title, licence, citation, url: Texts for the report and the docs.
+        labels: Short names of the class labels, in the order of the tables; empty if any label may occur.
+        label_names: Short name -> long name.
+        counts: Expected numbers ("clips", "speakers", "label:ANG", "no_label", ...) of the complete corpus.
+        known_bad: Clip id -> reason.
+        duplicates: Clip id -> clip with the same media.
+        human: Modality ("audio", "vision", "multimodal") -> human accuracy against the intended label.
+        folds: Groups of speakers or sessions that are usually tested together; empty if there are none.
+        fold_column: Column of the clips table whose values `folds` lists.
     """
 
     name: str
@@ -101,8 +100,8 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A clip or file that is left out, and why."""
+class SkippedClip:
+    """A clip or file that is left out, with its reason."""
 
     clip_id: str
     path: str
@@ -110,39 +109,38 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What lies under a corpus root.
+class ScanResult:
+    """Clips below a corpus root.
 
     Attributes:
-        clips: one row a clip that has media, columns CLIP_COLUMNS, sorted by clip_id; paths are
-            relative to the root.
-        skipped: files and clips that are left out, one by one, with reasons.
-        absent: how many listed clips have no media in a partial copy: one summary line. Where most clips are
-            there, a missing one is a row of `skipped`.
-        root: the folder that was read.
-        notes: what else a person should know, one line each ("sound is taken from AudioWAV/").
-        expected: numbers of the complete corpus under these options, as in `Card.counts`; None: those of the card.
-        whole: whether this copy should have them, so that each one that differs is told; None: where as many clips
-            are there as expected.
+        clips: One row per clip with media, columns CLIP_COLUMNS, sorted by clip_id; paths are relative to the root.
+        skipped: Files and clips that are left out, each with its reason.
+        absent: Number of listed clips without media in a partial copy. In a copy that holds most clips, each missing
+            one is a row of `skipped` instead.
+        root: Folder that was read.
+        notes: Further lines for the user ("audio is taken from AudioWAV/").
+        expected: Numbers of the complete corpus under these options, as in `Card.counts`; None for those of the card.
+        is_complete: True if this copy should have the expected numbers, so that differences are reported; None to
+            decide by the number of clips.
     """
 
     clips: pd.DataFrame
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedClip, ...]
     absent: int
     root: Path
     notes: tuple[str, ...] = ()
     expected: Mapping[str, int] | None = None
-    whole: bool | None = None
+    is_complete: bool | None = None
 
 
 def card_of(config: Config, corpus: str) -> Card:
-    """The card of a corpus of config.yaml, under the name that it has there.
+    """Return the card of a corpus of config.yaml, under its name there.
 
-    Where the card lists no labels (clips of one's own), they are those of its manifest, in the order of the
-    alphabet; none before the first scan.
+    If the card lists no labels (corpus `folder`), they are those of the manifest, in alphabetical order; none before
+    the first scan.
 
     Raises:
-        UnknownNameError: no file reads such a corpus.
+        UnknownNameError: No file reads such a corpus.
     """
     card: Card = replace(CORPORA.load(config.kind_of(corpus)).CARD, name=corpus)
     manifest = MANIFESTS / f"{corpus}.parquet"
@@ -153,21 +151,21 @@ def card_of(config: Config, corpus: str) -> Card:
 
 
 def labels_of(clips: pd.DataFrame) -> tuple[str, ...]:
-    """Every label of a clips table, whatever its target, in the order of the alphabet."""
+    """List every label of a clips table, of any target, in alphabetical order."""
     columns = [clips[name].dropna() for name in clips if str(name).startswith("label_")]
     return tuple(sorted({str(label) for column in columns for label in column.unique()}))
 
 
 def clips_table(corpus: str, columns: Mapping[str, Any]) -> pd.DataFrame:
-    """A clips table with every column of CLIP_COLUMNS in its type, sorted by clip id.
+    """Build a clips table with every column of CLIP_COLUMNS in its type, sorted by clip id.
 
     Args:
-        corpus: the corpus' name.
-        columns: values by column, one per clip; "clip_id" is needed. start_s is 0 where it is not given,
-            any other column NA. An empty text counts as NA.
+        corpus: Name of the corpus.
+        columns: Column -> values, one per clip; "clip_id" is required. Without start_s it is 0; other columns that are
+            not given, and empty strings, are NA.
 
     Raises:
-        ValueError: a column that the clips table does not have.
+        ValueError: A column is not in CLIP_COLUMNS.
     """
     unknown = sorted(set(columns) - set(CLIP_COLUMNS))
     if unknown:

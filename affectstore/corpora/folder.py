@@ -1,15 +1,15 @@
-"""Clips of your own: a folder of media files and a table that says what each one is.
+"""Clips of your own: a folder of media files and a table that describes them.
 
-The table is a CSV file (comma, semicolon or tab; UTF-8) with a row a clip. Its columns:
+The table is a CSV file (comma, semicolon or tab; UTF-8) with a row per clip. Its columns:
 
-- `path`: the file with the clip's picture, sound or both, relative to the folder; needed;
-- `label`, `speaker`, `session`, `transcript`: what is not known stays empty;
-- `split`: train, val or test, where the clips have subsets already (protocol `given`);
-- `clip_id`: its name; by default the path without its suffix, with - for /;
-- `start_s`, `end_s`: the part of the file (and of `audio`) that is the clip, in seconds;
-- `face_side`: left or right, the half of the picture with the speaker's face;
-- `audio`: a file of its own for the sound;
-- `words`: a file of word times from the start of the clip (.tsv with word, start_s, end_s, or .wdseg);
+- `path`: file with video, audio or both, relative to the folder; required;
+- `label`, `speaker`, `session`, `transcript`: empty if unknown;
+- `split`: train, val or test, for clips that have subsets already (protocol `given`);
+- `clip_id`: name of the clip; by default the path without its suffix, with - for /;
+- `start_s`, `end_s`: part of the file (and of `audio`) that is the clip, in seconds;
+- `face_side`: left or right, the half of the image with the speaker's face;
+- `audio`: separate file with the audio;
+- `words`: file of word times from the start of the clip (.tsv with word, start_s, end_s, or .wdseg);
 - `valence`, `activation`, `dominance`: numbers.
 """
 
@@ -27,7 +27,7 @@ from pydantic import Field
 
 from affectstore.config.base import Settings
 from affectstore.corpora._listing import check_root
-from affectstore.corpora.base import Card, Found, clips_table
+from affectstore.corpora.base import Card, ScanResult, clips_table
 from affectstore.errors import CorpusError
 
 CARD = Card(
@@ -60,35 +60,35 @@ _COLUMNS: Mapping[str, str] = {
     "dominance": "dominance",
 }
 _NUMBERS = ("start_s", "end_s", "valence", "activation", "dominance")
-_SIDES = {
+_SUBSETS = {
     "train": "train",
     "training": "train",
     **dict.fromkeys(("val", "valid", "validation", "dev", "development"), "val"),
     "test": "test",
     "testing": "test",
 }
-#: Files that hold no picture, by their suffix.
-_SOUND_ONLY = frozenset({".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff"})
+#: Suffixes of files without video.
+_AUDIO_ONLY = frozenset({".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff"})
 
 
 class Options(Settings):
     """Options of the corpus in config.yaml."""
 
-    csv: str = Field(default="clips.csv", min_length=1, description="The table, relative to the folder.")
+    csv: str = Field(default="clips.csv", min_length=1, description="Path of the table, relative to the folder.")
     columns: dict[str, str] = Field(
-        default={}, description="Where the table calls a column otherwise: `{label: emotion, speaker: subject}`."
+        default={}, description="Other names of the table's columns: `{label: emotion, speaker: subject}`."
     )
 
 
-def find(root: Path, options: Mapping[str, Any]) -> Found:
-    """The clips that the table lists; whether their files are there and can be read, the scan finds out.
+def find(root: Path, options: Mapping[str, Any]) -> ScanResult:
+    """Read the clips of the table; the scan checks their files.
 
     Args:
-        root: folder of the media files.
-        options: see `Options`.
+        root: Folder of the media files.
+        options: Fields of `Options`.
 
     Raises:
-        CorpusError: the folder or the table is missing or broken, a column or value is impossible, or two rows are
+        CorpusError: The folder or the table is missing or damaged, a column or value is impossible, or two rows are
             the same clip.
     """
     chosen = Options(**options)
@@ -97,8 +97,8 @@ def find(root: Path, options: Mapping[str, Any]) -> Found:
     given = {name: table[name] for name in _COLUMNS if name in table}
     nothing = pd.Series("", index=table.index, dtype="string")
     paths = _slashes(table["path"])
-    sounds = paths.map(lambda path: PurePosixPath(path).suffix.lower() in _SOUND_ONLY)
-    own_sound = _slashes(given.get("audio", nothing))
+    audio_only = paths.map(lambda path: PurePosixPath(path).suffix.lower() in _AUDIO_ONLY)
+    own_audio = _slashes(given.get("audio", nothing))
     names = given.get("clip_id", nothing)
     names = names.where(names != "", paths.map(lambda path: str(PurePosixPath(path).with_suffix("")).replace("/", "-")))
     _check_names(names, chosen)
@@ -108,22 +108,22 @@ def find(root: Path, options: Mapping[str, Any]) -> Found:
     columns |= {name: _number(table, name, chosen) for name in _NUMBERS if name in given}
     columns |= {
         "clip_id": names.tolist(),
-        "video_path": paths.mask(sounds, "").tolist(),
-        "audio_path": own_sound.where(own_sound != "", paths).tolist(),
+        "video_path": paths.mask(audio_only, "").tolist(),
+        "audio_path": own_audio.where(own_audio != "", paths).tolist(),
         "words_path": _slashes(given.get("words", nothing)).tolist(),
     }
     if "split" in given:
-        columns["split"] = _mapped(table, "split", _SIDES, chosen)
+        columns["split"] = _mapped(table, "split", _SUBSETS, chosen)
     if "face_side" in given:
         columns["face_side"] = _mapped(table, "face_side", {"left": "left", "right": "right"}, chosen)
     if "start_s" in columns:
         columns["start_s"] = [0.0 if math.isnan(value) else value for value in columns["start_s"]]
     _check_times(columns, chosen)
-    return Found(clips_table(CARD.name, columns), (), 0, root, tuple(_notes(given, chosen)))
+    return ScanResult(clips_table(CARD.name, columns), (), 0, root, tuple(_notes(given, chosen)))
 
 
 def _read(root: Path, options: Options) -> pd.DataFrame:
-    """The table, every column text, by the names of `_COLUMNS`."""
+    """Read the table, every column as strings, under the names of `_COLUMNS`."""
     path = root / options.csv
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -133,7 +133,7 @@ def _read(root: Path, options: Options) -> pd.DataFrame:
     except (OSError, UnicodeDecodeError) as error:
         raise _error(options, f"{path} cannot be read as UTF-8 text: {error}") from None
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    # strict: a quotation mark that is never closed would swallow all rows that follow
+    # Strict: an open quotation mark would swallow all rows that follow.
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     rows = []
     try:
@@ -156,7 +156,7 @@ def _read(root: Path, options: Options) -> pd.DataFrame:
 
 
 def _positions(path: Path, header: list[str], options: Options) -> dict[str, int]:
-    """Where each of our columns stands in the table; whether a name is in capitals does not matter."""
+    """Find the position of each known column in the table, ignoring case."""
     unknown = sorted(set(options.columns) - set(_COLUMNS))
     if unknown:
         raise _error(options, f"options.columns names {unknown[0]!r}; known: {', '.join(_COLUMNS)}")
@@ -179,7 +179,7 @@ def _positions(path: Path, header: list[str], options: Options) -> dict[str, int
 
 
 def _slashes(paths: pd.Series) -> pd.Series:
-    """Paths as the clips table has them, with forward slashes."""
+    """Convert paths to forward slashes, as in the clips table."""
     return paths.str.replace("\\", "/").str.removeprefix("./")
 
 

@@ -1,12 +1,11 @@
-"""RAVDESS: 24 actors speak and sing two statements in 8 (sung: 6) emotions, with picture and sound.
+"""RAVDESS: 24 actors speak and sing two statements in 8 (sung: 6) emotions, with video and audio.
 
-A clip is a recording; its id is the files' name without the modality (`01-05-02-01-01-12`), which pairs the
-picture with the sound. Speech alone is the default: 1,440 clips of 8 classes. Song (1,012) has no disgust and
-no surprise.
+A clip is a recording; its id is the files' name without the modality (`01-05-02-01-01-12`), which pairs video and
+audio. Speech alone is the default: 1,440 clips of 8 classes. Song (1,012) has no disgust and no surprise.
 
 Source: Livingstone & Russo (2018), The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS): A
 dynamic, multimodal set of facial and vocal expressions in North American English, PLoS ONE 13(5), e0196391.
-The six folds of four actors each are those that other work on this corpus tests.
+The six folds of four actors each are those of other work on this corpus.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from pydantic import Field
 
 from affectstore.config.base import Settings
 from affectstore.corpora._listing import check_root, printable
-from affectstore.corpora._ravdess_files import DEEPEST, Files, find_files
+from affectstore.corpora._ravdess_files import MAX_DEPTH, Files, find_files
 from affectstore.corpora._ravdess_names import (
     AUDIO_ONLY,
     AUDIO_VIDEO,
@@ -38,10 +37,10 @@ from affectstore.corpora._ravdess_names import (
     Recording,
     recordings,
 )
-from affectstore.corpora.base import Card, Found, Skipped, clips_table
+from affectstore.corpora.base import Card, ScanResult, SkippedClip, clips_table
 from affectstore.errors import CorpusError
 
-#: Counts are those of the default option, speech.
+#: The counts are of speech, the default.
 CARD = Card(
     name="ravdess",
     title="RAVDESS: Ryerson Audio-Visual Database of Emotional Speech and Song",
@@ -71,7 +70,7 @@ CARD = Card(
     ),
 )
 
-#: Recordings whose wav is stereo; the others are mono.
+#: Recordings with a stereo wav; the others are mono.
 _STEREO = (
     "01-02-01-01-02-01",
     "01-02-01-02-02-05",
@@ -80,7 +79,7 @@ _STEREO = (
     "01-08-01-02-02-01",
 )
 _LOOKED_FOR = (
-    f"files named like 03-01-05-02-01-01-12.wav and 01-01-05-02-01-01-12.mp4, up to {DEEPEST} folders deep "
+    f"files named like 03-01-05-02-01-01-12.wav and 01-01-05-02-01-01-12.mp4, up to {MAX_DEPTH} folders deep "
     "(Actor_12/, Audio_Speech_Actors_01-24/Actor_12/, Video_Speech_Actor_12/Actor_12/, ...)"
 )
 _WANTED = {"speech": (SPEECH,), "song": (SONG,), "both": (SPEECH, SONG)}
@@ -90,24 +89,24 @@ class Options(Settings):
     """Options of the corpus in config.yaml."""
 
     channel: Literal["speech", "song", "both"] = Field(
-        default="speech", description="Which recordings are clips. Song has no disgust and no surprise."
+        default="speech", description="Recordings that are clips. Song has no disgust and no surprise."
     )
     audio: Literal["auto", "wav", "mp4"] = Field(
         default="auto",
-        description="Where the sound of every clip comes from: the wav files or the sound of the mp4 files; `auto`: "
-        "the wavs where there are any.",
+        description="Source of the audio of all clips: the wav files or the audio streams of the mp4 files; `auto`: "
+        "the wavs if there are any.",
     )
 
 
-def find(root: Path, options: Mapping[str, Any]) -> Found:
+def find(root: Path, options: Mapping[str, Any]) -> ScanResult:
     """Find the recordings of a complete or partial copy, in any layout of its archives.
 
     Args:
-        root: folder that holds the files, at any depth up to `DEEPEST`.
-        options: see `Options`.
+        root: Folder that holds the files, at any depth up to `MAX_DEPTH`.
+        options: Fields of `Options`.
 
     Raises:
-        CorpusError: the folder is missing, or holds no recording of the wanted kind.
+        CorpusError: The folder is missing, or holds no recording of the chosen kind.
     """
     check_root(CARD.name, root, _LOOKED_FOR, CARD.url)
     wanted = Options(**options)
@@ -115,20 +114,20 @@ def find(root: Path, options: Mapping[str, Any]) -> Found:
     channels = _WANTED[wanted.channel]
     made = [recording for channel in channels for recording in recordings(channel)]
     here = [recording for recording in made if any(recording in paths for paths in files.paths.values())]
-    sound, picture = _media(files, here, wanted.audio)
-    clips = [recording for recording in here if recording in sound or recording in picture]
+    audio, video = _media(files, here, wanted.audio)
+    clips = [recording for recording in here if recording in audio or recording in video]
     if not clips:
         raise _nothing(root, wanted, files)
-    mute = [recording for recording in here if recording not in sound and recording not in picture]
-    reason = f"no picture, and no sound of the kind that is asked for (options.audio: {wanted.audio})"
-    skipped = [*files.skipped, *(Skipped(str(r), files.paths[AUDIO_ONLY][r], reason) for r in mute)]
+    mute = [recording for recording in here if recording not in audio and recording not in video]
+    reason = f"no video, and no audio of the chosen kind (options.audio: {wanted.audio})"
+    skipped = [*files.skipped, *(SkippedClip(str(r), files.paths[AUDIO_ONLY][r], reason) for r in mute)]
     absent, missing = _absent(made, here)
-    return Found(
-        _table(clips, sound, picture),
+    return ScanResult(
+        _table(clips, audio, video),
         tuple(sorted((*skipped, *missing), key=lambda skip: (skip.clip_id, skip.path))),
         absent,
         root,
-        tuple(_notes(made, clips, sound, picture, files, wanted)),
+        tuple(_notes(made, clips, audio, video, files, wanted)),
         expected=_expected(made),
     )
 
@@ -136,9 +135,9 @@ def find(root: Path, options: Mapping[str, Any]) -> Found:
 def _media(
     files: Files, here: Sequence[Recording], wanted: str
 ) -> tuple[Mapping[Recording, str], Mapping[Recording, str]]:
-    """The file of each recording's sound and of its picture.
+    """Return recording -> file of its audio, and recording -> file of its video.
 
-    Sound comes from one kind of file: wav and mp4 differ in codec, and a corpus of both would teach that difference.
+    All audio comes from one kind of file: wav and mp4 differ in codec, which a network could learn instead.
     """
     both, blind, mute = (files.paths[modality] for modality in (AUDIO_VIDEO, AUDIO_ONLY, VIDEO_ONLY))
     if wanted == "auto":
@@ -147,7 +146,7 @@ def _media(
 
 
 def _expected(made: Sequence[Recording]) -> dict[str, int]:
-    """The card's numbers, for the recordings that are asked for."""
+    """Count the recordings as the card does."""
     return {
         "clips": len(made),
         "speakers": len({recording.actor for recording in made}),
@@ -169,10 +168,10 @@ def _nothing(root: Path, wanted: Options, files: Files) -> CorpusError:
     )
 
 
-def _absent(made: Sequence[Recording], here: Sequence[Recording]) -> tuple[int, list[Skipped]]:
-    """How many recordings have no file in a partial copy; of an actor who is mostly there, each by itself.
+def _absent(made: Sequence[Recording], here: Sequence[Recording]) -> tuple[int, list[SkippedClip]]:
+    """Count the recordings without files, or list them for actors with most of their recordings.
 
-    The archives come by actor: a copy of some actors, or of a few files of each, was made on purpose.
+    There is an archive per actor: a copy of some actors, or of a few files of each, was made on purpose.
     """
     there = set(here)
     total = Counter((recording.channel, recording.actor) for recording in made)
@@ -187,13 +186,11 @@ def _absent(made: Sequence[Recording], here: Sequence[Recording]) -> tuple[int, 
         else:
             name = f"{CHANNELS[recording.channel]} of actor {recording.actor}"
             reason = f"missing: {found[part]} of {total[part]} recordings of {name} are there, this one is not"
-            skipped.append(Skipped(str(recording), "", reason))
+            skipped.append(SkippedClip(str(recording), "", reason))
     return absent, skipped
 
 
-def _table(
-    clips: Sequence[Recording], sound: Mapping[Recording, str], picture: Mapping[Recording, str]
-) -> pd.DataFrame:
+def _table(clips: Sequence[Recording], audio: Mapping[Recording, str], video: Mapping[Recording, str]) -> pd.DataFrame:
     statements = [STATEMENTS[recording.statement] for recording in clips]
     ids = [str(recording) for recording in clips]
     repeats = {clip_id: first for clip_id, first in CARD.duplicates.items() if first in ids}
@@ -208,8 +205,8 @@ def _table(
             "text": [TEXTS[statement] for statement in statements],
             "duplicate_of": [repeats.get(clip_id) for clip_id in ids],
             "label_intended": [EMOTIONS[recording.emotion] for recording in clips],
-            "audio_path": [sound.get(recording) for recording in clips],
-            "video_path": [picture.get(recording) for recording in clips],
+            "audio_path": [audio.get(recording) for recording in clips],
+            "video_path": [video.get(recording) for recording in clips],
         },
     )
 
@@ -217,24 +214,24 @@ def _table(
 def _notes(
     made: Sequence[Recording],
     clips: Sequence[Recording],
-    sound: Mapping[Recording, str],
-    picture: Mapping[Recording, str],
+    audio: Mapping[Recording, str],
+    video: Mapping[Recording, str],
     files: Files,
     wanted: Options,
 ) -> list[str]:
     counted = {code: sum(recording in files.paths[code] for recording in made) for code in MODALITIES}
     kinds = (f"{counted[code]} of {len(made)} {name} ({code})" for code, name in MODALITIES.items())
     notes = [f"files of {'speech and song' if wanted.channel == 'both' else wanted.channel}: {', '.join(kinds)}"]
-    from_wav = sound is files.paths[AUDIO_ONLY]
-    silent = sum(recording not in sound for recording in clips)
+    from_wav = audio is files.paths[AUDIO_ONLY]
+    silent = sum(recording not in audio for recording in clips)
     if silent < len(clips):
-        notes.append(f"sound is taken from {len(clips) - silent} {'wav' if from_wav else 'mp4'} files")
+        notes.append(f"audio is taken from {len(clips) - silent} {'wav' if from_wav else 'mp4'} files")
     if silent:
-        notes.append(f"{silent} clips have no such file, so no sound (options.audio: {wanted.audio})")
-    blind = sum(recording not in picture for recording in clips)
+        notes.append(f"{silent} clips have no such file, so no audio (options.audio: {wanted.audio})")
+    blind = sum(recording not in video for recording in clips)
     if blind:
-        notes.append(f"{blind} clips have no mp4, so no picture")
-    stereo = sum(str(recording) in _STEREO and recording in sound for recording in clips)
+        notes.append(f"{blind} clips have no mp4, so no video")
+    stereo = sum(str(recording) in _STEREO and recording in audio for recording in clips)
     if stereo and from_wav:
         notes.append(f"{stereo} wav files are stereo, the others mono (feature `audio` mixes by its option `channel`)")
     others = {r for paths in files.paths.values() for r in paths if r.channel not in _WANTED[wanted.channel]}
@@ -246,5 +243,5 @@ def _notes(
     if files.archives:
         notes.append(f"not unpacked: {', '.join(files.archives[:5])}")
     if files.too_deep:
-        notes.append(f"folders that lie too deep were not looked into: {', '.join(map(printable, files.too_deep[:3]))}")
+        notes.append(f"folders that are too deep were not searched: {', '.join(map(printable, files.too_deep[:3]))}")
     return notes

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from affectstore.corpora.base import CORPORA, Card, Skipped
+from affectstore.corpora.base import CORPORA, Card, SkippedClip
 from affectstore.media.probe import probe
 from affectstore.preflight.hashes import unusable_files
 from affectstore.preflight.scan import check_found, fit_names
@@ -39,7 +39,7 @@ class FolderCheck:
     """
 
     lines: tuple[str, ...]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedClip, ...]
     usable: int
 
 
@@ -94,7 +94,7 @@ def _counts(clips: pd.DataFrame, card: Card) -> list[str]:
     return lines
 
 
-def _unusable(clips: pd.DataFrame, root: Path) -> tuple[list[Skipped], str]:
+def _unusable(clips: pd.DataFrame, root: Path) -> tuple[list[SkippedClip], str]:
     """Clips whose files are missing or empty, or were opened and are no media; and a line about the files opened."""
 
     paths = sorted({*clips["audio_path"].dropna(), *clips["video_path"].dropna()})
@@ -109,7 +109,7 @@ def _unusable(clips: pd.DataFrame, root: Path) -> tuple[list[Skipped], str]:
         if problem := probe(root / rest[index]).problem:
             problems[rest[index]] = problem
     skipped = [
-        Skipped(clip_id, path, problems[path])
+        SkippedClip(clip_id, path, problems[path])
         for clip_id, *both in clips[["clip_id", "audio_path", "video_path"]].itertuples(index=False)
         for path in dict.fromkeys(both)
         if path in problems
@@ -118,12 +118,12 @@ def _unusable(clips: pd.DataFrame, root: Path) -> tuple[list[Skipped], str]:
     return skipped, f"{opened} of {len(paths)} media files were opened{rest_is_read}"
 
 
-def _unreadable_words(clips: pd.DataFrame, root: Path) -> list[Skipped]:
+def _unreadable_words(clips: pd.DataFrame, root: Path) -> list[SkippedClip]:
     """Files of word times that are missing or empty: their clips are kept."""
     listed = clips.loc[clips["words_path"].notna(), ["clip_id", "words_path"]]
     problems = unusable_files(root, sorted(set(listed["words_path"])))
     return [
-        Skipped(clip_id, path, f"the clip is kept, its word times are not: {problems[path]}")
+        SkippedClip(clip_id, path, f"the clip is kept, its word times are not: {problems[path]}")
         for clip_id, path in listed.itertuples(index=False)
         if path in problems
     ]

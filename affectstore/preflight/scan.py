@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from affectstore.corpora.base import CLIP_COLUMNS, CORPORA, Card, Found, Skipped
+from affectstore.corpora.base import CLIP_COLUMNS, CORPORA, Card, ScanResult, SkippedClip
 from affectstore.errors import CorpusError
 from affectstore.files import write_if_changed
 from affectstore.media.probe import Probe
@@ -56,7 +56,7 @@ class Manifest:
 
     corpus: str
     clips: pd.DataFrame
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedClip, ...]
     absent: int
     summary: tuple[str, ...]
 
@@ -87,7 +87,7 @@ def scan(
             card.
     """
     module = CORPORA.load(kind or corpus)
-    found: Found = module.find(Path(root), dict(options))
+    found: ScanResult = module.find(Path(root), dict(options))
     check_found(found.clips, module.CARD)
     clips, unfit = fit_names(found.clips)
     clips, unusable = _add_media(clips, Path(root), results.media(corpus), paranoid=paranoid, jobs=jobs)
@@ -155,7 +155,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
     return table.select(list(MANIFEST_COLUMNS)).to_pandas().astype(dict(MANIFEST_COLUMNS))
 
 
-def fit_names(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[Skipped]]:
+def fit_names(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[SkippedClip]]:
     """Clips whose ids and paths fit into tables and lie below the root; a reason for each of the others."""
     reason = pd.Series("", index=clips.index, dtype="string")
     reason[clips["clip_id"].str.contains(_UNFIT_ID)] = "the clip id holds a slash or control characters"
@@ -165,7 +165,7 @@ def fit_names(clips: pd.DataFrame) -> tuple[pd.DataFrame, list[Skipped]]:
     unfit = reason != ""
     paths = clips["video_path"].fillna(clips["audio_path"]).fillna("")
     skipped = [
-        Skipped(_escaped(clip_id), _escaped(path), text)
+        SkippedClip(_escaped(clip_id), _escaped(path), text)
         for clip_id, path, text in zip(clips["clip_id"][unfit], paths[unfit], reason[unfit], strict=True)
     ]
     clips = clips.assign(text=clips["text"].str.replace(_BREAKS, " ", regex=True).str.strip())
@@ -178,7 +178,7 @@ def _escaped(text: str) -> str:
 
 def _add_media(
     clips: pd.DataFrame, root: Path, memory: Path, *, paranoid: bool, jobs: int | None
-) -> tuple[pd.DataFrame, list[Skipped]]:
+) -> tuple[pd.DataFrame, list[SkippedClip]]:
     """Add SCAN_COLUMNS, and remove the clips whose media cannot be used."""
     paths = pd.concat([clips["audio_path"], clips["video_path"]]).dropna().unique()
     files = describe_files(root, sorted(paths), memory, paranoid=paranoid, jobs=jobs)
@@ -204,7 +204,7 @@ def _add_media(
     )
     problem = {kind: media[kind]["problem"] for kind in media}
     neither = ~(clips["has_audio"] | clips["has_video"])
-    skipped: dict[tuple[str, str], Skipped] = {}
+    skipped: dict[tuple[str, str], SkippedClip] = {}
     late = ~neither & (clips["start_s"] > 0) & (clips["duration_s"] <= 0)
     bad = neither | late | (problem["audio"] != "") | (problem["video"] != "")
     for row in np.flatnonzero(bad):
@@ -212,13 +212,13 @@ def _add_media(
         named = [(clips[f"{kind}_path"].iloc[row], problem[kind].iloc[row]) for kind in media]
         for path, reason in named:
             if reason:
-                skipped[clip_id, path] = Skipped(clip_id, path, reason)
+                skipped[clip_id, path] = SkippedClip(clip_id, path, reason)
         if not any(reason for _, reason in named):
             path = next((path for path, _ in named if not pd.isna(path)), "")
             reason = "neither an audio nor a video stream"
             if late.iloc[row]:
                 reason = f"the clip begins at {clips['start_s'].iloc[row]:g} s, where the file has ended"
-            skipped[clip_id, path] = Skipped(clip_id, path, reason)
+            skipped[clip_id, path] = SkippedClip(clip_id, path, reason)
     return clips[~bad].reset_index(drop=True), [*skipped.values(), *unreadable]
 
 
@@ -236,7 +236,7 @@ def _no_streams(_: Path) -> Probe:
 
 def _words(
     clips: pd.DataFrame, root: Path, memory: Path, *, paranoid: bool, jobs: int | None
-) -> tuple[pd.Series, list[Skipped]]:
+) -> tuple[pd.Series, list[SkippedClip]]:
     """Digest of each clip's file of word times; a file that cannot be read is left out, and its clip kept."""
     paths = clips["words_path"].dropna().unique()
     if not len(paths):
@@ -245,7 +245,7 @@ def _words(
     files = describe_files(root, sorted(paths), memory, paranoid=paranoid, jobs=jobs, look=_no_streams)
     described = files.set_index("path").reindex(clips["words_path"]).reset_index(drop=True)
     unreadable = [
-        Skipped(clip_id, path, f"the clip is kept, its word times are not: {problem}")
+        SkippedClip(clip_id, path, f"the clip is kept, its word times are not: {problem}")
         for clip_id, path, sha256, problem in zip(
             clips["clip_id"], clips["words_path"], described["sha256"], described["problem"], strict=True
         )

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from affectstore.corpora.base import Card, Found
+from affectstore.corpora.base import Card, ScanResult
 
 
-def summarise_scan(clips: pd.DataFrame, found: Found, card: Card) -> tuple[str, ...]:
+def summarise_scan(clips: pd.DataFrame, found: ScanResult, card: Card) -> tuple[str, ...]:
     """Lines for a person: clips, speakers, duration, what is missing, and what the card expects otherwise."""
     speakers = clips["speaker"].nunique()
     seconds = clips["duration_s"].sum()
@@ -28,7 +28,7 @@ def summarise_scan(clips: pd.DataFrame, found: Found, card: Card) -> tuple[str, 
     return (*lines, *against_card(clips, expected_counts(clips, found, card) or {}))
 
 
-def expected_counts(clips: pd.DataFrame, found: Found, card: Card) -> Mapping[str, int] | None:
+def expected_counts(clips: pd.DataFrame, found: ScanResult, card: Card) -> Mapping[str, int] | None:
     """Numbers that this copy should have; None for a partial one.
 
     Args:
@@ -37,7 +37,7 @@ def expected_counts(clips: pd.DataFrame, found: Found, card: Card) -> Mapping[st
         card: Card of the corpus.
     """
     counts = card.counts if found.expected is None else found.expected
-    whole = len(clips) == counts.get("clips") if found.whole is None else found.whole
+    whole = len(clips) == counts.get("clips") if found.is_complete is None else found.is_complete
     return counts if whole else None
 
 

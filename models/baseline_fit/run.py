@@ -26,7 +26,7 @@ from affectstore.models.run_files import (
     write_history,
     write_predictions,
 )
-from affectstore.models.runner import SeedRunner
+from affectstore.models.seed_runner import SeedRunner
 
 _PACKAGES = ("affectstore", "scikit-learn", "scipy", "numpy")
 

@@ -80,7 +80,7 @@ def build_model(config: PreTrainedConfig) -> PreTrainedModel:
     return built
 
 
-def unused_parameters(
+def find_unused_parameters(
     network: PreTrainedModel, shape: tuple[int, ...], pooling: ImagePooling, size_px: int | None
 ) -> tuple[str, ...]:
     """Find the parameters that do not change the vector of an image, by a forward pass of zeros.

@@ -5,38 +5,40 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from affectstore.models.cells.recipe import Recipe
 from affectstore.models.modules import Encoded
-from affectstore.models.spec import ClipShape, SequenceShape
+from affectstore.models.spec import ClipShape, SequenceShape, Shape
 
 Inputs = Mapping[str, Tensor]
 
 
-def fill_missing(recipe: Recipe, values: Inputs, masks: Inputs, spans: Inputs) -> tuple[Inputs, Inputs, Inputs]:
-    """Values, masks and spans with empty ones for the modalities that are not among them.
+def fill_missing(
+    shapes: Mapping[str, Shape], words: str | None, values: Inputs, masks: Inputs, spans: Inputs
+) -> tuple[Inputs, Inputs, Inputs]:
+    """Add empty values, masks and spans for the modalities that are missing.
 
     Args:
-        recipe: Lists the modalities of the network.
+        shapes: Modality -> shape of its input, for all modalities of the network.
+        words: Modality whose rows are words, where the fusion aligns the others with it.
         values, masks, spans: As of `Network.forward`; at least one modality.
 
     Raises:
         ValueError: No modality is given.
     """
-    missing = [modality for modality in recipe.modalities if modality not in values]
-    if len(missing) == len(recipe.modalities):
-        raise ValueError(f"a network of {', '.join(recipe.modalities)} received none of them")
+    missing = [modality for modality in shapes if modality not in values]
+    if len(missing) == len(shapes):
+        raise ValueError(f"a network of {', '.join(shapes)} received none of them")
     some = next(iter(values.values()))
     values, masks, spans = dict(values), dict(masks), dict(spans)
     for modality in missing:
-        shape = recipe.shapes[modality]
+        shape = shapes[modality]
         size = (1, shape.dim) if isinstance(shape, SequenceShape) else shape.size
         steps = shape.frames if isinstance(shape, ClipShape) else 1
         values[modality] = some.new_zeros(len(some), *size)
         masks[modality] = some.new_zeros(len(some), steps, dtype=torch.bool)
-    if recipe.words is not None:
-        nowhere = some.new_zeros(len(some), masks[recipe.words].shape[1], 2, dtype=torch.int64)
-        without = recipe.modalities if recipe.words in missing else missing
-        spans |= {modality: nowhere for modality in without if modality != recipe.words}
+    if words is not None:
+        nowhere = some.new_zeros(len(some), masks[words].shape[1], 2, dtype=torch.int64)
+        without = shapes if words in missing else missing
+        spans |= {modality: nowhere for modality in without if modality != words}
     return values, masks, spans
 
 

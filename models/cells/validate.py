@@ -225,4 +225,7 @@ def _tricks_problem(
                 return f"tricks `{name}` and `{other}` cannot be combined{implied}; choose one of them"
         if reason := options.problem(use):
             return reason
+    replacing = [f"`{name}`" for name in tricks if TRICKS.load(name).SPEC.replaces_loss]
+    if len(replacing) > 1:
+        return f"tricks {' and '.join(replacing)} each replace the loss; choose one of them"
     return None

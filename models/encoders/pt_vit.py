@@ -182,7 +182,7 @@ class PTViT(Encoder):
         self.output_dim = image_transformer.hidden_size(config)
         self.pooling, self.size_px = options.pooling, options.size_px
         if not options.is_new_vit:
-            unused = image_transformer.unused_parameters(self.vit.eval(), shape.size, self.pooling, self.size_px)
+            unused = image_transformer.find_unused_parameters(self.vit.eval(), shape.size, self.pooling, self.size_px)
             if options.pretrained:
                 image_transformer.load_pretrained(self.vit, options.model_name, shape.channels, unused)
             for name in unused:

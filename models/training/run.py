@@ -24,7 +24,7 @@ from affectstore.models.run_files import (
     write_history,
     write_predictions,
 )
-from affectstore.models.runner import SeedRunner
+from affectstore.models.seed_runner import SeedRunner
 from affectstore.models.spec import ENCODERS, TRAINING_VERSION, TRICKS, EncoderOptions
 from affectstore.models.training.checkpoint import Checkpoint
 from affectstore.models.training.evaluate import calibrate, calibrates, predict_subsets

@@ -33,6 +33,7 @@ SPEC = TrickSpec(
     summary="each modality's own loss joins the fusion's, weighted by its generalisation",
     paper="Wang et al. 2020, What Makes Training Multi-Modal Classification Networks Hard?, equation 4",
     conflicts=("distillation", "ogm_ge"),
+    replaces_loss=True,
 )
 
 #: Head of the fusion, beside one per modality.
@@ -48,7 +49,10 @@ class Options(TrickOptions):
     def problem(self, use: TrickUse) -> str | None:
         """Reason why there is nothing to blend, or None."""
         if use.fusion is None:
-            return "trick `g_blending` weighs modalities that are fused, and none are"
+            return (
+                "trick `g_blending` weighs modalities that are fused, and none are; name a `fusion`, or leave the "
+                "trick out (`train: {tricks: {}}` in this cell)"
+            )
         if use.unlabelled:
             return (
                 "trick `g_blending` replaces the fusion's own losses, the only ones that `unlabelled` clips are "

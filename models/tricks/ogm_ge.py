@@ -42,7 +42,10 @@ class Options(TrickOptions):
     def problem(self, use: TrickUse) -> str | None:
         """Reason why no encoder can be modulated by itself, or None."""
         if use.fusion is None:
-            return "trick `ogm_ge` compares modalities that are fused, and none are"
+            return (
+                "trick `ogm_ge` compares modalities that are fused, and none are; name a `fusion`, or leave the trick "
+                "out (`train: {tricks: {}}` in this cell)"
+            )
         if use.fusion.needs == "inputs":
             return (
                 f"trick `ogm_ge` reduces the gradients of one modality's encoder, and fusion {use.fusion_name!r} feeds "

@@ -1,4 +1,4 @@
-"""docs/config.md and the JSON schemas are those of the models."""
+"""Generated docs and JSON schemas match the models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wrong configuration stops before any job, naming the key, the value and what is known."""
+"""An invalid configuration stops before any job, with the key, the value and the known names."""
 
 from __future__ import annotations
 

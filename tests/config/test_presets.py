@@ -1,4 +1,4 @@
-"""The presets of the studies: what they say, and what becomes of them in a configuration."""
+"""Presets of the studies: their options, and the features that they add to a configuration."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ WRITTEN = {"seed-000", "seed-001-2d", "seed-001-3d", "seed-002", "seed-003", "se
 
 
 def instances(name: str) -> dict[str, Any]:
-    """Feature instances of one preset, built; those whose weights are not here have their reason instead."""
+    """Build the feature instances of one preset; instances with missing weights are replaced by the reason."""
     features = features_of(Config(corpora={}, features=read_presets()[name].instances(name), experiments=()))
     return {**features, **features.unusable}
 
 
 def options(name: str, instance: str) -> dict[str, Any]:
-    """All options of an instance of a preset."""
+    """Return all options of an instance of a preset."""
     settings = read_presets()[name].features[instance]
     return EXTRACTORS.load(settings.extractor).Options(**settings.options).model_dump()
 

@@ -1,4 +1,4 @@
-"""A former name of a key or value is refused in one line that gives its name of today."""
+"""A former name of a key or value is refused in one line with its name today."""
 
 from __future__ import annotations
 

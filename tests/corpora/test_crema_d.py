@@ -70,7 +70,7 @@ def test_consensus_labels_and_votes(root: Path):
     pd.testing.assert_frame_equal(find(root, {}).clips.set_index("clip_id"), both)
 
 
-def test_sound_comes_from_one_source(root: Path):
+def test_audio_comes_from_one_source(root: Path):
     small.write_media(root, [A, B], "AudioMP3", ".mp3")
     assert find(root, {}).clips["audio_path"].tolist()[0] == f"AudioMP3/{A}.mp3"
     small.write_media(root, [A], "AudioWAV", ".wav")
@@ -82,7 +82,7 @@ def test_sound_comes_from_one_source(root: Path):
     assert find(root, {"audio": "flv"}).clips["audio_path"].tolist()[2] == f"VideoFlash/{C}.flv"
 
 
-def test_sound_alone_is_a_corpus(tmp_path: Path):
+def test_audio_alone_is_a_corpus(tmp_path: Path):
     small.write_media(tmp_path, [A, "1076_MTI_SAD_XX", "1076_MTI_NEU_XX"])
     found = find(tmp_path, {})
     assert found.clips["video_path"].isna().all()

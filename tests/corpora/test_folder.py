@@ -172,7 +172,7 @@ def scanned(root: Path, results: Path):
     return manifest, manifest.clips.set_index("clip_id")
 
 
-def test_scan_of_segments_sounds_and_words(media: Path, tmp_path: Path):
+def test_scan_of_segments_audio_and_words(media: Path, tmp_path: Path):
     root = tmp_path / "mine"
     shutil.copytree(media, root)
     text = (

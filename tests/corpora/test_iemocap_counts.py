@@ -1,4 +1,4 @@
-"""The numbers of a complete copy, on a tree with all its names and nothing in its media."""
+"""Numbers of a complete copy, on a tree with all its names and empty media."""
 
 import time
 from collections import Counter
@@ -23,7 +23,7 @@ def root(tmp_path_factory) -> Path:
 
 @contextmanager
 def away(path: Path) -> Iterator[None]:
-    """A file or folder of the tree is not there for a while: to copy the tree takes longer than to read it."""
+    """Move a file or folder of the tree away for a while, which is faster than copying the tree."""
     elsewhere = path.with_name(f".away {path.name}")
     path.rename(elsewhere)
     try:
@@ -53,7 +53,7 @@ def test_every_utterance(root: Path):
     assert clips["votes_audiovisual"].notna().all(), "also where the raters do not agree"
     assert (clips["whole_media"] == "audio").all()
     assert (clips["end_s"] - clips["start_s"] == 1.75).all()
-    assert found.whole
+    assert found.is_complete
     assert against_card(found.clips, found.expected) == []
 
 
@@ -93,7 +93,7 @@ def test_a_number_that_is_not_the_cards_is_told(root: Path):
     path.write_text(text.replace(f"{name}\tang", f"{name}\tsad"))
     found = find(root, {})
     path.write_text(text)
-    assert found.whole
+    assert found.is_complete
     assert against_card(found.clips, found.expected) == [
         "the card expects 1103 of label:ang, found 1102",
         "the card expects 1084 of label:sad, found 1085",
@@ -104,14 +104,14 @@ def test_one_lost_utterance_of_a_complete_copy_is_a_row(root: Path):
     name = "Ses02M_impro03_F004"
     with away(root / f"Session2/sentences/wav/Ses02M_impro03/{name}.wav"):
         clip = find(root, {}).clips.set_index("clip_id").loc[name]
-        assert pd.isna(clip["audio_path"]), "its sound is not taken from elsewhere"
+        assert pd.isna(clip["audio_path"]), "its audio is not taken from another source"
         assert clip["video_path"] == "Session2/dialog/avi/DivX/Ses02M_impro03.avi"
         assert pd.isna(clip["whole_media"])
         with away(root / "Session2/dialog/avi"):
             found = find(root, {})
     assert name not in set(found.clips["clip_id"])
     assert next(skip.reason for skip in found.skipped if skip.clip_id == name).startswith("missing")
-    assert (found.absent, found.whole) == (0, True)
+    assert (found.absent, found.is_complete) == (0, True)
     assert "the card expects 10039 of clips, found 10038" in against_card(found.clips, found.expected)
 
 
@@ -123,7 +123,7 @@ def test_a_partial_copy_is_not_held_against_the_card(root: Path, gone: tuple[str
         found = find(root, {})
     lost = sum(full.UTTERANCES[session[-1]] for session in gone)
     assert (len(found.clips), found.absent) == (10039 - lost, lost)
-    assert not found.whole
+    assert not found.is_complete
     assert any(", ".join(gone) in note for note in found.notes)
 
 

@@ -1,4 +1,4 @@
-"""Features of utterances: sound from their own files, pictures from their part and their half of the dialogue."""
+"""Features of utterances: audio from their own files, frames from their part and half of the dialogue's video."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from extraction import chain, run
 
-from affectstore.corpora.iemocap import _lookalike
-from affectstore.corpora.iemocap._lookalike_plan import DIALOGUES
-from affectstore.corpora.iemocap._lookalike_sound import speak
+from affectstore.corpora.iemocap import _replica
+from affectstore.corpora.iemocap._replica_audio import speak
+from affectstore.corpora.iemocap._replica_plan import DIALOGUES
 from affectstore.features.base import Media, Source
 from affectstore.paths import Results
 from affectstore.preflight.plan import plan_columns
@@ -25,9 +25,9 @@ DIALOGUE = "Ses05M_script01_1"
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    """One dialogue of the lookalike."""
+    """One dialogue of the replica."""
     root = tmp_path_factory.mktemp("one_dialogue")
-    _lookalike._write(root / "Session5", speak(DIALOGUE, DIALOGUES[DIALOGUE], 0), 0, video=True)
+    _replica._write_dialogue(root / "Session5", speak(DIALOGUE, DIALOGUES[DIALOGUE], 0), 0, video=True)
     return root
 
 
@@ -42,7 +42,7 @@ def plan(clips: pd.DataFrame) -> pd.DataFrame:
 
 
 def media_of(root: Path, row: pd.Series) -> Media:
-    """The sources that a job takes from a row of the plan."""
+    """Sources that a job takes from a row of the plan."""
 
     def source(kind: str) -> Source:
         start, end = row[f"{kind}_start_s"], row[f"{kind}_end_s"]
@@ -55,13 +55,13 @@ def spoken(text: str) -> list[str]:
     return re.sub(r"[^\w' ]", "", re.sub(r"\[\w+\]", " ", text)).lower().split()
 
 
-def test_the_plan_cuts_the_picture_and_not_the_sound(plan: pd.DataFrame, clips: pd.DataFrame):
+def test_the_plan_cuts_the_video_and_not_the_audio(plan: pd.DataFrame, clips: pd.DataFrame):
     assert (plan[["audio_start_s", "audio_end_s"]] == "").all(axis=None)
     assert plan["video_start_s"].astype(float).tolist() == clips["start_s"].tolist()
     assert plan["video_end_s"].astype(float).tolist() == clips["end_s"].tolist()
 
 
-def test_sound_is_the_utterances_own_file(root: Path, plan: pd.DataFrame, clips: pd.DataFrame):
+def test_audio_is_the_utterances_own_file(root: Path, plan: pd.DataFrame, clips: pd.DataFrame):
     for row in clips.itertuples():
         values = run(chain("audio"), media_of(root, plan.loc[row.clip_id])).arrays["values"]
         with wave.open(str(root / row.audio_path)) as file:
@@ -70,17 +70,17 @@ def test_sound_is_the_utterances_own_file(root: Path, plan: pd.DataFrame, clips:
         assert len(values) == round(16000 * (row.end_s - row.start_s))
 
 
-def test_pictures_are_the_dialogues_part(root: Path, plan: pd.DataFrame, clips: pd.DataFrame):
+def test_frames_are_the_dialogues_part(root: Path, plan: pd.DataFrame, clips: pd.DataFrame):
     import av
 
     with av.open(str(root / clips["video_path"].iloc[0])) as container:
         whole = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
     for row in clips.itertuples():
         frames = run(chain("frames", {"fps": "source", "size_px": [480, 720]}), media_of(root, plan.loc[row.clip_id]))
-        inside = [picture for time, picture in whole if row.start_s <= time + 1e-6 < row.end_s]
+        inside = [frame for time, frame in whole if row.start_s <= time + 1e-6 < row.end_s]
         assert abs(frames.rows - len(inside)) <= 1
         difference = frames.arrays["values"][2].astype(int) - inside[2]
-        assert np.abs(difference).mean() < 4, "the same pictures, but for a frame or their compression"
+        assert np.abs(difference).mean() < 4, "the same frames, except for one or for compression"
 
 
 def test_faces_are_the_speakers(root: Path, plan: pd.DataFrame):

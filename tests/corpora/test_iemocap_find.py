@@ -1,4 +1,4 @@
-"""Hand-written trees, oddity by oddity."""
+"""Clips of hand-written IEMOCAP trees, oddity by oddity."""
 
 from pathlib import Path
 
@@ -203,9 +203,9 @@ def test_sentences_only(tmp_path: Path):
     assert found.clips[["video_path", "end_s", "label_audiovisual", "text", "words_path"]].isna().all(axis=None)
     assert (found.clips["start_s"] == 0).all()
     assert found.absent == 10039 - 2
-    said = " ".join(found.notes)
-    for what in ("picture", "labels", "text", "word times", "Session2"):
-        assert what in said
+    notes = " ".join(found.notes)
+    for part in ("without video", "labels", "text", "word times", "Session2"):
+        assert part in notes
     with pytest.raises(CorpusError, match="EmoEvaluation"):
         find(tmp_path, {"utterances": "four_classes"})
 
@@ -228,7 +228,7 @@ def test_dialogues_only(tmp_path: Path):
     assert row["video_path"] == f"Session1/dialog/avi/DivX/{D}.avi"
     assert pd.isna(row["whole_media"]), "both are cut out of the dialogue"
     assert (row["start_s"], row["end_s"]) == (1.0, 2.5)
-    assert any("both speakers are heard" in note for note in found.notes)
+    assert any("both speakers are audible" in note for note in found.notes)
 
 
 def test_a_dialogue_without_times_gives_no_clip(tmp_path: Path):
@@ -241,7 +241,9 @@ def test_a_dialogue_without_times_gives_no_clip(tmp_path: Path):
 
 def test_dialogues_of_which_no_utterance_is_known_stop(tmp_path: Path):
     small.video(tmp_path, D)
-    with pytest.raises(CorpusError, match=r"where their utterances are; looked for .*EmoEvaluation.*transcriptions"):
+    with pytest.raises(
+        CorpusError, match=r"no file with the times of their utterances; looked for .*EmoEvaluation.*transcriptions"
+    ):
         find(tmp_path, {})
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from affectstore.corpora import ravdess
 from affectstore.corpora._ravdess_names import ACTORS, SONG, SPEECH, recordings
-from affectstore.corpora.base import Found
+from affectstore.corpora.base import ScanResult
 from affectstore.corpora.ravdess import CARD, find
 from affectstore.errors import CorpusError, NotApplicable
 from affectstore.features.base import Media, Source
@@ -22,7 +22,7 @@ from affectstore.splits import speaker_independent
 from affectstore.splits.base import check_split, exclusions
 
 ANGRY, NEUTRAL, CALM, SUNG = "01-05-02-01-01-12", "01-01-01-02-01-12", "01-02-01-02-02-07", "02-03-01-01-01-07"
-#: Every kind of file: two recordings as wav and mp4, one mp4 without sound, one song.
+#: Every kind of file: two recordings as wav and mp4, one mp4 without audio, one song.
 FILES = (
     f"03-{ANGRY}.wav",
     f"01-{ANGRY}.mp4",
@@ -35,11 +35,11 @@ FILES = (
 )
 
 
-def reasons(found: Found | Manifest) -> dict[str, str]:
+def reasons(found: ScanResult | Manifest) -> dict[str, str]:
     return {skip.path or skip.clip_id: skip.reason for skip in found.skipped}
 
 
-def told(found: Found) -> str:
+def told(found: ScanResult) -> str:
     return "\n".join(found.notes)
 
 
@@ -50,7 +50,7 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def test_rows_pair_picture_and_sound(root: Path):
+def test_rows_pair_video_and_audio(root: Path):
     found = find(root, {"channel": "both"})
     clips = found.clips.set_index("clip_id")
     assert clips.index.tolist() == sorted([ANGRY, NEUTRAL, CALM, SUNG])
@@ -66,8 +66,8 @@ def test_rows_pair_picture_and_sound(root: Path):
     assert row[["session", "face_side", "known_bad", "duplicate_of", "label_audio", "split", "end_s"]].isna().all()
     assert found.skipped == ()
     assert found.absent == 2452 - 4
-    assert "1 clips have no mp4, so no picture" in found.notes
-    assert "sound is taken from 4 wav files" in found.notes
+    assert "1 clips have no mp4, so no video" in found.notes
+    assert "audio is taken from 4 wav files" in found.notes
 
 
 def test_channels(root: Path):
@@ -96,18 +96,20 @@ def test_expected_numbers_follow_the_channel(root: Path):
             assert sum(n for name, n in counts.items() if name.startswith(kind)) == counts["clips"]
 
 
-def test_sound_comes_from_one_kind_of_file(root: Path, tmp_path: Path):
+def test_audio_comes_from_one_kind_of_file(root: Path, tmp_path: Path):
     mp4 = find(root, {"audio": "mp4", "channel": "both"})
     clips = mp4.clips.set_index("clip_id")
     assert clips.loc[ANGRY, "audio_path"] == clips.loc[ANGRY, "video_path"]
-    assert pd.isna(clips.loc[NEUTRAL, "audio_path"])  # 02 is mute: it gives the picture alone
-    assert "sound is taken from 2 mp4 files" in mp4.notes
-    assert "1 clips have no such file, so no sound (options.audio: mp4)" in mp4.notes
+    assert pd.isna(clips.loc[NEUTRAL, "audio_path"])  # 02 has video alone
+    assert "audio is taken from 2 mp4 files" in mp4.notes
+    assert "1 clips have no such file, so no audio (options.audio: mp4)" in mp4.notes
     assert CALM not in clips.index
-    assert "no picture, and no sound" in reasons(mp4)[f"Audio_Speech_Actors_01-24/Actor_07/03-{CALM}.wav"]
-    pictures = tmp_path / "pictures"
-    small.write(pictures, [name for name in FILES if name.endswith(".mp4")])
-    auto = find(pictures, {}).clips.set_index("clip_id")
+    assert (
+        "no video, and no audio of the chosen kind" in reasons(mp4)[f"Audio_Speech_Actors_01-24/Actor_07/03-{CALM}.wav"]
+    )
+    videos = tmp_path / "videos"
+    small.write(videos, [name for name in FILES if name.endswith(".mp4")])
+    auto = find(videos, {}).clips.set_index("clip_id")
     assert auto.loc[ANGRY, "audio_path"] == auto.loc[ANGRY, "video_path"]
     assert auto.loc[NEUTRAL, ["audio_path", "video_path"]].isna().tolist() == [True, False]
     wavs = tmp_path / "wavs"
@@ -116,7 +118,7 @@ def test_sound_comes_from_one_kind_of_file(root: Path, tmp_path: Path):
         find(wavs, {"audio": "mp4"})
 
 
-def test_scan_of_pictures_and_sounds(root: Path, tmp_path: Path):
+def test_scan_of_video_and_audio(root: Path, tmp_path: Path):
     clips = scan("ravdess", root, {"channel": "both"}, results=Results(tmp_path / "results")).clips.set_index("clip_id")
     assert clips["has_audio"].all()
     assert clips["has_video"].to_dict() == {ANGRY: True, NEUTRAL: True, SUNG: True, CALM: False}
@@ -154,7 +156,7 @@ def test_duplicates_are_marked_and_stay_where_they_agree(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
-    """Every recording of speech, as files of a byte."""
+    """Write every recording of speech, as files of one byte."""
     root = tmp_path_factory.mktemp("whole")
     small.write(root, (f"03-{recording}.wav" for recording in recordings(SPEECH)), content=b"x")
     return root
@@ -203,7 +205,7 @@ def test_numbers_of_a_whole_copy_are_held_against_the_card(tmp_path: Path, monke
 
 
 def with_media(clips: pd.DataFrame) -> pd.DataFrame:
-    """As after a scan."""
+    """Add the columns of a scan."""
     digests = pd.array([f"{number:064x}" for number in range(len(clips))], dtype="string")
     return clips.assign(audio_sha256=digests, video_sha256=pd.NA, has_audio=True, has_video=False)
 

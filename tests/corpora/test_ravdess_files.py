@@ -1,4 +1,4 @@
-"""Where RAVDESS' files may lie, and what else may lie there."""
+"""Search for RAVDESS' files: folders, depths, and other files beside them."""
 
 import os
 from pathlib import Path
@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import small_ravdess as small
 
-from affectstore.corpora.base import Found
+from affectstore.corpora.base import ScanResult
 from affectstore.corpora.ravdess import CARD, find
 from affectstore.errors import CorpusError
 
 ANGRY, NEUTRAL, CALM, SUNG = "01-05-02-01-01-12", "01-01-01-02-01-12", "01-02-01-02-02-07", "02-03-01-01-01-07"
-#: Every kind of file: two recordings as wav and mp4, one mp4 without sound, one song.
+#: Every kind of file: two recordings as wav and mp4, one mp4 without audio, one song.
 FILES = (
     f"03-{ANGRY}.wav",
     f"01-{ANGRY}.mp4",
@@ -25,11 +25,11 @@ FILES = (
 )
 
 
-def reasons(found: Found) -> dict[str, str]:
+def reasons(found: ScanResult) -> dict[str, str]:
     return {skip.path or skip.clip_id: skip.reason for skip in found.skipped}
 
 
-def told(found: Found) -> str:
+def told(found: ScanResult) -> str:
     return "\n".join(found.notes)
 
 
@@ -101,10 +101,10 @@ def test_every_odd_file_is_a_row_with_a_reason(root: Path):
     assert found.clips["clip_id"].tolist() == sorted([ANGRY, NEUTRAL, CALM])
 
 
-def test_folders_that_lie_too_deep_are_named(root: Path):
+def test_folders_that_are_too_deep_are_named(root: Path):
     deep = root.joinpath(*"abcdef")
     small.write(deep, [f"03-{ANGRY}.wav"], "actors")
-    assert "folders that lie too deep were not looked into: a/b/c/d/e/f" in told(find(root, {}))
+    assert "folders that are too deep were not searched: a/b/c/d/e/f" in told(find(root, {}))
     small.write(root.joinpath(*"abcd"), ["03-01-05-02-02-02-12.wav"], "actors")
     assert "a/b/c/d/Actor_12/03-01-05-02-02-02-12.wav" in find(root, {}).clips["audio_path"].tolist()
 

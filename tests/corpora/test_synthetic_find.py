@@ -1,4 +1,4 @@
-"""What lies in the folder is the corpus: one row, or one reason, for every file."""
+"""The files of the folder are the corpus: one row, or one reason, for every file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files: the same seed gives the same bytes, and what is there is left alone."""
+"""Generated files: the same seed gives the same bytes, and existing files are left alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from affectstore.corpora import synthetic
-from affectstore.corpora.synthetic import _generate, _sound
+from affectstore.corpora.synthetic import _audio_track, _generate
 from affectstore.errors import ConfigError, CorpusError
 
 FOUR = {"clips": 4, "seed": 5}
@@ -42,7 +42,7 @@ def corpus(made: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The clips that were asked of workers; they are written as two bytes each."""
+    """Record the clips that workers are asked for, and write two bytes for each."""
     names: list[str] = []
 
     def instead(root, options, stems):  # type: ignore[no-untyped-def]
@@ -76,17 +76,17 @@ def test_another_seed_gives_other_bytes(made: Path, tmp_path: Path) -> None:
 def test_media_are_real(made: Path) -> None:
     for path in (made / "video").iterdir():
         with av.open(str(path)) as container:
-            pictures = list(container.decode(video=0))
+            frames = list(container.decode(video=0))
         with av.open(str(path)) as container:
             samples = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
-        assert {(picture.width, picture.height) for picture in pictures} == {(320, 240)}
-        assert [picture.time for picture in pictures] == pytest.approx([k / 25 for k in range(len(pictures))], abs=1e-3)
-        assert len(samples) / 22050 == pytest.approx(len(pictures) / 25, abs=0.1)
+        assert {(frame.width, frame.height) for frame in frames} == {(320, 240)}
+        assert [frame.time for frame in frames] == pytest.approx([k / 25 for k in range(len(frames))], abs=1e-3)
+        assert len(samples) / 22050 == pytest.approx(len(frames) / 25, abs=0.1)
         assert 0.01 < samples.std() < 0.5
         words = pd.read_table(made / "words" / f"{path.stem}.tsv", quoting=3)
         assert list(words.columns) == ["word", "start_s", "end_s"]
         assert (words.start_s < words.end_s).all()
-        assert words.end_s.max() < len(pictures) / 25
+        assert words.end_s.max() < len(frames) / 25
 
 
 def test_no_temporary_files_are_left(made: Path) -> None:
@@ -194,9 +194,9 @@ def test_speech_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     from affectstore.corpora.synthetic._emotions import PROSODY
     from affectstore.corpora.synthetic._speaker import speaker
 
-    monkeypatch.setattr(_sound, "_espeak_files", lambda: ("/nowhere/libespeak-ng.so", "/nowhere"))
+    monkeypatch.setattr(_audio_track, "_espeak_files", lambda: ("/nowhere/libespeak-ng.so", "/nowhere"))
     with pytest.raises(CorpusError, match=r"could not speak 'Hello.'.*nowhere"):
-        _sound.sound_track("Hello.", speaker(0, 1001), PROSODY["NEU"], 882, np.random.default_rng(0))
+        _audio_track.make_audio_track("Hello.", speaker(0, 1001), PROSODY["NEU"], 882, np.random.default_rng(0))
 
 
 def test_workers_load_no_torch() -> None:

@@ -1,4 +1,4 @@
-"""The list of names: balanced, without repeats, and stable when it grows."""
+"""List of names: balanced, without repeats, and unchanged where it grows."""
 
 from __future__ import annotations
 

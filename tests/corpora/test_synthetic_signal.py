@@ -1,4 +1,4 @@
-"""Sound and picture each tell the emotion of a speaker never heard or seen; both together tell it better."""
+"""Audio and video each predict the emotion of unknown speakers, and both together predict it better."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from affectstore.corpora._crema_d_names import SENTENCES
+from affectstore.corpora.synthetic._audio_track import RATE_HZ, make_audio_track
 from affectstore.corpora.synthetic._emotions import (
     EXPRESSION_NOISE,
     EXPRESSIONS,
@@ -14,24 +15,25 @@ from affectstore.corpora.synthetic._emotions import (
     PROSODY_NOISE,
     SOUNDS_LIKE,
     STRENGTH,
-    leaning,
+    sample_manner,
 )
-from affectstore.corpora.synthetic._film import film
+from affectstore.corpora.synthetic._frames import render_frames
 from affectstore.corpora.synthetic._plan import names
 from affectstore.corpora.synthetic._random import generator
-from affectstore.corpora.synthetic._sound import RATE_HZ, sound_track
 from affectstore.corpora.synthetic._speaker import speaker
 
 SEED = 7
 
 
-def heard(name) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """Duration, and mean and deviation over time of a 24-band spectrogram in dB under its maximum."""
+def audio_features(name) -> np.ndarray:  # type: ignore[no-untyped-def]
+    """Duration, and mean and standard deviation over time of a 24-band spectrogram, in dB relative to its maximum."""
     rng = generator(SEED, "sound", str(name))
-    manner = leaning(
+    manner = sample_manner(
         PROSODY[name.emotion], PROSODY[SOUNDS_LIKE[name.emotion]], PROSODY_NOISE, STRENGTH[name.level], rng
     )
-    samples = sound_track(SENTENCES[name.sentence], speaker(SEED, int(name.actor)), manner, 882, rng).samples / 32768
+    samples = (
+        make_audio_track(SENTENCES[name.sentence], speaker(SEED, int(name.actor)), manner, 882, rng).samples / 32768
+    )
     windows = np.lib.stride_tricks.sliding_window_view(samples, 1024)[::256]
     power = np.abs(np.fft.rfft(windows * np.hanning(1024), axis=1)) ** 2
     edges = np.unique(np.geomspace(2, 513, 25).astype(int))
@@ -42,13 +44,13 @@ def heard(name) -> np.ndarray:  # type: ignore[no-untyped-def]
     )
 
 
-def seen(name) -> np.ndarray:  # type: ignore[no-untyped-def]
+def video_features(name) -> np.ndarray:  # type: ignore[no-untyped-def]
     """Gradient orientations in a grid of cells over the middle of a frame."""
     rng = generator(SEED, "picture", str(name))
-    look = leaning(
+    look = sample_manner(
         EXPRESSIONS[name.emotion], EXPRESSIONS[LOOKS_LIKE[name.emotion]], EXPRESSION_NOISE, STRENGTH[name.level], rng
     )
-    frames = list(film(speaker(SEED, int(name.actor)), look, np.full(10, 0.5), 25, (320, 240), rng))
+    frames = list(render_frames(speaker(SEED, int(name.actor)), look, np.full(10, 0.5), 25, (320, 240), rng))
     grey = frames[-1][60:220, 90:230].astype(float).mean(2)
     down, across = np.gradient(grey)
     angle = (np.arctan2(down, across) % np.pi / np.pi * 8).astype(int) % 8
@@ -69,7 +71,7 @@ def test_each_modality_is_above_chance_and_both_are_better() -> None:
     actors = np.array([name.actor for name in clips])
     labels = np.unique(emotions)
     logarithms = {}
-    for modality, describe in (("audio", heard), ("vision", seen)):
+    for modality, describe in (("audio", audio_features), ("vision", video_features)):
         classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.02, max_iter=2000))
         logarithms[modality] = cross_val_predict(
             classifier,

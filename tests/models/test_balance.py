@@ -71,13 +71,12 @@ def test_gradients_of_the_modality_that_is_not_ahead_stay_as_they_are() -> None:
         encoder.weight.grad = gradient.clone()
     logits = {"audio": torch.tensor([[9.0, 0.0]]), "vision": torch.zeros(1, 2)}
     batch = Batch({}, {}, torch.tensor([0]), torch.tensor([0]))
-    trainer: Any = SimpleNamespace(
-        fabric=SimpleNamespace(world_size=1),
-        device=torch.device("cpu"),
+    run: Any = SimpleNamespace(
+        fabric=SimpleNamespace(world_size=1, device=torch.device("cpu")),
         network=SimpleNamespace(encoder=encoders.__getitem__),
     )
     trick = ogm_ge.OGMGE(ogm_ge.Options(), TrickSetup(("audio", "vision")))
-    columns = trick.on_gradients(trainer, Output(torch.zeros(1, 2), {}, logits), batch, RngStreams(0, 1, 0))
+    columns = trick.on_gradients(run, Output(torch.zeros(1, 2), {}, logits), batch, RngStreams(0, 1, 0))
     assert columns["gradient_vision"] == 1 > columns["gradient_audio"] > 0
     assert torch.equal(encoders["vision"].weight.grad, gradient)
     assert not torch.equal(encoders["audio"].weight.grad, gradient)
@@ -107,10 +106,10 @@ def test_weights_are_generalisation_over_squared_overfitting() -> None:
 
 
 def test_losses_are_measured_after_the_first_epoch_and_every_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(g_blending, "head_losses", lambda subset, trainer, clips: {subset: 1.0})
+    monkeypatch.setattr(g_blending, "head_losses", lambda subset, run: {subset: 1.0})
     trick = g_blending.GBlending(g_blending.Options(every=5), TrickSetup(("audio", "vision")))
-    trainer: Any = SimpleNamespace(train=None, val=())
-    measured = {epoch: trick.on_validation(trainer, epoch) for epoch in range(1, 12)}
+    run: Any = SimpleNamespace()
+    measured = {epoch: trick.on_validation(run, epoch) for epoch in range(1, 12)}
     assert [epoch for epoch, columns in measured.items() if columns] == [1, 6, 11]
     assert measured[6] == {"train": 1.0, "val": 1.0}
 
@@ -174,7 +173,8 @@ def test_blending_needs_a_validation_subset(bench: Any, fake: Any) -> None:
 @pytest.mark.parametrize(
     ("cell", "settings", "message"),
     [
-        (AUDIO, {"tricks": {"ogm_ge": {}}}, "none are"),
+        (AUDIO, {"tricks": {"ogm_ge": {}}}, "none are; name a `fusion`, or leave the trick out"),
+        (AUDIO, {"tricks": {"g_blending": {}}}, "none are; name a `fusion`, or leave the trick out"),
         ({**CONCAT, "sharing": "shared"}, {"tricks": {"ogm_ge": {}}}, "choose `sharing: separate`"),
         (
             {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "time"},

@@ -1,4 +1,4 @@
-"""The ladder fusion: its combinator, its resampling, its two paths and its losses, against written-out loops."""
+"""The ladder fusion against written-out loops: its combinator, its two paths and its losses."""
 
 from __future__ import annotations
 
@@ -10,28 +10,19 @@ import numpy as np
 import pytest
 import torch
 from fused_steps import CLASSES, LABELS, LENGTHS, THREE, TWO, FusedSteps, alone, given, mask_of, repadded
-from hypothesis import given as drawn_from
-from hypothesis import settings
-from hypothesis import strategies as st
-from pydantic import ValidationError
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from affectstore.config.experiment import Experiment
 from affectstore.errors import ConfigError
-from affectstore.models.blocks.batch_stats import batch_mean_std, batch_normalise
-from affectstore.models.blocks.ladder import Combinator, Decoder, reconstruction_cost, resample_steps
-from affectstore.models.cells.recipe import recipe_for
-from affectstore.models.fusions.ladder import SPEC, Ladder, Options
+from affectstore.models.blocks.batch_stats import batch_normalise
+from affectstore.models.blocks.ladder import Combinator, Decoder, resample_steps
+from affectstore.models.fusions.ladder import Ladder, Options
 from affectstore.models.modules import Encoded, FusionContext
-from affectstore.models.network import Network
 
 DEPTH = 3
+
 two_and_three = pytest.mark.parametrize("sizes", [TWO, THREE], ids=["two", "three"])
-
-
-# The combinator.
 
 
 def combine(noisy: Tensor, above: Tensor, a: Tensor) -> Tensor:
@@ -79,85 +70,6 @@ def test_gradients_of_the_combinator() -> None:
     assert torch.autograd.gradcheck(
         combine, (*(x.requires_grad_() for x in inputs.clone().unbind()), a.requires_grad_())
     )
-
-
-# One modality on the steps of another.
-
-
-def test_resampling_by_hand() -> None:
-    x = torch.tensor([[[0.0], [10.0], [99.0]], [[1.0], [2.0], [3.0]]])
-    resampled = resample_steps(x, mask_of((2, 3)), mask_of((4, 1)))
-    # Steps of two lie at 1/4 and 3/4, those of four at 1/8, 3/8, 5/8 and 7/8; the one step of one at 1/2.
-    assert resampled[..., 0].tolist() == [[0, 2.5, 7.5, 10], [2, 0, 0, 0]]
-
-
-@settings(max_examples=50, deadline=None)
-@drawn_from(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=4), st.integers(0, 3))
-def test_resampling_is_interpolation_over_time(steps: list[tuple[int, int]], padding: int) -> None:
-    have, want = zip(*steps, strict=True)
-    mask, target_mask = mask_of(have, padding), mask_of(want, padding)
-    generator = torch.Generator().manual_seed(len(steps))
-    x = torch.randn(*mask.shape, 2, dtype=torch.float64, generator=generator)
-    resampled = resample_steps(x, mask, target_mask)
-    for k, (n, m) in enumerate(steps):
-        assert (resampled[k, m:] == 0).all()
-        if n == 0:
-            assert (resampled[k] == 0).all()
-            continue
-        for c in range(2):
-            expected = np.interp((np.arange(m) + 0.5) / max(m, 1), (np.arange(n) + 0.5) / n, x[k, :n, c].numpy())
-            np.testing.assert_allclose(resampled[k, :m, c], expected, atol=1e-12)
-        if n == m:
-            assert torch.equal(resampled[k, :m], x[k, :m])
-
-
-def test_gradients_of_the_resampling() -> None:
-    x = torch.randn(2, 4, 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: resample_steps(x, mask_of((4, 2)), mask_of((3, 5))), (x,))
-
-
-def test_batch_statistics_are_those_of_the_valid_steps() -> None:
-    mask = mask_of((4, 0, 2))
-    x = torch.randn(3, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 5 + 2
-    x[..., 2] = 7  # a constant column is only centred
-    x = x.masked_fill(~mask[..., None], 1e6)
-    rows = torch.cat([x[0], x[2, :2]])
-    mean, std = batch_mean_std(x, mask)
-    torch.testing.assert_close(mean, rows.mean(dim=0))
-    torch.testing.assert_close(std, torch.tensor([*rows.std(dim=0, correction=0)[:2], 1.0]).double())
-    assert (batch_normalise(x, mask)[~mask] == 0).all()
-    assert batch_mean_std(x.bfloat16(), mask)[1].dtype == torch.float32
-
-
-def test_a_constant_column_has_finite_gradients() -> None:
-    x = torch.ones(2, 3, 2, requires_grad=True)
-    noisy = torch.randn(2, 3, 2)
-    reconstruction_cost(noisy, x, mask_of((3, 2)), mask_of((3, 2))).backward()
-    assert x.grad is not None
-    assert x.grad.isfinite().all()
-    (batch_normalise(x, mask_of((3, 2))) ** 2).sum().backward()
-    assert x.grad.isfinite().all()
-
-
-def test_the_cost_is_in_units_of_the_clean_layers_standard_deviation() -> None:
-    generator = torch.Generator().manual_seed(0)
-    mask, valid = mask_of((5, 2, 4)), mask_of((5, 0, 4), padding=0)
-    clean, restored = torch.randn(2, 3, 5, 4, dtype=torch.float64, generator=generator) * 3 + 1
-    rows = clean[mask]
-    mean, std = rows.mean(dim=0), rows.std(dim=0, correction=0)  # not the variance
-    total, many = 0.0, 0
-    for k, length in enumerate((5, 0, 4)):
-        for i in range(length):
-            z, z_hat = ((x[k, i] - mean) / std for x in (clean, restored))
-            total, many = total + (z - z_hat).square().sum().item(), many + 4
-    expected = pytest.approx(total / many, rel=1e-12)
-    assert reconstruction_cost(restored, clean, mask, valid).item() == expected
-    assert reconstruction_cost(5 * restored - 3, 5 * clean - 3, mask, valid).item() == expected
-    assert reconstruction_cost(clean, clean, mask, valid) == 0
-    assert reconstruction_cost(restored, clean, mask, mask & False) == 0
-
-
-# The two paths and the losses.
 
 
 def ladder(sizes: dict[str, int] = TWO, **options: Any) -> FusedSteps:
@@ -354,142 +266,3 @@ def test_depth_counts_from_the_last_layer() -> None:
     layer = clean["audio"].layers[0].requires_grad_()
     sum(built(clean, None, noisy).losses.values()).backward()
     assert layer.grad is None
-
-
-def test_parameters() -> None:
-    def total(**options: Any) -> int:
-        with torch.device("meta"):
-            fusion = Ladder({"audio": (6,) * 3, "vision": (4,) * 3}, CLASSES, Options(**options))
-        return sum(p.numel() for p in fusion.parameters())
-
-    base = 2 * 110 + 33 + 21 + 15  # residual MLP of 10, and three classifiers of 10, 6 and 4
-    own = 3 * 10 * 10 + 2 * (36 + 16)
-    cross = own + 3 * 2 * 24
-    assert [total(skips=s) for s in ("none", "own", "cross", "both")] == [
-        base,
-        base + own,
-        base + cross,
-        base + own + cross,
-    ]
-    assert total(skips="own", depth=1) == base + 100
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"depth": 0},
-        {"noise": -0.1},
-        {"reconstruction": -1.0},
-        {"reconstruction": (0.1, -1.0), "depth": 2},
-        {"reconstruction": (0.1, 0.2)},
-        {"skips": "all"},
-        {"crossmodal": {"dim": 10, "heads": 3}},
-    ],
-)
-def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        Options(**options)
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"reconstruction": (0.1, 1.0), "depth": 2}, {"crossmodal": {"dim": 8, "heads": 2}}]
-)
-def test_options_survive_being_written(options: dict[str, Any]) -> None:
-    chosen = Options(**options)
-    assert Options(**chosen.model_dump(mode="json")) == chosen
-
-
-def test_the_joint_network_may_be_that_of_auxformer() -> None:
-    sizes = {"audio": 6, "vision": 4}
-    built = FusedSteps("ladder", sizes, of_layers=DEPTH, crossmodal={"dim": 4, "heads": 2, "layers": 1})
-    built.fusion.eval()
-    encoded = given(sizes, layers=DEPTH)
-    logits = built(encoded).logits
-    for k in range(4):
-        torch.testing.assert_close(built(alone(encoded, k)).logits[0], logits[k], rtol=1e-9, atol=1e-9)
-    apart = encoded["audio"]._replace(layers=(encoded["audio"].layers[0] + 1, *encoded["audio"].layers[1:]))
-    assert not torch.equal(built({**encoded, "audio": apart}).logits, logits)
-
-
-def test_a_decoder_learns_to_restore_better_than_the_noise_leaves_it() -> None:
-    """Columns that move together: the layer above has the part of one that the noise hides."""
-    generator = torch.Generator().manual_seed(0)
-    torch.manual_seed(0)
-    decoder, mask = Decoder((6, 6)), torch.ones(64, 4, dtype=torch.bool)
-    optimiser = torch.optim.Adam(decoder.parameters(), lr=0.03)
-    costs = []
-    for _ in range(300):
-        clean = (torch.randn(64, 4, 1, generator=generator) * torch.tensor([1.0, -2.0, 0.5, 1.0, 3.0, 1.0])).expand(
-            -1, -1, 6
-        )
-        noisy = [clean + 0.5 * clean.std(dim=(0, 1)) * torch.randn(clean.shape, generator=generator) for _ in range(2)]
-        restored = decoder(noisy, mask)
-        loss = torch.stack([reconstruction_cost(z, clean, mask, mask) for z in restored]).sum()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        costs.append([reconstruction_cost(z, clean, mask, mask).item() for z in restored])
-    # A noisy layer itself costs .25; the best restoration from its own column, .2; the top layer can do no better.
-    assert np.mean([c[0] for c in costs[-30:]]) == pytest.approx(0.2, abs=0.02)
-    assert np.mean([c[1] for c in costs[-30:]]) < 0.12
-
-
-# In a network.
-
-
-def network(encoder: str = "transformer", **options: Any) -> Network:
-    small = {"dim": 8, "heads": 2, "layers": 2, "dropout": 0.0, "attention_dropout": 0.0}
-    small |= {"input_dropout": 0.0} if encoder == "auxformer" else {"ffn_dim": 8}
-    cell = {"modalities": ("audio", "vision"), "encoder": encoder, "encoder_options": small, "fusion": "ladder"}
-    experiment = Experiment(title="t", corpus="synthetic", cells=(cell | {"fusion_options": options},))
-    torch.manual_seed(0)
-    return Network(recipe_for(experiment, experiment.cells[0], ("a", "b", "c"), {"lld": 3, "vggface": 4}))
-
-
-def batch() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    masks = {"audio": mask_of((7, 2, 5)), "vision": mask_of((3, 4, 1))}
-    generator = torch.Generator().manual_seed(0)
-    values = {m: torch.randn(*masks[m].shape, n, generator=generator) for m, n in (("audio", 3), ("vision", 4))}
-    return {m: x * masks[m][..., None] for m, x in values.items()}, masks
-
-
-@pytest.mark.parametrize("encoder", ["transformer", "auxformer"])
-def test_noise_is_in_training_alone(encoder: str) -> None:
-    net, (values, masks) = network(encoder, noise=0.5), batch()
-    assert len(net.fusion.own["audio"].combine) == 3
-
-    def run(seed: int) -> Any:
-        torch.manual_seed(seed)
-        return net(values, masks)
-
-    net.train()
-    assert torch.equal(run(1).logits, run(1).logits)
-    assert not torch.equal(run(1).logits, run(2).logits)
-    assert set(run(1).losses) == {"own", "cross"}  # no labels are needed
-    net.eval()
-    assert torch.equal(run(1).logits, run(2).logits)
-    assert run(1).losses == {}
-
-
-def test_without_noise_both_paths_are_one() -> None:
-    net, (values, masks) = network(noise=0.0), batch()
-    trained = net.train()(values, masks).logits
-    torch.testing.assert_close(trained, net.eval()(values, masks).logits)
-
-
-def test_the_clean_layers_are_restored() -> None:
-    net, (values, masks) = network(noise=0.5), batch()
-    torch.manual_seed(1)
-    clean = net.encode(values, masks)
-    noisy = net.encode(values, masks, 0.5)
-    expected = net.fusion(clean, FusionContext(noisy=noisy)).losses
-    torch.manual_seed(1)
-    torch.testing.assert_close(net.train()(values, masks).losses, expected)
-
-
-def test_unlabelled_clips_can_be_used() -> None:
-    assert SPEC.uses_unlabelled
-    net, (values, masks) = network(), batch()
-    sum(net.train()(values, masks).losses.values()).backward()
-    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in net.fusion.own.parameters())
-    assert all(p.grad is None for p in net.fusion.joint.parameters())

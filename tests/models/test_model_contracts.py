@@ -26,6 +26,7 @@ from model_cells import (
 from small_networks import small, small_fusion
 from torch.nn import functional as F
 
+from affectstore.errors import ConfigError
 from affectstore.models.cells.validate import pair_problem
 from affectstore.models.modules import Criterion, Encoded, Encoder, Fusion, InputFusion, NoisyEncoder
 from affectstore.models.network import Network
@@ -227,6 +228,23 @@ def test_every_encoder_learns_from_one_modality_at_a_time(name: str) -> None:
     again = run(net, swapped, masks).logits
     torch.testing.assert_close(again[:3], logits[:3])  # logits of audio do not depend on vision
     assert not torch.equal(again[3:], logits[3:])
+
+
+def test_a_fusion_of_layers_needs_encoders_that_add_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = {"modalities": BOTH, "encoder": "transformer", "fusion": "ladder", "sharing": "separate"}
+    recipe = network(cell).recipe
+
+    class WithoutNoise(Encoder):
+        output_dim = 8
+
+        def forward(self, values: torch.Tensor, mask: torch.Tensor) -> Encoded:
+            raise NotImplementedError
+
+    monkeypatch.setattr(ENCODERS.load("transformer").module, "build", lambda shape, options: WithoutNoise())
+    with pytest.raises(
+        ConfigError, match=r"fusion 'ladder' .* encoder 'transformer' adds no noise to its layers: WithoutN"
+    ):
+        Network(recipe)
 
 
 def test_simple3d_pools_short_axes_no_further() -> None:

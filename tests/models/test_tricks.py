@@ -5,6 +5,7 @@ A new file is tested by being there. Their numbers: test_augmentation.py, test_b
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,7 @@ from affectstore.models.data.rng import RngStreams
 from affectstore.models.modules import Criterion, FusionContext, Output
 from affectstore.models.network import Network
 from affectstore.models.run_files import FoldFacts
-from affectstore.models.spec import FUSIONS, TRICKS, TrickSpec, TrickUse
+from affectstore.models.spec import FUSIONS, TRICKS, TrainingError, TrickSpec, TrickUse
 from affectstore.models.training import trainer as trainer_module
 from affectstore.models.training.checkpoint import Checkpoint
 from affectstore.models.training.distributed import make_fabric
@@ -125,6 +126,7 @@ def test_a_trick_is_declared_completely(name: str) -> None:
     options = declared.Options()
     assert declared.Options(**options.model_dump(mode="json")) == options
     assert isinstance(build(name), Trick)
+    assert declared.SPEC.replaces_loss == (type(build(name)).losses is not Trick.losses)
 
 
 @every
@@ -256,6 +258,19 @@ def test_a_cell_may_name_it_and_conflicts_are_refused(name: str, fake: Any) -> N
     reason = str(cell_problem(wrong, wrong.cells[0]))
     assert f"options of trick {name!r}" in reason
     assert "no_such_option: unknown key" in reason
+
+
+def test_two_tricks_that_replace_the_loss_are_refused_before_training(
+    fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = TRICKS.load("mixup")
+    monkeypatch.setitem(vars(declared), "SPEC", dataclasses.replace(declared.SPEC, replaces_loss=True))
+    experiment = experiment_of(CONCAT, {"mixup": {}, "g_blending": {}}, fake)
+    reason = "tricks `g_blending` and `mixup` each replace the loss; choose one of them"
+    assert cell_problem(experiment, experiment.cells[0]) == reason
+    data, blending = make_data(CONCAT, fake, tmp_path), build("g_blending")
+    with pytest.raises(TrainingError, match="GBlending and GBlending each replace the loss; use one of these tricks"):
+        make_trainer(data, [blending, blending])
 
 
 def test_all_tricks_without_conflicts_are_trained_together(fake: Any, tmp_path: Path) -> None:

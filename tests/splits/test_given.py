@@ -1,4 +1,4 @@
-"""Subsets that the corpus itself gives: small tables, checked by hand."""
+"""Protocol `given`, the subsets of the corpus itself: small tables, checked by hand."""
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ from affectstore.splits.given import split
 
 
 def clips_of(*rows: tuple[str, str | None, str | None, str | None]) -> pd.DataFrame:
-    """Clips as the scan gives them: id, speaker, label and subset."""
+    """Clips as in a manifest: id, speaker, label and subset."""
     names = ("clip_id", "speaker", "label_intended", "split")
     columns = [list(column) for column in zip(*rows, strict=True)]
     clips = clips_table("folder", dict(zip(names, columns, strict=True)))

@@ -1,4 +1,4 @@
-"""`speaker_independent` where the corpus' card lists its folds: of speakers (RAVDESS) or of sessions (IEMOCAP)."""
+"""Protocol `speaker_independent` with the folds of a card: of speakers (RAVDESS) or of sessions (IEMOCAP)."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""What every protocol has to fulfil, and what each one promises."""
+"""Contract of all protocols, and properties of each one."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ EMOTIONS = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
 
 
 def clips_of(speakers, **columns) -> pd.DataFrame:
-    """One clip per entry of `speakers`, as the scan gives it."""
+    """One clip per entry of `speakers`, as in a manifest."""
     speakers = list(speakers)
     count = len(speakers)
     given_columns = {
@@ -59,7 +59,7 @@ def protocol(request) -> str:
 
 @pytest.fixture
 def clips() -> pd.DataFrame:
-    """91 speakers with 3 clips each, as the real clips at hand; the first 60 train, the last 20 are tested."""
+    """91 speakers with 3 clips each, as in the real clips; the first 60 train, the last 20 are tested."""
     subsets_given = ["train" if number < 180 else "val" if number < 213 else "test" for number in range(273)]
     return clips_of((str(1001 + number // 3) for number in range(273)), split=subsets_given)
 
@@ -202,7 +202,7 @@ def test_random_subsets_are_those_of_the_studies(clips: pd.DataFrame, name: str,
 
 
 def test_the_complete_corpus_of_the_studies():
-    """7,429 clips were 5,200 for training and 2,229 for testing."""
+    """Of 7,429 clips the studies used 5,200 for training and 2,229 for testing."""
     subset = subsets(PROTOCOLS.load("random_70_30").split(clips_of(str(1001 + number % 91) for number in range(7429))))
     assert ((subset != "test").sum(), (subset == "test").sum()) == (5200, 2229)
 
@@ -240,7 +240,7 @@ def test_digest_is_of_the_rows(clips: pd.DataFrame):
 
 
 def test_digest_is_stable():
-    """A change here trains every cell again: bump VERSION and say so in the changelog."""
+    """A change of these digests trains every cell again: bump VERSION, and state it in the changelog."""
     speakers = [f"s{number % 6}" for number in range(24)]
     clips = clips_of(speakers, split=["test" if speaker == "s0" else "train" for speaker in speakers])
     assert {name: split_digest(PROTOCOLS.load(name).split(clips))[:16] for name in GOLDEN} == GOLDEN

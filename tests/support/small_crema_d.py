@@ -69,3 +69,9 @@ def write_speakers(root: Path, rows: Iterable[tuple[str, int, str]]) -> None:
     lines = ['"ActorID","Age","Sex","Race","Ethnicity"']
     lines += [f'{actor},{age},"{sex}","Unknown","Not Hispanic"' for actor, age, sex in rows]
     (root / "VideoDemographics.csv").write_text("\n".join(lines) + "\n")
+
+
+def example(root: Path) -> dict[str, str]:
+    """Write the example of the contract tests; return its options."""
+    write_media(root, ["1001_DFA_ANG_XX", "1002_IEO_HAP_HI"], "VideoFlash", ".flv")
+    return {}

@@ -53,3 +53,10 @@ def block(turn: str, label: str, span: tuple[float, float], *ratings: str, tripl
 def transcription(root: Path, dialogue: str, *lines: str) -> Path:
     """The transcription of a dialogue, line by line."""
     return put(root, f"Session{dialogue[4]}/dialog/transcriptions/{dialogue}.txt", "\n".join(lines) + "\n")
+
+
+def example(root: Path) -> dict[str, str]:
+    """Write the example of the contract tests; return its options."""
+    sound(root, "Ses01F_impro01_F000", "Ses03M_impro08b_F001")
+    video(root, "Ses01F_impro01")
+    return {}

@@ -93,3 +93,9 @@ def performed(actors: Iterable[str], channel: str = SPEECH) -> list[Recording]:
     """Every recording of some actors."""
     actors = set(actors)
     return [recording for recording in recordings(channel) if recording.actor in actors]
+
+
+def example(root: Path) -> dict[str, str]:
+    """Write the example of the contract tests; return its options."""
+    write(root, ["03-01-05-02-01-01-12.wav", "01-01-05-02-01-01-12.mp4"])
+    return {}

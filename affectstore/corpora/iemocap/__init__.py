@@ -3,9 +3,9 @@
 Source: Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee & Narayanan (2008), IEMOCAP: Interactive emotional
 dyadic motion capture database, Language Resources and Evaluation 42(4), 335-359.
 
-A clip is an utterance: its sound is a file of its own (`sentences/wav`), its picture a part of the dialogue's video,
-on the half where the speaker sits. The raters watched and listened, so the consensus is `label_audiovisual`; there is
-no intended label.
+A clip is an utterance: its audio is a file of its own (`sentences/wav`), its video a part of the dialogue's, on the
+half where the speaker sits. The raters watched and listened, so the consensus is `label_audiovisual`; there is no
+intended label.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 from pydantic import Field
 
 from affectstore.config.base import Settings
-from affectstore.corpora.base import Card, Found
+from affectstore.corpora.base import Card, ScanResult
 from affectstore.corpora.iemocap._counts import COUNTS
 from affectstore.corpora.iemocap._evaluation import EMOTIONS
 from affectstore.corpora.iemocap._find import find_clips
@@ -26,7 +26,7 @@ from affectstore.corpora.iemocap._marker import MARKER
 from affectstore.corpora.iemocap._names import SESSIONS
 from affectstore.corpora.iemocap._ratings import ratings_table
 
-__all__ = ["CARD", "Options", "find", "lookalike", "ratings"]
+__all__ = ["CARD", "Options", "find", "ratings", "replica"]
 
 CARD = Card(
     name="iemocap",
@@ -49,62 +49,61 @@ class Options(Settings):
 
     utterances: Literal["all", "four_classes", "seed_003"] = Field(
         default="all",
-        description="`all`: 10,039, of which 2,507 have votes and no label; `four_classes`: the 5,531 that the raters "
-        "agree to be ang, hap, exc, sad or neu (an experiment merges `{exc: hap}`); `seed_003`: those of them with a "
-        "forced alignment and more to transcribe than breathing or garbage (5,520).",
+        description="`all`: 10,039, of which 2,507 have votes and no label; `four_classes`: the 5,531 whose consensus "
+        "label is ang, hap, exc, sad or neu (an experiment merges `{exc: hap}`); `seed_003`: those of them with a "
+        "forced alignment and a transcription that is not only breathing or garbage (5,520).",
     )
     audio: Literal["auto", "sentences", "dialog", "video"] = Field(
         default="auto",
-        description="Where the sound of every utterance comes from: its own file in sentences/wav/, its part of the "
-        "dialogue in dialog/wav/ (two channels), or of the dialogue's video; `auto`: the first of these that is there.",
+        description="Source of the audio of all utterances: their own files in sentences/wav/, their parts of the "
+        "dialogues in dialog/wav/ (two channels), or of the dialogues' videos; `auto`: the first of these that exists.",
     )
 
 
-def find(root: Path, options: Mapping[str, Any]) -> Found:
+def find(root: Path, options: Mapping[str, Any]) -> ScanResult:
     """Find the utterances of a complete or partial copy: any sessions, any of their folders.
 
     Args:
-        root: folder that holds Session1 to Session5, or some of them.
-        options: see `Options`.
+        root: Folder that holds Session1 to Session5, or some of them.
+        options: Fields of `Options`.
 
     Raises:
-        CorpusError: the folder is missing, empty or has no media; an option needs what is not there; a label is
-            unknown.
+        CorpusError: The folder is missing, empty or has no media, an option needs missing files, or a label is unknown.
     """
     chosen = Options(**options)
     return find_clips(Path(root), CARD.name, CARD.url, utterances=chosen.utterances, audio=chosen.audio, marker=MARKER)
 
 
 def ratings(root: Path) -> pd.DataFrame:
-    """What each rater gave to each utterance.
+    """Read every single rating.
 
     Args:
-        root: as of `find`.
+        root: Folder that holds the sessions.
 
     Returns:
-        One row an utterance and rater, sorted: clip_id; rater (E1, E2, ... evaluators; F1, M1 the actors);
-        self_evaluation, True for the actors' own, which are not in the consensus; categories (codes joined by ";");
-        valence, activation, dominance (1 to 5, NaN where not given); comment.
+        One row per utterance and rater, sorted: clip_id; rater (E1, E2, ... evaluators; F1, M1 the actors);
+        self_evaluation, True for the actors' own ratings, which are not in the consensus; categories (codes joined by
+        ";"); valence, activation, dominance (1 to 5, NaN if not rated); comment.
 
     Raises:
-        CorpusError: see `find`.
+        CorpusError: The folder is missing or empty, or a file is damaged.
     """
     return ratings_table(Path(root), CARD.name, CARD.url)
 
 
-def lookalike(root: Path, seed: int = 0, *, video: bool = True) -> None:
-    """Make a small tree that is laid out as the corpus is, oddities included, with drawn faces and espeak-ng's voice.
+def replica(root: Path, seed: int = 0, *, video: bool = True) -> None:
+    """Generate a small replica of the corpus' folders and files, oddities included, with drawn faces and espeak-ng.
 
-    Nothing of the corpus is in it: the sentences, labels and ratings are made up. The same seed gives the same bytes.
+    It contains nothing of the corpus: sentences, labels and ratings are invented. The same seed gives the same bytes.
 
     Args:
-        root: folder of the tree; made when it is not there.
-        seed: another seed gives other actors, takes and ratings of the same sentences.
-        video: False leaves out the dialogues' videos, which take most of the time.
+        root: Folder of the replica; created if it is missing.
+        seed: Seed; another one gives other actors, takes and ratings of the same sentences.
+        video: Generate the dialogues' videos, which take most of the time.
 
     Raises:
-        CorpusError: the folder holds something else, or a part cannot be made.
+        CorpusError: The folder holds something else, or a part cannot be generated.
     """
-    from affectstore.corpora.iemocap._lookalike import make
+    from affectstore.corpora.iemocap._replica import make
 
     make(Path(root), seed, video=video)

@@ -1,7 +1,7 @@
-"""How many utterances the complete corpus has, under each choice of utterances.
+"""Numbers of utterances of the complete corpus, for each value of the option `utterances`.
 
-The numbers of all and of four classes were counted over the corpus' own label files; 5,520 is what the study behind
-`seed_003` was left with: of 5,531, one utterance without a forced alignment, and ten that are breathing or garbage.
+The numbers of `all` and `four_classes` were counted in the corpus' label files. 5,520 is the number of the study behind
+`seed_003`: 5,531 without one that has no forced alignment and ten that are breathing or garbage.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from affectstore.corpora.iemocap._names import SESSIONS
 
-#: Utterances whose majority label is one of these are the usual task of four classes, with `exc` counted as `hap`.
+#: Majority labels of the usual task of four classes, with `exc` counted as `hap`.
 FOUR_CLASSES = ("ang", "hap", "exc", "sad", "neu")
 
 

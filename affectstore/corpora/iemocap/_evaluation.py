@@ -1,13 +1,13 @@
-"""`dialog/EmoEvaluation/*.txt`: the consensus label of each utterance and what each rater gave.
+"""Evaluations (`dialog/EmoEvaluation/*.txt`): consensus label and single ratings of each utterance.
 
     [6.2901 - 8.2357]<TAB>Ses01F_impro01_F000<TAB>neu<TAB>[2.5000, 2.5000, 2.5000]
     C-E2:<TAB>Neutral;<TAB>()
     C-F1:<TAB>Neutral; Anger;<TAB>(curious)
     A-E3:<TAB>val 3; act 2; dom  2;<TAB>()
 
-The triple is valence, activation and dominance, the means over the evaluators on a scale from 1 to 5. C- lines are
-categories, A- lines attributes; raters E1, E2, ... are evaluators, F1 and M1 the actors themselves, whose ratings
-are not in the consensus. `xxx` means that no category has a majority.
+The triple is valence, activation and dominance, means over the evaluators on a scale from 1 to 5. C- lines are
+categories, A- lines attributes; raters E1, E2, ... are evaluators, F1 and M1 the actors themselves, whose ratings are
+not in the consensus. `xxx` means that no category has a majority.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from math import nan
 from pathlib import Path
 
 from affectstore.corpora._listing import printable
-from affectstore.corpora.base import Skipped
+from affectstore.corpora.base import SkippedClip
 from affectstore.corpora.iemocap._names import Turn, parse
 from affectstore.corpora.iemocap._text import read_lines
 from affectstore.errors import CorpusError
@@ -52,12 +52,12 @@ _ATTRIBUTE = re.compile(rf"(val|act|dom)\s+({_NUMBER})")
 
 @dataclass(slots=True)
 class Rating:
-    """What one rater gave to one utterance.
+    """Rating of one utterance by one rater.
 
     Attributes:
-        categories: codes of EMOTIONS; several where the rater gave several, none where only attributes were given.
-        valence, activation, dominance: 1 to 5; NaN where not given.
-        comment: as written.
+        categories: Codes of EMOTIONS, one or several; empty if only attributes were rated.
+        valence, activation, dominance: 1 to 5; NaN if not rated.
+        comment: Comment, as written.
     """
 
     categories: tuple[str, ...] = ()
@@ -69,15 +69,15 @@ class Rating:
 
 @dataclass(slots=True)
 class Evaluated:
-    """One utterance.
+    """Evaluation of one utterance.
 
     Attributes:
-        turn: what its name says.
-        path: the file it stands in.
-        start_s, end_s: its span in the dialogue.
-        label: consensus code, None where the raters have no majority.
-        valence, activation, dominance: means over the evaluators.
-        ratings: by rater, evaluators (E1, ...) and actors (F1, M1).
+        turn: Fields of its name.
+        path: File of the evaluation.
+        start_s, end_s: Start and end in the dialogue.
+        label: Consensus code; None if no label has a majority.
+        valence, activation, dominance: Means over the evaluators.
+        ratings: Rater -> rating, of evaluators (E1, ...) and actors (F1, M1).
     """
 
     turn: Turn
@@ -91,7 +91,7 @@ class Evaluated:
     ratings: dict[str, Rating] = field(default_factory=dict)
 
     def votes(self) -> str:
-        """The evaluators' votes, most first ("neu:3 fru:1"); the actors' own do not count."""
+        """Format the evaluators' votes, most frequent first ("neu:3 fru:1"); the actors' own do not count."""
         counts = Counter(
             code for rater, rating in self.ratings.items() if is_evaluator(rater) for code in rating.categories
         )
@@ -102,21 +102,28 @@ class Evaluated:
 
 @dataclass
 class Evaluations:
-    """The utterances by name, what is left out, and lines that say nothing known: how many, and where the first is."""
+    """Evaluations by name.
+
+    Attributes:
+        utterances: Name -> evaluation.
+        skipped: Lines and files that are left out, with reasons.
+        unknown: Number of lines that cannot be parsed completely.
+        first_unknown: File, line and text of the first one.
+    """
 
     utterances: dict[str, Evaluated] = field(default_factory=dict)
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedClip] = field(default_factory=list)
     unknown: int = 0
     first_unknown: str = ""
 
     def mark_unknown(self, path: str, number: int, line: str) -> None:
-        """Count a line, or a word in it, that cannot be read."""
+        """Count a line that cannot be parsed completely."""
         self.unknown += 1
         self.first_unknown = self.first_unknown or f"{path}, line {number}: {line.strip()[:60]!r}"
 
 
 def is_evaluator(rater: str) -> bool:
-    """Whether a rater is an evaluator, not one of the two actors."""
+    """Test if a rater is an evaluator, not one of the two actors."""
     return rater.startswith("E")
 
 
@@ -124,11 +131,11 @@ def read_evaluations(root: Path, paths: Iterable[tuple[str, str]]) -> Evaluation
     """Read the evaluations of dialogues.
 
     Args:
-        root: of the corpus.
-        paths: dialogue and path of each file.
+        root: Folder of the corpus.
+        paths: Dialogue and path of each file.
 
     Raises:
-        CorpusError: a file cannot be read, or has an unknown label.
+        CorpusError: A file cannot be read, or has an unknown label.
     """
     found = Evaluations()
     for dialogue, path in paths:
@@ -147,7 +154,7 @@ def _read_file(root: Path, dialogue: str, path: str, found: Evaluations) -> None
             if not _add(rating, match):
                 found.mark_unknown(path, number, line)
         elif match := _HEAD.fullmatch(line):
-            ratings = {}  # those of an utterance that is left out go nowhere
+            ratings = {}  # ratings of an utterance that is left out are dropped
             try:
                 turn = parse(match["name"])
                 if turn.dialogue != dialogue:
@@ -155,7 +162,7 @@ def _read_file(root: Path, dialogue: str, path: str, found: Evaluations) -> None
                 if turn.name in found.utterances:
                     raise ValueError(f"line {number} repeats an utterance; the first one is used")
             except ValueError as reason:
-                found.skipped.append(Skipped(printable(match["name"]), path, str(reason)))
+                found.skipped.append(SkippedClip(printable(match["name"]), path, str(reason)))
                 continue
             label = _label(match["label"], f"{root / path}, line {number}")
             start_s, end_s, val, act, dom = (float(match[name]) for name in ("start", "end", "val", "act", "dom"))
@@ -163,7 +170,7 @@ def _read_file(root: Path, dialogue: str, path: str, found: Evaluations) -> None
         else:
             found.mark_unknown(path, number, line)
     if len(found.utterances) == before:
-        found.skipped.append(Skipped(dialogue, path, "no utterance in the evaluation of the dialogue"))
+        found.skipped.append(SkippedClip(dialogue, path, "no utterance in the evaluation of the dialogue"))
 
 
 def _label(code: str, where: str) -> str | None:
@@ -176,7 +183,7 @@ def _label(code: str, where: str) -> str | None:
 
 
 def _add(rating: Rating, match: re.Match[str]) -> bool:
-    """Add a C- or A- line to its rater; False where a part of it is not understood."""
+    """Add a C- or A- line to its rater; return False if a part of it cannot be parsed."""
     if comment := (match["comment"] or "").strip():
         rating.comment = f"{rating.comment}; {comment}" if rating.comment else comment
     if match["kind"] == "A":

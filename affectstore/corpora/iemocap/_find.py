@@ -1,4 +1,4 @@
-"""The clips of a copy: files, evaluations and transcriptions joined by the names of the utterances."""
+"""Clips of a copy: files, evaluations and transcriptions, joined by the names of the utterances."""
 
 from __future__ import annotations
 
@@ -10,22 +10,31 @@ from typing import Any
 
 import pandas as pd
 
-from affectstore.corpora.base import Found, Skipped, clips_table
-from affectstore.corpora.iemocap import _tree as tree_of
+from affectstore.corpora.base import ScanResult, SkippedClip, clips_table
 from affectstore.corpora.iemocap._counts import COUNTS
 from affectstore.corpora.iemocap._evaluation import Evaluated, Evaluations, read_evaluations
 from affectstore.corpora.iemocap._names import SESSIONS, SEXES, Turn, parse
 from affectstore.corpora.iemocap._notes import notes_of
 from affectstore.corpora.iemocap._rules import RULES, Utterance
 from affectstore.corpora.iemocap._transcriptions import Transcriptions, read_transcriptions
-from affectstore.corpora.iemocap._tree import ALIGNMENT, EVALUATION, SOUND, TRANSCRIPTIONS, UTTERANCES, VIDEO, Tree
+from affectstore.corpora.iemocap._tree import (
+    ALIGNMENT,
+    AUDIO,
+    EVALUATION,
+    PARTS,
+    TRANSCRIPTIONS,
+    UTTERANCES,
+    VIDEO,
+    Tree,
+    read_tree,
+)
 from affectstore.errors import CorpusError
 
-#: Where the sound may come from, in the order in which `auto` looks.
-SOUNDS: Mapping[str, str] = {"sentences": UTTERANCES, "dialog": SOUND, "video": VIDEO}
-#: A copy with at least this share of the corpus' utterances is taken for a whole one, and counted against the card.
-_NEARLY_WHOLE = 0.9
-#: What each rule cannot do without.
+#: Sources of the audio, in the order in which `auto` tries them.
+AUDIO_SOURCES: Mapping[str, str] = {"sentences": UTTERANCES, "dialog": AUDIO, "video": VIDEO}
+#: A copy with at least this share of the corpus' utterances is compared with the numbers of the complete corpus.
+_NEARLY_COMPLETE = 0.9
+#: Folders that each rule needs.
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "all": (),
     "four_classes": (EVALUATION,),
@@ -35,109 +44,144 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Copy:
-    """What was read of a copy."""
+    """Files and tables of a copy.
+
+    Attributes:
+        tree: Its files.
+        evaluations: Its evaluations.
+        transcriptions: Its transcriptions.
+        audio: Folder of PARTS that all audio is taken from.
+    """
 
     tree: Tree
     evaluations: Evaluations
     transcriptions: Transcriptions
-    sound: str
+    audio: str
 
     def span(self, name: str) -> tuple[float, float] | None:
-        """Where an utterance is in its dialogue, in seconds, None where that is not known."""
+        """Return start and end of an utterance in its dialogue, in seconds; None if they are unknown."""
         row = self.evaluations.utterances.get(name) or self.transcriptions.turns.get(name)
         return (row.start_s, row.end_s) if row else None
 
 
-def find_clips(root: Path, corpus: str, url: str, *, utterances: str, audio: str, marker: str) -> Found:
+def find_clips(root: Path, corpus: str, url: str, *, utterances: str, audio: str, marker: str) -> ScanResult:
     """Find the utterances that have media.
 
     Args:
-        root: folder that holds the sessions.
-        corpus, url: of the card.
-        utterances: a name of RULES.
-        audio: `auto` or a name of SOUNDS.
-        marker: file that tells a lookalike from the corpus.
+        root: Folder that holds the sessions.
+        corpus, url: Name and URL of the card.
+        utterances: Name in RULES.
+        audio: "auto" or a name in AUDIO_SOURCES.
+        marker: File that distinguishes a replica from the corpus.
 
     Raises:
-        CorpusError: the folder is missing, empty or has no media; the rule or the sound needs what is not there;
-            a label is unknown.
+        CorpusError: The folder is missing, empty or has no media, the rule or the audio needs missing files, or a label
+            is unknown.
     """
-    tree = tree_of.read_tree(root, corpus, url)
+    tree = read_tree(root, corpus, url)
     _check_needs(root, corpus, tree, utterances)
     evaluations = read_evaluations(root, tree.files[EVALUATION].items())
     transcriptions = read_transcriptions(root, tree.files[TRANSCRIPTIONS].items())
-    copy = Copy(tree, evaluations, transcriptions, _sound(root, corpus, tree, audio))
+    copy = Copy(tree, evaluations, transcriptions, _audio_folder(root, corpus, tree, audio))
     skipped = [*tree.skipped, *evaluations.skipped, *transcriptions.skipped]
+    rows, lost, left_out = _select(root, copy, utterances, skipped)
+    _check_not_empty(root, corpus, utterances, rows, lost, left_out)
+    clips = _table(corpus, rows)
+    is_replica = (root / marker).is_file()
+    there = len(rows) + sum(left_out.values())
+    is_partial = len(lost) >= there
+    if not is_partial:
+        skipped += lost
+    unlisted = 0 if is_replica else sum(max(0, _expected_in(s) - _listed(copy, s)) for s in SESSIONS)
+    is_complete = min(there, len(evaluations.utterances)) >= _NEARLY_COMPLETE * COUNTS["all"]["clips"]
+    return ScanResult(
+        clips,
+        tuple(sorted(skipped, key=lambda skip: (skip.clip_id, skip.path))),
+        (len(lost) if is_partial else 0) + (0 if is_complete else unlisted),
+        root,
+        notes_of(copy, clips, utterances, left_out, is_replica=is_replica),
+        expected=COUNTS[utterances],
+        is_complete=is_complete,
+    )
 
+
+def _select(
+    root: Path, copy: Copy, utterances: str, skipped: list[SkippedClip]
+) -> tuple[list[dict[str, Any]], list[SkippedClip], Counter[str]]:
+    """Apply a rule to all utterances.
+
+    Args:
+        root: Folder that holds the sessions.
+        copy: Files and tables.
+        utterances: Name of the rule.
+        skipped: Utterances that are left out are appended.
+
+    Returns:
+        Rows of the clips table, utterances without media, and reason -> number of utterances that the rule left out.
+    """
     rows: list[dict[str, Any]] = []
-    lost: list[Skipped] = []
+    lost: list[SkippedClip] = []
     left_out: Counter[str] = Counter()
     for turn in _turns(copy, skipped):
         media = _media(copy, turn)
         if isinstance(media, str):
-            lost.append(Skipped(turn.name, _listed_in(copy, turn), media))
+            lost.append(SkippedClip(turn.name, _listed_in(copy, turn), media))
             continue
         row = _row(copy, turn, media)
-        if reason := RULES[utterances](_judged(root, copy, turn)):
-            skipped.append(Skipped(turn.name, row["audio_path"] or row["video_path"], reason))
+        if reason := RULES[utterances](_facts(root, copy, turn)):
+            skipped.append(SkippedClip(turn.name, row["audio_path"] or row["video_path"], reason))
             left_out[reason] += 1
         else:
             rows.append(row)
+    return rows, lost, left_out
+
+
+def _check_not_empty(
+    root: Path,
+    corpus: str,
+    utterances: str,
+    rows: list[dict[str, Any]],
+    lost: list[SkippedClip],
+    left_out: Counter[str],
+) -> None:
+    """Check that utterances were found, and that the rule keeps some."""
     if not rows and left_out:
-        told = "; ".join(f"{count} x {reason}" for reason, count in left_out.most_common(4))
-        raise CorpusError(f"corpus {corpus!r}: `utterances: {utterances}` leaves no utterance of {root}: {told}")
+        reasons = "; ".join(f"{count} x {reason}" for reason, count in left_out.most_common(4))
+        raise CorpusError(f"corpus {corpus!r}: `utterances: {utterances}` leaves no utterance of {root}: {reasons}")
     if not rows and not lost:
         raise CorpusError(
-            f"corpus {corpus!r}: {root} has dialogues, and nothing that says where their utterances are; looked for "
+            f"corpus {corpus!r}: {root} has dialogues, but no file with the times of their utterances; looked for "
             f"Session*/{EVALUATION}/*.txt, Session*/{TRANSCRIPTIONS}/*.txt and Session*/{UTTERANCES}/*/*.wav; add one "
             "of these folders"
         )
-    clips = _table(corpus, rows)
-    whole = COUNTS["all"]["clips"]
-    made = (root / marker).is_file()
-    there = len(rows) + sum(left_out.values())
-    partial = len(lost) >= there
-    if not partial:
-        skipped += lost
-    unlisted = 0 if made else sum(max(0, _expected_in(s) - _listed(copy, s)) for s in SESSIONS)
-    complete = min(there, len(evaluations.utterances)) >= _NEARLY_WHOLE * whole
-    return Found(
-        clips,
-        tuple(sorted(skipped, key=lambda skip: (skip.clip_id, skip.path))),
-        (len(lost) if partial else 0) + (0 if complete else unlisted),
-        root,
-        notes_of(copy, clips, utterances, left_out, made=made),
-        expected=COUNTS[utterances],
-        whole=complete,
-    )
 
 
 def _check_needs(root: Path, corpus: str, tree: Tree, utterances: str) -> None:
     missing = [folder for folder in _NEEDS[utterances] if not tree.files[folder]]
     if missing:
-        folders = ", ".join(f"Session*/{folder}/*{tree_of.PARTS[folder][0]}" for folder in missing)
+        folders = ", ".join(f"Session*/{folder}/*{PARTS[folder][0]}" for folder in missing)
         raise CorpusError(
-            f"corpus {corpus!r}: `utterances: {utterances}` goes by {folders}, and {root} has no such file; "
+            f"corpus {corpus!r}: `utterances: {utterances}` needs {folders}, and {root} has no such file; "
             f"add them, or set corpora.{corpus}.options.utterances to all"
         )
 
 
-def _sound(root: Path, corpus: str, tree: Tree, audio: str) -> str:
-    """The one source of sound, '' where none was asked for by name and none is there."""
+def _audio_folder(root: Path, corpus: str, tree: Tree, audio: str) -> str:
+    """Choose the folder that all audio is taken from."""
     if audio != "auto":
-        folder = SOUNDS[audio]
+        folder = AUDIO_SOURCES[audio]
         if not tree.files[folder]:
             raise CorpusError(
-                f"corpus {corpus!r}: `audio: {audio}` takes the sound from {folder}/, and no session of {root} has it; "
-                f"set corpora.{corpus}.options.audio to one of auto, {', '.join(SOUNDS)}"
+                f"corpus {corpus!r}: `audio: {audio}` takes the audio from {folder}/, and no session of {root} has it; "
+                f"set corpora.{corpus}.options.audio to one of auto, {', '.join(AUDIO_SOURCES)}"
             )
         return folder
-    return next(folder for folder in SOUNDS.values() if tree.files[folder])
+    return next(folder for folder in AUDIO_SOURCES.values() if tree.files[folder])
 
 
-def _turns(copy: Copy, skipped: list[Skipped]) -> Iterator[Turn]:
-    """Every utterance that a file or a table names, by name; turns that are numbered XX0 are none."""
-    turns = {name: said.turn for name, said in copy.transcriptions.turns.items()}
+def _turns(copy: Copy, skipped: list[SkippedClip]) -> Iterator[Turn]:
+    """Yield every utterance that a file or a table names, in the order of names; turns numbered XX0 are skipped."""
+    turns = {name: row.turn for name, row in copy.transcriptions.turns.items()}
     turns |= {name: row.turn for name, row in copy.evaluations.utterances.items()}
     for name in copy.tree.files[UTTERANCES]:
         if name not in turns:
@@ -147,24 +191,24 @@ def _turns(copy: Copy, skipped: list[Skipped]) -> Iterator[Turn]:
         if turn.numbered:
             yield turn
         else:
-            reason = "a turn numbered XX, which the corpus gives neither a label nor a sound of its own"
-            skipped.append(Skipped(name, copy.tree.files[TRANSCRIPTIONS].get(turn.dialogue, ""), reason))
+            reason = "a turn numbered XX, which has neither a label nor an audio file in the corpus"
+            skipped.append(SkippedClip(name, copy.tree.files[TRANSCRIPTIONS].get(turn.dialogue, ""), reason))
 
 
 def _media(copy: Copy, turn: Turn) -> dict[str, Any] | str:
-    """Paths and times of an utterance, or why it has no media."""
+    """Return paths and times of an utterance, or the reason why it has no media."""
     files, span = copy.tree.files, copy.span(turn.name)
-    own = files[UTTERANCES].get(turn.name) if copy.sound == UTTERANCES else None
+    own = files[UTTERANCES].get(turn.name) if copy.audio == UTTERANCES else None
     video = files[VIDEO].get(turn.dialogue)
-    shared = files[copy.sound].get(turn.dialogue) if copy.sound != UTTERANCES else None
+    shared = files[copy.audio].get(turn.dialogue) if copy.audio != UTTERANCES else None
     if span is not None and span[0] >= span[1] and (video or shared):
         return f"the turn ends before it begins: {span[0]:g} s to {span[1]:g} s in the dialogue"
     if span is None:
         video = shared = None
     if own is None and video is None and shared is None:
-        if span is None and (files[VIDEO].get(turn.dialogue) or files[SOUND].get(turn.dialogue)):
-            return "missing: no sound of its own, and no times at which to cut it out of the dialogue"
-        return f"missing: neither {UTTERANCES}/ nor the dialogue's {VIDEO}/ or {SOUND}/ has a file for it"
+        if span is None and (files[VIDEO].get(turn.dialogue) or files[AUDIO].get(turn.dialogue)):
+            return "missing: no audio file of its own, and no times to cut it out of the dialogue"
+        return f"missing: neither {UTTERANCES}/ nor the dialogue's {VIDEO}/ or {AUDIO}/ has a file for it"
     in_dialogue = video is not None or shared is not None
     start_s, end_s = span if span is not None and in_dialogue else (0.0, None)
     return {
@@ -177,7 +221,7 @@ def _media(copy: Copy, turn: Turn) -> dict[str, Any] | str:
 
 
 def _row(copy: Copy, turn: Turn, media: Mapping[str, Any]) -> dict[str, Any]:
-    said = copy.transcriptions.turns.get(turn.name)
+    transcribed = copy.transcriptions.turns.get(turn.name)
     row: dict[str, Any] = {
         "clip_id": turn.name,
         "speaker": turn.speaker,
@@ -185,7 +229,7 @@ def _row(copy: Copy, turn: Turn, media: Mapping[str, Any]) -> dict[str, Any]:
         "session": turn.session,
         "level": turn.kind,
         "sentence": turn.scenario,
-        "text": said.text if said else None,
+        "text": transcribed.text if transcribed else None,
         "face_side": turn.face_side,
         "words_path": copy.tree.files[ALIGNMENT].get(turn.name),
         **media,
@@ -204,14 +248,15 @@ def _labels(evaluated: Evaluated) -> dict[str, Any]:
     }
 
 
-def _judged(root: Path, copy: Copy, turn: Turn) -> Utterance:
+def _facts(root: Path, copy: Copy, turn: Turn) -> Utterance:
+    """Collect the facts that the rules depend on."""
     evaluated = copy.evaluations.utterances.get(turn.name)
-    said = copy.transcriptions.turns.get(turn.name)
+    transcribed = copy.transcriptions.turns.get(turn.name)
     words = copy.tree.files[ALIGNMENT].get(turn.name)
     return Utterance(
         evaluated is not None,
         evaluated.label if evaluated else None,
-        said.text or None if said else None,
+        transcribed.text or None if transcribed else None,
         root / words if words else None,
     )
 
@@ -235,5 +280,5 @@ def _expected_in(session: str) -> int:
 
 def _listed(copy: Copy, session: str) -> int:
     names = {*copy.evaluations.utterances, *copy.tree.files[UTTERANCES]}
-    names |= {name for name, said in copy.transcriptions.turns.items() if said.turn.numbered}
+    names |= {name for name, row in copy.transcriptions.turns.items() if row.turn.numbered}
     return sum(name[4] == session for name in names)

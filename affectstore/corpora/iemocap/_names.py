@@ -1,8 +1,8 @@
-"""IEMOCAP's names: `Ses01F_impro01_M000` is turn 000 of the man in dialogue `Ses01F_impro01` of session 1.
+"""Names of IEMOCAP's turns: `Ses01F_impro01_M000` is turn 000 of the man in dialogue `Ses01F_impro01` of session 1.
 
-The letter after the session is the actor who wears the markers in that dialogue, the LAST letter the one who
-speaks: the speaker is session and last letter. Names are matched whole: `Ses05M_script01_1` is also how
-`Ses05M_script01_1b` begins.
+The letter after the session is the actor who wears the markers in that dialogue, the last letter the one who speaks:
+the speaker is session and last letter. Names are matched completely: `Ses05M_script01_1b` also begins with
+`Ses05M_script01_1`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 SESSIONS: tuple[str, ...] = ("1", "2", "3", "4", "5")
-#: How the two kinds of dialogue are written in names, and what they are called in the clips table.
+#: Kind of dialogue in names -> in the clips table.
 KINDS: Mapping[str, str] = {"impro": "improvised", "script": "scripted"}
 SEXES: Mapping[str, str] = {"F": "Female", "M": "Male"}
 
@@ -24,17 +24,17 @@ _WHOLE_DIALOGUE = re.compile(_DIALOGUE, re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What the name of a turn says.
+    """Fields of a turn's name.
 
     Attributes:
-        name: the whole of it, the clip id.
-        dialogue: the name without its last part.
+        name: The complete name, which is the clip id.
+        dialogue: Name without its last part.
         session: "1" to "5".
         scenario: `impro01`, `script01_1`, ...
-        kind: improvised or scripted.
-        sex: F or M, of the speaker.
-        face_side: where the speaker sits in the picture: the actor with the markers is on the left.
-        numbered: False for the few turns named XX0, which have neither a sound of their own nor a label.
+        kind: "improvised" or "scripted".
+        sex: "F" or "M", of the speaker.
+        face_side: Side of the speaker in the image: the actor with the markers is on the left.
+        numbered: False for the few turns named XX0, which have neither an audio file nor a label.
     """
 
     name: str
@@ -48,19 +48,19 @@ class Turn:
 
     @property
     def speaker(self) -> str:
-        """Session and last letter: the actor's id in the whole corpus."""
+        """Id of the actor in the corpus: session and last letter."""
         return f"0{self.session}{self.sex}"
 
 
 def parse(name: str) -> Turn:
-    """Read the name of a turn.
+    """Parse the name of a turn.
 
     >>> turn = parse("Ses01F_impro01_M000")
     >>> turn.speaker, turn.face_side
     ('01M', 'right')
 
     Raises:
-        ValueError: it is not one.
+        ValueError: It is not the name of a turn.
     """
     match = _TURN.fullmatch(name)
     if match is None:
@@ -78,7 +78,7 @@ def parse(name: str) -> Turn:
 
 
 def session_of(dialogue: str) -> str | None:
-    """The session in the name of a dialogue, None where it is not one.
+    """Return the session in the name of a dialogue; None for other names.
 
     >>> session_of("Ses03M_impro08b")
     '3'

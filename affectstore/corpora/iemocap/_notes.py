@@ -1,4 +1,4 @@
-"""What a person should know about a copy, one line each."""
+"""Notes about a copy for the user, one line each."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from affectstore.corpora.iemocap._names import SESSIONS
-from affectstore.corpora.iemocap._tree import EVALUATION, PARTS, SOUND, TRANSCRIPTIONS, UTTERANCES, VIDEO
+from affectstore.corpora.iemocap._tree import AUDIO, EVALUATION, PARTS, TRANSCRIPTIONS, UTTERANCES, VIDEO
 
 if TYPE_CHECKING:
     from affectstore.corpora.iemocap._find import Copy
 
-#: Times of an utterance in the evaluation and in the transcription are the same numbers; more than this is told.
-_SAME_S = 0.01
+#: Tolerance of the times of an utterance in its evaluation and its transcription, which are the same numbers.
+_TOLERANCE_S = 0.01
 
 
 def notes_of(
-    copy: Copy, clips: pd.DataFrame, utterances: str, left_out: Counter[str], *, made: bool
+    copy: Copy, clips: pd.DataFrame, utterances: str, left_out: Counter[str], *, is_replica: bool
 ) -> tuple[str, ...]:
-    """Notes on what is there, what is not, and what was left out by rule.
+    """Describe the files, the missing files and the utterances that were left out by rule.
 
     Args:
-        copy: what was read.
-        clips: the clips that take part.
-        utterances: the rule.
-        left_out: how many utterances the rule left out, by reason.
-        made: whether this is a lookalike.
+        copy: Files and tables.
+        clips: The selected clips.
+        utterances: Name of the rule.
+        left_out: Reason -> number of utterances that the rule left out.
+        is_replica: True for a replica.
     """
-    notes = ["a lookalike made by affectstore: no recording and no label of IEMOCAP is in it"] if made else []
-    notes += [*_sound(copy), *_missing(copy)]
+    notes = ["a replica made by affectstore: no recording and no label of IEMOCAP is in it"] if is_replica else []
+    notes += [*_audio(copy), *_missing(copy)]
     if left_out:
-        told = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
-        notes.append(f"`utterances: {utterances}` leaves out {sum(left_out.values())}: {told}")
+        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
+        notes.append(f"`utterances: {utterances}` leaves out {sum(left_out.values())}: {reasons}")
     evaluated = clips["clip_id"].isin(list(copy.evaluations.utterances))
     if disagreed := int((evaluated & clips["label_audiovisual"].isna()).sum()):
         notes.append(f"{disagreed} utterances without a majority of the raters (xxx) have votes and no label")
@@ -42,22 +42,22 @@ def notes_of(
     return (*notes, *_lines(copy))
 
 
-def _sound(copy: Copy) -> list[str]:
-    notes = [f"sound is taken from {copy.sound}/"]
-    if copy.sound in (SOUND, VIDEO):
-        notes[0] += ", cut out of the dialogues: where turns overlap, both speakers are heard"
+def _audio(copy: Copy) -> list[str]:
+    notes = [f"audio is taken from {copy.audio}/"]
+    if copy.audio in (AUDIO, VIDEO):
+        notes[0] += ", as parts of the dialogues: where turns overlap, both speakers are audible"
     return notes
 
 
 def _missing(copy: Copy) -> list[str]:
-    """Sessions, and parts of sessions, that are not in this copy."""
+    """Name the sessions, and the parts of sessions, that are missing."""
     tree = copy.tree
     notes = []
     if gone := [f"Session{session}" for session in SESSIONS if session not in tree.sessions]:
         notes.append(f"not in this copy: {', '.join(gone)}")
     for folder, (suffix, what) in PARTS.items():
-        if folder in (SOUND, UTTERANCES) and folder != copy.sound:
-            continue  # the sound comes from elsewhere
+        if folder in (AUDIO, UTTERANCES) and folder != copy.audio:
+            continue  # another source of audio is used
         there = tree.sessions_with(folder)
         without = [f"Session{session}" for session in tree.sessions if session not in there]
         if without:
@@ -76,23 +76,23 @@ def _missing(copy: Copy) -> list[str]:
 
 
 def _lines(copy: Copy) -> list[str]:
-    """Lines of the tables that say nothing that is known, and times that disagree."""
+    """Report lines of the tables that cannot be parsed, and times that disagree."""
     notes = []
     if copy.transcriptions.nameless:
         notes.append(
-            f"{copy.transcriptions.nameless} lines of transcriptions name no turn and are passed over "
+            f"{copy.transcriptions.nameless} lines of transcriptions name no turn and are ignored "
             f"(the first: {copy.transcriptions.first_nameless})"
         )
     if copy.evaluations.unknown:
         notes.append(
-            f"{copy.evaluations.unknown} lines of evaluations are not wholly understood "
+            f"{copy.evaluations.unknown} lines of evaluations cannot be parsed completely "
             f"(the first: {copy.evaluations.first_unknown})"
         )
     both = copy.evaluations.utterances.keys() & copy.transcriptions.turns.keys()
-    apart = 0
+    differing = 0
     for name in both:
-        row, said = copy.evaluations.utterances[name], copy.transcriptions.turns[name]
-        apart += max(abs(row.start_s - said.start_s), abs(row.end_s - said.end_s)) > _SAME_S
-    if apart:
-        notes.append(f"{apart} utterances have other times in the transcription; those of {EVALUATION}/ are used")
+        row, turn = copy.evaluations.utterances[name], copy.transcriptions.turns[name]
+        differing += max(abs(row.start_s - turn.start_s), abs(row.end_s - turn.end_s)) > _TOLERANCE_S
+    if differing:
+        notes.append(f"{differing} utterances have other times in the transcription; those of {EVALUATION}/ are used")
     return notes

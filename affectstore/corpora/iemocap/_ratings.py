@@ -1,4 +1,4 @@
-"""Every single rating as a table: who gave what to which utterance."""
+"""Table of every single rating."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TYPES = {
 
 
 def ratings_table(root: Path, corpus: str, url: str) -> pd.DataFrame:
-    """One row an utterance and rater, sorted; see `affectstore.corpora.iemocap.ratings`."""
+    """Build the table of `affectstore.corpora.iemocap.ratings`."""
     tree = read_tree(root, corpus, url)
     evaluations = read_evaluations(root, tree.files[EVALUATION].items())
     rows = [

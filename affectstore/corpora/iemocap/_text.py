@@ -1,4 +1,4 @@
-"""Reading the corpus' text files."""
+"""Lines of the corpus' text files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from affectstore.errors import CorpusError
 
 
 def read_lines(root: Path, path: str) -> list[str]:
-    """The lines of a text file; a byte that is not UTF-8 (the files are ASCII but for raters' comments) is marked.
+    """Read the lines of a text file; bytes that are not UTF-8, as in raters' comments, are replaced by U+FFFD.
 
     Raises:
-        CorpusError: the file cannot be read.
+        CorpusError: The file cannot be read.
     """
     try:
         return (root / path).read_text(encoding="utf-8-sig", errors="replace").splitlines()

@@ -1,8 +1,8 @@
-"""`dialog/transcriptions/*.txt`: what was said, one line a turn, with its times in the dialogue.
+"""Transcriptions (`dialog/transcriptions/*.txt`): one line per turn, with its times in the dialogue.
 
     Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.
 
-Turns of the two speakers overlap. Marks (`[LAUGHTER]`, `[BREATHING]`, `[GARBAGE]`, ...) stay in the text.
+Turns of the two speakers overlap. Marks (`[LAUGHTER]`, `[BREATHING]`, `[GARBAGE]`, ...) are kept in the text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from affectstore.corpora.base import Skipped
+from affectstore.corpora.base import SkippedClip
 from affectstore.corpora.iemocap._names import Turn, parse
 from affectstore.corpora.iemocap._text import read_lines
 
@@ -22,8 +22,8 @@ _LINE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One turn: its span in the dialogue in seconds, and the text as it is written."""
+class TranscribedTurn:
+    """One turn: its start and end in the dialogue, in seconds, and its text as written."""
 
     turn: Turn
     start_s: float
@@ -33,23 +33,30 @@ class Said:
 
 @dataclass
 class Transcriptions:
-    """The turns by name; how many lines name no turn, and where the first is; what is left out."""
+    """Turns by name.
 
-    turns: dict[str, Said] = field(default_factory=dict)
+    Attributes:
+        turns: Name -> turn.
+        nameless: Number of lines that name no turn.
+        first_nameless: File and line of the first one.
+        skipped: Lines that are left out, with reasons.
+    """
+
+    turns: dict[str, TranscribedTurn] = field(default_factory=dict)
     nameless: int = 0
     first_nameless: str = ""
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedClip] = field(default_factory=list)
 
 
 def read_transcriptions(root: Path, paths: Iterable[tuple[str, str]]) -> Transcriptions:
     """Read the transcriptions of dialogues.
 
     Args:
-        root: of the corpus.
-        paths: dialogue and path of each file.
+        root: Folder of the corpus.
+        paths: Dialogue and path of each file.
 
     Raises:
-        CorpusError: a file cannot be read.
+        CorpusError: A file cannot be read.
     """
     found = Transcriptions()
     for dialogue, path in paths:
@@ -68,7 +75,7 @@ def read_transcriptions(root: Path, paths: Iterable[tuple[str, str]]) -> Transcr
                 if name in found.turns:
                     raise ValueError(f"line {number} repeats a turn; the first line is used")
             except ValueError as reason:
-                found.skipped.append(Skipped(name, path, str(reason)))
+                found.skipped.append(SkippedClip(name, path, str(reason)))
                 continue
-            found.turns[name] = Said(turn, float(match["start"]), float(match["end"]), match["text"].strip())
+            found.turns[name] = TranscribedTurn(turn, float(match["start"]), float(match["end"]), match["text"].strip())
     return found

@@ -1,4 +1,4 @@
-"""Which files of which session, dialogue and turn lie under a root."""
+"""Files of the sessions, dialogues and turns below a root."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from affectstore.corpora._listing import check_root, list_media, printable
-from affectstore.corpora.base import Skipped
+from affectstore.corpora.base import SkippedClip
 from affectstore.corpora.iemocap._names import SESSIONS, parse, session_of
 from affectstore.errors import CorpusError
 
 VIDEO = "dialog/avi/DivX"
-SOUND = "dialog/wav"
+AUDIO = "dialog/wav"
 EVALUATION = "dialog/EmoEvaluation"
 TRANSCRIPTIONS = "dialog/transcriptions"
 UTTERANCES = "sentences/wav"
 ALIGNMENT = "sentences/ForcedAlignment"
-#: Folders of a session: the suffix of the files that are read, and what is lost without them.
+#: Folder of a session -> suffix of the files that are read, and data that are lost without them.
 PARTS: Mapping[str, tuple[str, str]] = {
-    VIDEO: (".avi", "picture"),
-    SOUND: (".wav", "sound of whole dialogues"),
+    VIDEO: (".avi", "video"),
+    AUDIO: (".wav", "audio of complete dialogues"),
     EVALUATION: (".txt", "labels, ratings and times"),
     TRANSCRIPTIONS: (".txt", "text"),
-    UTTERANCES: (".wav", "sound of single utterances"),
+    UTTERANCES: (".wav", "audio of single utterances"),
     ALIGNMENT: (".wdseg", "word times"),
 }
-#: Files that lie beside those of a part, under the same names; no clip is lost with them.
+#: Folders with further files of the same names, which belong to no clip.
 _BESIDE = {EVALUATION, TRANSCRIPTIONS, ALIGNMENT}
 LOOKED_FOR = ", ".join(
     f"Session1/{folder}/{'*/' if folder.startswith('sentences') else ''}*{suffix}"
     for folder, (suffix, _) in PARTS.items()
-    if folder in (VIDEO, SOUND, UTTERANCES)
+    if folder in (VIDEO, AUDIO, UTTERANCES)
 )
 
 
 @dataclass
 class Tree:
-    """Paths relative to the root, with forward slashes.
+    """Files of a copy; paths are relative to the root, with forward slashes.
 
     Attributes:
-        sessions: numbers of the session folders that are there.
-        files: folder of PARTS -> dialogue (or, below sentences/, turn) -> path.
-        skipped: files that are left out, with reasons.
+        sessions: Numbers of the existing session folders.
+        files: Folder of PARTS -> dialogue (or, below sentences/, turn) -> path.
+        skipped: Files that are left out, with reasons.
     """
 
     sessions: tuple[str, ...]
     files: dict[str, dict[str, str]] = field(default_factory=lambda: {folder: {} for folder in PARTS})
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedClip] = field(default_factory=list)
 
     def sessions_with(self, folder: str) -> tuple[str, ...]:
-        """Sessions that have a file in a folder of PARTS."""
+        """List the sessions that have a file in a folder of PARTS."""
         there = {path[len("Session")] for path in self.files[folder].values()}
         return tuple(session for session in self.sessions if session in there)
 
 
 def read_tree(root: Path, corpus: str, url: str) -> Tree:
-    """List a copy, whole or partial. Hidden files, of which macOS' archivers leave one beside each, are passed over.
+    """List the files of a complete or partial copy, without hidden files (macOS' archivers add one to each file).
 
     Raises:
-        CorpusError: the folder is missing or empty, holds no session, or no media in any.
+        CorpusError: The folder is missing or empty, holds no session, or no session holds media.
     """
     check_root(corpus, root, LOOKED_FOR, url)
     tree = Tree(tuple(session for session in SESSIONS if (root / f"Session{session}").is_dir()))
@@ -70,7 +70,7 @@ def read_tree(root: Path, corpus: str, url: str) -> Tree:
                 _list_turns(root, session, folder, tree)
             else:
                 _list_dialogues(root, session, folder, tree)
-    if not any(tree.files[folder] for folder in (VIDEO, SOUND, UTTERANCES)):
+    if not any(tree.files[folder] for folder in (VIDEO, AUDIO, UTTERANCES)):
         raise CorpusError(_nothing(root, corpus, url, tree))
     return tree
 
@@ -83,7 +83,7 @@ def _list_dialogues(root: Path, session: str, folder: str, tree: Tree) -> None:
         if session_of(name) == session:
             tree.files[folder][name] = path
         else:
-            tree.skipped.append(Skipped(printable(name), path, f"not named as a dialogue of session {session}"))
+            tree.skipped.append(SkippedClip(printable(name), path, f"not named as a dialogue of session {session}"))
 
 
 def _list_turns(root: Path, session: str, folder: str, tree: Tree) -> None:
@@ -92,7 +92,7 @@ def _list_turns(root: Path, session: str, folder: str, tree: Tree) -> None:
         path = f"Session{session}/{folder}/{printable(dialogue)}"
         if session_of(dialogue) != session:
             reason = f"the folder is not named as a dialogue of session {session}"
-            tree.skipped.append(Skipped(printable(dialogue), path, reason))
+            tree.skipped.append(SkippedClip(printable(dialogue), path, reason))
             continue
         listing = list_media(root, path, suffix)
         beside = folder in _BESIDE
@@ -102,7 +102,7 @@ def _list_turns(root: Path, session: str, folder: str, tree: Tree) -> None:
                 if parse(name).dialogue != dialogue:
                     raise ValueError(f"named as a turn of {parse(name).dialogue}, but lies in the folder of {dialogue}")
             except ValueError as reason:
-                tree.skipped.append(Skipped(printable(name), file, str(reason)))
+                tree.skipped.append(SkippedClip(printable(name), file, str(reason)))
             else:
                 tree.files[folder][name] = file
 

@@ -1,8 +1,8 @@
-"""The embedded corpus: drawn faces that talk with espeak-ng's voice, named as in CREMA-D.
+"""Generated corpus: drawn faces that talk with espeak-ng's voices, with names as in CREMA-D.
 
-No photograph and no recording is in it: sound and picture are computed from a seed, so it may go wherever
-the code goes. How an emotion sounds and looks is in `_emotions.py`; what comes out lies in
-`video/NAME.mp4` (picture and sound) and `words/NAME.tsv` (when each word is spoken).
+It holds no photograph and no recording: video and audio are computed from a seed, so it may be passed on with the code.
+`_emotions.py` defines how an emotion sounds and looks. The files are `video/NAME.mp4` (video and audio) and
+`words/NAME.tsv` (start and end of each word).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from affectstore.corpora._crema_d_names import EMOTIONS
-from affectstore.corpora.base import Card, Found
+from affectstore.corpora.base import Card, ScanResult
 from affectstore.corpora.synthetic._find import find_clips
 from affectstore.corpora.synthetic._generate import GENERATOR, generate
 from affectstore.corpora.synthetic._options import Options
@@ -23,7 +23,7 @@ from affectstore.errors import ConfigError
 
 __all__ = ["CARD", "GENERATOR", "Options", "find", "prepare"]
 
-#: `counts` is empty: how many clips there are is an option.
+#: `counts` is empty: the number of clips is an option.
 CARD = Card(
     name="synthetic",
     title="Synthetic talking faces",
@@ -36,38 +36,38 @@ CARD = Card(
 )
 
 
-def find(root: Path, options: Mapping[str, Any]) -> Found:
-    """Every clip that lies under `root` now, also those that were added or changed by hand.
+def find(root: Path, options: Mapping[str, Any]) -> ScanResult:
+    """Find every clip below `root`, also those that were added or changed by hand.
 
     Raises:
-        ConfigError: an option is unknown or impossible.
-        CorpusError: the folder is missing or empty.
+        ConfigError: An option is unknown or impossible.
+        CorpusError: The folder is missing or empty.
     """
     _validated(options)
     return find_clips(Path(root), CARD.name)
 
 
 def prepare(root: Path, options: Mapping[str, Any], jobs: int | None = None) -> None:
-    """Make the clips that were not made yet.
+    """Generate the missing clips.
 
-    Files that were made under the same options are never touched again, so whoever changes, adds or
-    deletes one finds it so. More `clips` add files; fewer, another seed or another version of the
-    generator remove or replace those that were made.
+    Files that were generated under the same options are never touched again, so that files may be changed, added or
+    deleted by hand. More `clips` add files; fewer `clips`, another seed or another version of the generator remove or
+    replace generated files.
 
     Args:
-        root: the corpus folder; made when it is not there.
-        options: of `Options`.
-        jobs: processes; one per core by default.
+        root: Folder of the corpus; created if it is missing.
+        options: Fields of `Options`.
+        jobs: Number of processes; one per core by default.
 
     Raises:
-        ConfigError: an option is unknown or impossible.
-        CorpusError: a clip cannot be made.
+        ConfigError: An option is unknown or impossible.
+        CorpusError: A clip cannot be generated.
     """
     generate(Path(root), _validated(options), _cores() if jobs is None else jobs)
 
 
 def _cores() -> int:
-    """Cores this process may use, where the system says so."""
+    """Count the cores that this process may use, if the system tells, or all cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

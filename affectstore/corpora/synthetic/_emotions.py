@@ -1,9 +1,9 @@
-"""How the six emotions sound and look here, and how much of it a clip shows.
+"""Voices and faces of the six emotions, and the share of an emotion that a clip shows.
 
-Each modality has three pairs of lookalikes, and they are not the same pairs: anger sounds like happiness
-but looks like disgust. A clip's sound leans by a random share towards its sound-alike, and its face, by
-another, towards its look-alike. So each modality alone confuses pairs of classes, and both together tell
-them apart.
+Each modality has three pairs of similar emotions, and the pairs differ: anger sounds like happiness but looks like
+disgust. A clip's audio is shifted by a random share towards the emotion that sounds alike, and its face, by another
+share, towards the one that looks alike. So each modality alone confuses pairs of classes, and both together separate
+them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 SOUNDS_LIKE = MappingProxyType({"ANG": "HAP", "HAP": "ANG", "SAD": "DIS", "DIS": "SAD", "FEA": "NEU", "NEU": "FEA"})
 LOOKS_LIKE = MappingProxyType({"ANG": "DIS", "DIS": "ANG", "FEA": "SAD", "SAD": "FEA", "HAP": "NEU", "NEU": "HAP"})
 
-#: How strong each level of CREMA-D's names is; XX, unspecified, is most clips.
+#: Strength of each level in CREMA-D's names; most clips are XX, unspecified.
 STRENGTH = MappingProxyType({"LO": 0.6, "MD": 0.85, "HI": 1.15, "XX": 1.0})
 
 
@@ -26,16 +26,16 @@ class Prosody:
     """A way of speaking, relative to the speaker's own.
 
     Attributes:
-        pitch: added to espeak's pitch (0 to 100).
-        pitch_range: added to espeak's pitch range (0 to 100).
-        rate: factor of words per minute, as a logarithm to base 2.
-        glide_st: change of pitch from the first sample to the last, in semitones.
-        vibrato_st: depth of a trembling pitch at 6.5 Hz, in semitones.
-        creak: depth of amplitude beats at 24 Hz, 0 to 1.
-        tilt_db: gain of 4 kHz over 500 Hz.
-        breath_db: loudness of breath under the voice.
-        level_db: loudness.
-        pause_s: silence put between words.
+        pitch: Added to espeak's pitch (0 to 100).
+        pitch_range: Added to espeak's pitch range (0 to 100).
+        rate: Factor of words per minute, as a logarithm to base 2.
+        glide_st: Change of pitch from the first sample to the last, in semitones.
+        vibrato_st: Depth of a trembling pitch at 6.5 Hz, in semitones.
+        creak: Depth of amplitude beats at 24 Hz, 0 to 1.
+        tilt_db: Gain of 4 kHz over 500 Hz.
+        breath_db: Level of breath noise under the voice.
+        level_db: Level of the voice.
+        pause_s: Silence between words.
     """
 
     pitch: float = 0.0
@@ -52,23 +52,23 @@ class Prosody:
 
 @dataclass(frozen=True)
 class Expression:
-    """A face, relative to one at rest; 1 is a full movement.
+    """A facial expression, relative to a face at rest; 1 is a full movement.
 
     Attributes:
-        brow_inner, brow_outer: the brows' ends, up.
-        frown: creases between the brows.
-        eye: opening of the eyes beyond the speaker's own.
-        lower_lid: lower lids, up.
-        corner: mouth corners, up.
-        width: width of the mouth.
-        upper_lip: upper lip, up.
-        open: opening of the mouth when silent.
-        teeth: how much of the teeth shows.
-        sneer: creases from nose to mouth.
-        lean: head towards the camera.
-        bow: head lowered.
-        bounce: liveliness of the head's movements.
-        flush: red in the cheeks.
+        brow_inner, brow_outer: Height of the brows' ends.
+        frown: Creases between the brows.
+        eye: Opening of the eyes beyond the speaker's own.
+        lower_lid: Height of the lower lids.
+        corner: Height of the mouth's corners.
+        width: Width of the mouth.
+        upper_lip: Height of the upper lip.
+        open: Opening of the mouth in silence.
+        teeth: Visible part of the teeth.
+        sneer: Creases from nose to mouth.
+        lean: Head towards the camera.
+        bow: Head lowered.
+        bounce: Liveliness of the head's movements.
+        flush: Red in the cheeks.
     """
 
     brow_inner: float = 0.0
@@ -125,17 +125,17 @@ EXPRESSIONS = MappingProxyType(
     }
 )  # fmt: skip
 
-#: Deviation of what a clip adds at random to each quantity.
+#: Standard deviation of the noise that a clip adds to each quantity.
 PROSODY_NOISE = Prosody(5.0, 9.0, 0.08, 1.0, 0.12, 0.06, 1.5, 2.0, 1.5, 0.012)
 EXPRESSION_NOISE = Expression(0.20, 0.20, 0.15, 0.16, 0.12, 0.20, 0.20, 0.12, 0.06, 0.15, 0.15, 0.25, 0.25, 0.2, 0.20)
 
 Manner = TypeVar("Manner", Prosody, Expression)
 
 
-def leaning(own: Manner, other: Manner, noise: Manner, strength: float, rng: np.random.Generator) -> Manner:
-    """One clip's manner: its class's, leaning towards a look- or sound-alike, at a strength, with noise.
+def sample_manner(own: Manner, other: Manner, noise: Manner, strength: float, rng: np.random.Generator) -> Manner:
+    """Sample the prosody or expression of a clip: its class's, shifted towards a similar one, with noise.
 
-    The lean is between 0 and 0.55, mostly small: a few clips in a hundred pass for the other class.
+    The shift is between 0 and 0.55, mostly small: a few clips in a hundred are closer to the other class.
     """
     lean = 0.55 * rng.beta(1.2, 2.0)
     scatter = rng.standard_normal(len(fields(own)))

@@ -1,24 +1,24 @@
-"""Which clips lie in a folder now."""
+"""Clips of a folder of the synthetic corpus."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from affectstore.corpora._crema_d_names import SENTENCES, Name, parse
-from affectstore.corpora._listing import printable
-from affectstore.corpora.base import Found, Skipped, clips_table
+from affectstore.corpora._listing import name_problem, printable
+from affectstore.corpora.base import ScanResult, SkippedClip, clips_table
 from affectstore.corpora.synthetic._layout import VIDEO, WORDS
 from affectstore.errors import CorpusError
 
-#: In order of preference, when a clip lies there twice.
+#: In order of preference, for clips with several files.
 SUFFIXES = (".mp4", ".flv", ".mkv", ".mov", ".webm", ".avi")
 
 
-def find_clips(root: Path, corpus: str) -> Found:
-    """The media files of `root/video`, whoever put them there; hidden files are no media.
+def find_clips(root: Path, corpus: str) -> ScanResult:
+    """Find the clips of the media files in `root/video`, generated or not; hidden files are no media.
 
     Raises:
-        CorpusError: the folder is missing, cannot be read or holds no file.
+        CorpusError: The folder is missing, cannot be read or holds no file.
     """
     folder = root / VIDEO
     try:
@@ -29,7 +29,7 @@ def find_clips(root: Path, corpus: str) -> Found:
         raise _nothing(corpus, root, "the folder is empty")
     names: dict[str, Name] = {}
     paths: dict[str, str] = {}
-    skipped: list[Skipped] = []
+    skipped: list[SkippedClip] = []
     for path in files:
         shown = f"{VIDEO}/{printable(path.name)}"
         try:
@@ -37,7 +37,7 @@ def find_clips(root: Path, corpus: str) -> Found:
             if path.stem in paths:
                 raise ValueError(f"a second file for the same clip; {paths[path.stem]} is used")
         except ValueError as reason:
-            skipped.append(Skipped(printable(path.stem), shown, str(reason)))
+            skipped.append(SkippedClip(printable(path.stem), shown, str(reason)))
         else:
             names[path.stem], paths[path.stem] = name, shown
     spoken = {path.stem for path in (root / WORDS).glob("*.tsv")}
@@ -52,7 +52,7 @@ def find_clips(root: Path, corpus: str) -> Found:
         "video_path": list(paths.values()),
         "words_path": [f"{WORDS}/{clip_id}.tsv" if clip_id in spoken else None for clip_id in paths],
     }
-    return Found(clips_table(corpus, columns), tuple(skipped), 0, root)
+    return ScanResult(clips_table(corpus, columns), tuple(skipped), 0, root)
 
 
 def _nothing(corpus: str, root: Path, problem: str) -> CorpusError:
@@ -68,15 +68,13 @@ def _preference(path: Path) -> tuple[str, int, str]:
 
 
 def _name_of(path: Path) -> Name:
-    """The fields of a media file's name.
+    """Parse the name of a media file.
 
     Raises:
-        ValueError: why it is not one.
+        ValueError: It is not a media file, or not named as a clip.
     """
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:
-        raise ValueError("the name is not UTF-8") from None
+    if problem := name_problem(path.name):
+        raise ValueError(problem)
     if path.is_dir():
         raise ValueError("a folder, not a media file")
     if path.suffix.lower() not in SUFFIXES:

@@ -1,4 +1,4 @@
-"""Make what the corpus lacks, and remember what was made."""
+"""Generate the missing clips, and record the generated ones."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from affectstore.corpora.synthetic._options import Options
 from affectstore.corpora.synthetic._plan import names
 from affectstore.errors import CorpusError
 
-#: Bumped when the same options give other bytes; everything is then made again.
+#: Bumped when the same options give other bytes; all clips are then generated again.
 GENERATOR = 1
 
-#: The marker is written after so many clips, so that an interrupted run loses no more.
+#: Clips between two writes of the marker: an interrupted run loses no more.
 _BATCH = 512
 
 
 @dataclass(frozen=True)
 class Marker:
-    """What was made here.
+    """Record of the generated clips.
 
     Attributes:
-        generator: GENERATOR then.
-        look: the options then, without `clips`.
-        clips: sha256 of each clip's video as it was made, by name.
+        generator: Their GENERATOR.
+        options: Their options, without `clips`.
+        clips: Name -> sha256 of the video as it was generated.
     """
 
     generator: int
-    look: Mapping[str, Any]
+    options: Mapping[str, Any]
     clips: Mapping[str, str]
 
     def write(self, root: Path) -> None:
-        """Replace the marker in one step."""
+        """Replace the marker atomically."""
         text = json.dumps(
-            {"generator": self.generator, "options": dict(self.look), "clips": dict(self.clips)},
+            {"generator": self.generator, "options": dict(self.options), "clips": dict(self.clips)},
             indent=1,
             sort_keys=True,
         )
@@ -51,7 +51,7 @@ class Marker:
 
     @classmethod
     def read(cls, root: Path) -> Marker | None:
-        """The marker of a folder; none when there is none or it cannot be read as one."""
+        """Read the marker of a folder; None if it is missing or unreadable."""
         try:
             content = json.loads((root / MARKER).read_text(encoding="utf-8"))
             return cls(content["generator"], dict(content["options"]), dict(content["clips"]))
@@ -62,21 +62,21 @@ class Marker:
 
 
 def generate(root: Path, options: Options, jobs: int) -> None:
-    """Make the clips that the marker lacks, and remove those it lists that are no longer asked for.
+    """Generate the clips that the marker lacks, and remove listed ones that are no longer wanted.
 
-    Clips that the marker has under the same options are left alone, whatever was done to their files.
+    Clips that the marker lists under the same options are left alone, also where their files were changed.
 
     Raises:
-        CorpusError: a clip cannot be made; those made before it stay.
+        CorpusError: A clip cannot be generated; those before it stay.
     """
     if jobs < 1:
         raise CorpusError(f"the synthetic corpus needs at least one job, got {jobs}")
     wanted = [str(name) for name in names(options.clips)]
-    look = options.model_dump(exclude={"clips"})
+    others = options.model_dump(exclude={"clips"})
     old = Marker.read(root)
     kept: dict[str, str] = {}
     if old is not None:
-        if (old.generator, old.look) == (GENERATOR, look):
+        if (old.generator, old.options) == (GENERATOR, others):
             kept = {name: old.clips[name] for name in wanted if name in old.clips}
         _remove(root, set(old.clips) - set(wanted))
     missing = [name for name in wanted if name not in kept]
@@ -86,8 +86,8 @@ def generate(root: Path, options: Options, jobs: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(missing), _BATCH):
         kept |= _make_all(root, options, missing[start : start + _BATCH], jobs)
-        Marker(GENERATOR, look, kept).write(root)
-    Marker(GENERATOR, look, kept).write(root)
+        Marker(GENERATOR, others, kept).write(root)
+    Marker(GENERATOR, others, kept).write(root)
 
 
 def _remove(root: Path, stems: set[str]) -> None:
@@ -97,15 +97,15 @@ def _remove(root: Path, stems: set[str]) -> None:
 
 
 def _make_all(root: Path, options: Options, stems: Sequence[str], jobs: int) -> dict[str, str]:
-    hands = [hand for hand in (stems[first::jobs] for first in range(jobs)) if hand]
-    with ThreadPoolExecutor(max(1, len(hands))) as pool:
-        answers = list(pool.map(lambda hand: _run_worker(root, options, hand), hands))
+    parts = [part for part in (stems[first::jobs] for first in range(jobs)) if part]
+    with ThreadPoolExecutor(max(1, len(parts))) as pool:
+        answers = list(pool.map(lambda part: _run_worker(root, options, part), parts))
     return {name: digest for answer in answers for name, digest in answer.items()}
 
 
 def _run_worker(root: Path, options: Options, stems: Sequence[str]) -> dict[str, str]:
     request = {"root": str(root.absolute()), "options": options.model_dump(), "names": list(stems)}
-    # Two workers with a pool of BLAS threads each would only get in each other's way.
+    # Workers with a pool of BLAS threads each would slow each other down.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "affectstore.corpora.synthetic._worker"],

@@ -1,4 +1,4 @@
-"""What of a speaker's picture does not move with the expression: wall, shoulders, head, hair, nose."""
+"""Parts of an image that do not move with the expression: wall, shoulders, head, hair, nose."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from affectstore.corpora.synthetic._pen import (
     HEIGHT_PX,
     WIDTH_PX,
     ZOOM,
-    dark,
+    darken,
     disc,
     fill,
     glow,
-    mixed,
-    moved,
+    mix,
     oval,
+    shift_points,
     stroke,
 )
 from affectstore.corpora.synthetic._speaker import Speaker
 
-#: Middle of the head in the canonical picture.
+#: Middle of the head in the canonical image.
 CENTRE_X, CENTRE_Y = 160.0, 124.0
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Pictures at canonical size times ZOOM, RGB.
+    """Images of the canonical size times ZOOM, RGB.
 
     Attributes:
-        back: wall and shoulders, uint8 (row, column, 3).
-        head: head without eyes, brows and mouth, uint8 (row, column, 3).
-        alpha: where the head layer is, uint8 (row, column).
+        back: Wall and shoulders, uint8 (row, column, 3).
+        head: Head without eyes, brows and mouth, uint8 (row, column, 3).
+        alpha: Opacity of the head, uint8 (row, column).
     """
 
     back: np.ndarray
@@ -42,11 +42,11 @@ class Layers:
 
 
 def paint(speaker: Speaker, flush: float) -> Layers:
-    """The still layers of a speaker.
+    """Draw the still layers of a speaker.
 
     Args:
-        speaker: whose.
-        flush: red in the cheeks, about -1 to 1.
+        speaker: The speaker.
+        flush: Red in the cheeks, about -1 to 1.
     """
     shape = (HEIGHT_PX * ZOOM, WIDTH_PX * ZOOM)
     head = np.zeros((*shape, 3), np.uint8)
@@ -56,7 +56,7 @@ def paint(speaker: Speaker, flush: float) -> Layers:
     skull = oval(CENTRE_X, CENTRE_Y, speaker.half_width_px, speaker.half_height_px, taper=0.20)
     for side in (-1, 1):
         ear = oval(CENTRE_X + side * (speaker.half_width_px - 1), CENTRE_Y + 4, 8, 16)
-        fill(head, ear, dark(speaker.skin, 0.86))
+        fill(head, ear, darken(speaker.skin, 0.86))
         fill(alpha, ear, 255.0)
     face = np.zeros(shape, np.uint8)
     fill(face, skull, 255.0)
@@ -70,7 +70,7 @@ def paint(speaker: Speaker, flush: float) -> Layers:
 
 
 def _shaded(speaker: Speaker, flush: float) -> np.ndarray:
-    """Skin under light from the upper left, float32 (row, column, 3)."""
+    """Compute skin under light from the upper left, float32 (row, column, 3)."""
     columns = (np.arange(WIDTH_PX * ZOOM, dtype=np.float32) / ZOOM - CENTRE_X) / speaker.half_width_px
     rows = (np.arange(HEIGHT_PX * ZOOM, dtype=np.float32) / ZOOM - CENTRE_Y) / speaker.half_height_px
     radius = np.sqrt(rows[:, None] ** 2 + columns[None, :] ** 2)
@@ -96,16 +96,16 @@ def _shaded(speaker: Speaker, flush: float) -> np.ndarray:
 def _nose(head: np.ndarray, speaker: Speaker) -> None:
     x, y, size = CENTRE_X, CENTRE_Y + 27, speaker.nose
     side = np.array([(4.5, -30), (6.5, -16), (11, -4), (11.5, 2), (7, 5)]) * (size, 1)
-    stroke(head, moved(side, x, y), dark(speaker.skin, 0.80), 1.0)
+    stroke(head, shift_points(side, x, y), darken(speaker.skin, 0.80), 1.0)
     tip = np.array([(-11, 1), (-8, 5.5), (-3, 5), (0, 7), (3, 5), (8, 5.5), (11, 1)]) * (size, 1)
-    stroke(head, moved(tip, x, y), dark(speaker.skin, 0.66), 1.5)
+    stroke(head, shift_points(tip, x, y), darken(speaker.skin, 0.66), 1.5)
     for where in (-5.5, 5.5):
-        fill(head, oval(x + where * size, y + 3.6, 3.0 * size, 1.7), dark(speaker.skin, 0.34))
+        fill(head, oval(x + where * size, y + 3.6, 3.0 * size, 1.7), darken(speaker.skin, 0.34))
 
 
 def _hair_behind(head: np.ndarray, alpha: np.ndarray, speaker: Speaker) -> None:
     across, up = speaker.half_width_px, speaker.half_height_px
-    shade = dark(speaker.hair, 0.8)
+    shade = darken(speaker.hair, 0.8)
     shapes = [oval(CENTRE_X, CENTRE_Y - 12, across + 8, up)]
     if speaker.cut == "long":
         shapes.append(oval(CENTRE_X, CENTRE_Y + 26, across + 15, up + 2))
@@ -122,7 +122,7 @@ def _hair_behind(head: np.ndarray, alpha: np.ndarray, speaker: Speaker) -> None:
 
 
 def _hair_before(head: np.ndarray, alpha: np.ndarray, speaker: Speaker) -> None:
-    """The hair line: between the skull's top and a curve across the forehead."""
+    """Draw the hair between the skull's top and a curve across the forehead."""
     across, up = speaker.half_width_px + 3, speaker.half_height_px + 3
     place = np.linspace(-1, 1, 25)
     low = {
@@ -141,7 +141,7 @@ def _hair_before(head: np.ndarray, alpha: np.ndarray, speaker: Speaker) -> None:
     for share in np.linspace(-0.75, 0.75, 9):
         row = np.searchsorted(place, share)
         strand = np.stack([line[row] + (0, -3), (line[row] + top[row]) / 2 + (4 * share, 0), top[row] + (0, 4)])
-        stroke(head, strand, mixed(speaker.hair, (255, 240, 220), 0.13), 1.0)
+        stroke(head, strand, mix(speaker.hair, (255, 240, 220), 0.13), 1.0)
 
 
 def _back(speaker: Speaker) -> np.ndarray:
@@ -150,9 +150,9 @@ def _back(speaker: Speaker) -> np.ndarray:
     back = np.clip(rows * columns * np.array(speaker.wall, np.float32), 0, 255).astype(np.uint8)
     broad = 112 if speaker.sex == "male" else 98
     fill(back, oval(CENTRE_X, 276, broad, 62), speaker.shirt)
-    stroke(back, oval(CENTRE_X, 276, broad, 62)[33:63], dark(speaker.shirt, 0.75), 1.5)
+    stroke(back, oval(CENTRE_X, 276, broad, 62)[33:63], darken(speaker.shirt, 0.75), 1.5)
     neck = np.array([(-31, 170), (31, 170), (34, 214), (46, 226), (0, 246), (-46, 226), (-34, 214)])
-    fill(back, moved(neck, CENTRE_X, 0), dark(speaker.skin, 0.74))
-    fill(back, oval(CENTRE_X, 206, 34, 20), dark(speaker.skin, 0.58))
-    disc(back, CENTRE_X, 246, 7, dark(speaker.shirt, 0.8))
+    fill(back, shift_points(neck, CENTRE_X, 0), darken(speaker.skin, 0.74))
+    fill(back, oval(CENTRE_X, 206, 34, 20), darken(speaker.skin, 0.58))
+    disc(back, CENTRE_X, 246, 7, darken(speaker.shirt, 0.8))
     return cv2.GaussianBlur(back, (0, 0), 1.2)

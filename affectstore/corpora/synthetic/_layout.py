@@ -1,10 +1,10 @@
-"""Where a corpus root keeps what."""
+"""Files below the root of the synthetic corpus."""
 
 from __future__ import annotations
 
-#: `video/NAME.mp4`: picture and sound.
+#: `video/NAME.mp4`: video and audio.
 VIDEO = "video"
 #: `words/NAME.tsv`: word, start_s, end_s.
 WORDS = "words"
-#: What was made here, by which options.
+#: Record of the generated clips and their options.
 MARKER = "synthetic.json"

@@ -1,4 +1,4 @@
-"""Which clips there are: the first N names of one endless balanced list."""
+"""Names of the clips: the first N of one endless balanced list."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from itertools import count, islice
 from affectstore.corpora._crema_d_names import EMOTIONS, SENTENCES, Name
 
 FIRST_ACTOR = 1001
-#: Speakers come in groups, and each group speaks in rounds of twelve clips a speaker.
+#: Speakers come in groups; a group has rounds of twelve clips per speaker.
 GROUP = 8
 ROUND = 12
 _ROUNDS = 7
-#: Actors have four digits, as in CREMA-D, and 82 clips each.
-MOST_CLIPS = 82 * (9999 - FIRST_ACTOR + 1) // GROUP * GROUP
+#: Actors have four digits and 82 clips each, as in CREMA-D.
+MAX_CLIPS = 82 * (9999 - FIRST_ACTOR + 1) // GROUP * GROUP
 
 _EMOTIONS = tuple(EMOTIONS)
 _SENTENCES = tuple(SENTENCES)
 _LEVELS = ("LO", "MD", "HI")
-#: With these steps every 6 speakers, and every 6 clips of a speaker, hold each emotion once.
+#: With these steps every 6 speakers, and every 6 clips of a speaker, have each emotion once.
 _STEPS = (0, 2, 4, 1, 3, 5)
-#: Where each of 6 speakers starts in the list of sentences. No list of starts pairs all emotions with all
-#: sentences evenly (there are no orthogonal Latin squares of order 6); of the 7,776 this one comes closest.
+#: Start of each of 6 speakers in the list of sentences. No list of starts pairs all emotions with all sentences evenly
+#: (there are no orthogonal Latin squares of order 6); of the 7,776 lists this one comes closest.
 _STARTS = (0, 5, 0, 2, 2, 1)
 
 
 def names(clips: int) -> tuple[Name, ...]:
-    """The first `clips` names; a longer list starts with the shorter one.
+    """List the first `clips` names; a longer list starts with the shorter one.
 
-    The first 96 are 8 speakers x 6 emotions x 2, each sentence 8 times, each speaker every sentence.
+    The first 96 are 8 speakers x 6 emotions x 2, with each sentence 8 times and every sentence of each speaker.
     """
     return tuple(islice(_all_names(), clips))
 
 
 def _all_names() -> Iterator[Name]:
-    """More speakers and more rounds by turns, until each speaker has CREMA-D's 82 clips."""
+    """Yield rounds of more and more speakers, until each speaker has CREMA-D's 82 clips."""
     for diagonal in count():
         for group in range(max(0, diagonal - _ROUNDS + 1), diagonal + 1):
             yield from _one_round(group, diagonal - group)
@@ -56,7 +56,7 @@ def _name(speaker: int, number: int, clip: int) -> Name:
 
 
 def _left_over(speaker: int, clip: int) -> Name | None:
-    """The last round: the two levels of It's eleven o'clock that the six rounds before left out."""
+    """Name a clip of the last round: the two levels of "It's eleven o'clock" that the six rounds before left out."""
     feeling = [emotion for emotion in _EMOTIONS if emotion != "NEU"]
     if clip >= 2 * len(feeling):
         return None

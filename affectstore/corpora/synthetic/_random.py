@@ -1,4 +1,4 @@
-"""Random numbers that depend on names alone, not on the order in which things are made."""
+"""Random generators that depend on names alone, not on the order in which they are used."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import numpy as np
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """A generator for one thing ("speaker", "1003") under a seed; other things do not disturb it."""
+    """Build the random generator of one purpose ("speaker", "1003") from a seed, independent of all others."""
     text = "/".join((str(seed), *names))
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))

@@ -1,9 +1,8 @@
 """Speak one text with espeak-ng, in a process of its own.
 
-espeak-ng keeps state between calls, so its samples depend on what was spoken before: a fresh process
-per text, and a fixed seed of its noise, are what makes the same request give the same samples. This file
-is run as a script, without the package around it, because an interpreter that imports nothing but ctypes
-starts in 20 ms.
+espeak-ng keeps state between calls, so its samples depend on earlier texts: with a new process per text and a fixed
+seed of its noise, the same request gives the same samples. This file is run as a script, without the package, because
+an interpreter that imports only ctypes starts in 20 ms.
 
 Request (JSON on standard input): library, data (paths), voice, text, rate_wpm, pitch, pitch_range.
 Answer (standard output): one line of JSON (rate_hz, words: sample of each word's start, end: sample where
@@ -25,7 +24,7 @@ LIST_END, WORD, PHONEME = 0, 1, 7
 
 
 class Event(ctypes.Structure):
-    """espeak_EVENT."""
+    """Struct `espeak_EVENT` of speak_lib.h."""
 
     _fields_ = (
         ("type", ctypes.c_int),
@@ -40,7 +39,7 @@ class Event(ctypes.Structure):
 
 
 def speak(request: dict) -> tuple[dict, bytes]:
-    """Samples of a text and the samples at which its words start."""
+    """Speak a text; return the answer without samples, and the samples."""
     library = ctypes.CDLL(request["library"])
     pieces: list[bytes] = []
     words: list[int] = []
@@ -62,7 +61,7 @@ def speak(request: dict) -> tuple[dict, bytes]:
     rate_hz = library.espeak_Initialize(SYNCHRONOUS, 0, request["data"].encode(), WANT_PHONEME_EVENTS)
     if rate_hz <= 0:
         raise SystemExit(f"espeak-ng did not start with the voices of {request['data']}")
-    # Breath and consonants take their noise from a generator that starts from the clock.
+    # Noise of breath and consonants comes from a generator that is seeded by the clock.
     library.espeak_ng_SetRandSeed(ctypes.c_long(1))
     library.espeak_SetSynthCallback(take)
     if library.espeak_SetVoiceByName(request["voice"].encode()) != 0:
@@ -99,9 +98,8 @@ def _phonemes_per_word(library: ctypes.CDLL, text: bytes) -> list[int]:
 
 
 def _starts(words: list[int], phonemes: list[int], sizes: list[int]) -> list[int]:
-    # A word event stands where a stop's closure begins, its first phoneme event at the burst: the closure
-    # belongs to the word. But after some sonorants ("I'm on") the event comes one phoneme early; then
-    # the first phoneme counts.
+    # A word event is at the beginning of a stop's closure, its first phoneme event at the burst: the closure belongs to
+    # the word. But after some sonorants ("I'm on") the event comes one phoneme early; then the first phoneme counts.
     starts, first = [], 0
     for event, size in zip(words, sizes, strict=True):
         early = first > 0 and phonemes[first - 1] >= event

@@ -1,4 +1,4 @@
-"""The speakers: what a voice and a head look and sound like at rest."""
+"""Speakers: their voices and heads at rest."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from affectstore.corpora.synthetic._random import generator
 
-#: espeak-ng's variants that differ clearly and speak clearly, women and men in turn, so that any even
-#: number of speakers is balanced.
+#: Variants of espeak-ng's voices that differ clearly and speak clearly, women and men in turn, so that any even number
+#: of speakers is balanced.
 VOICES = (
     ("female", "en-us+f2"),
     ("male", "en-us+m3"),
@@ -46,21 +46,24 @@ CUTS = ("short", "long", "parted", "curls", "bun")
 
 @dataclass(frozen=True)
 class Speaker:
-    """A voice and a head; lengths in pixels of a picture 320 wide and 240 high.
+    """A voice and a head; lengths are in pixels of an image 320 wide and 240 high.
 
     Attributes:
-        sex: female or male.
-        voice: espeak-ng's voice.
-        pitch, pitch_range: espeak's, 0 to 100.
-        rate_wpm: words per minute.
-        skin, hair, iris, shirt, wall: colours, RGB 0 to 255.
-        cut: hair style, one of CUTS.
-        half_width_px, half_height_px: of the head.
-        eye_gap_px: from the middle to an eye; eye_size: factor.
-        eye_open: opening of the eyes at rest.
-        brow_px: thickness of the brows; brow_rest: their height at rest.
-        nose: factor of its size. mouth_px: half the width of the mouth at rest.
-        beard: darkness of a shadow on chin and lip, 0 to 1.
+        sex: "female" or "male".
+        voice: Voice of espeak-ng.
+        pitch, pitch_range: Settings of espeak-ng, 0 to 100.
+        rate_wpm: Words per minute.
+        skin, hair, iris, shirt, wall: Colours, RGB 0 to 255.
+        cut: Hair style, one of CUTS.
+        half_width_px, half_height_px: Half the size of the head.
+        eye_gap_px: Distance from the middle to an eye.
+        eye_size: Factor of the size of the eyes.
+        eye_open: Opening of the eyes at rest.
+        brow_px: Thickness of the brows.
+        brow_rest: Height of the brows at rest.
+        nose: Factor of the size of the nose.
+        mouth_px: Half the width of the mouth at rest.
+        beard: Darkness of a shadow on chin and lip, 0 to 1.
     """
 
     sex: str
@@ -87,7 +90,7 @@ class Speaker:
 
 
 def speaker(seed: int, actor: int) -> Speaker:
-    """The speaker that a seed gives to an actor's number (1001, 1002, ...)."""
+    """Build the speaker of an actor's number (1001, 1002, ...) under a seed."""
     rng = generator(seed, "speaker", str(actor))
     index = actor - 1001
     sex, voice = VOICES[index % len(VOICES)]

@@ -1,7 +1,7 @@
-"""Make the clips that standard input lists: `python -m affectstore.corpora.synthetic._worker`.
+"""Generate the clips that standard input lists: `python -m affectstore.corpora.synthetic._worker`.
 
-A process of its own rather than a pool's: a pool that spawns would import the caller's main module again,
-which `python -m snakemake` does not survive, and one that forks inherits the caller's threads.
+A process of its own instead of a process pool: a pool that spawns would import the caller's main module again, which
+fails under `python -m snakemake`, and one that forks inherits the caller's threads.
 
 Request (JSON): root, options, names. Answer: one line per clip, its name and the digest of its video.
 """
@@ -20,7 +20,7 @@ from affectstore.errors import AffectstoreError
 
 
 def main() -> int:
-    """Exit status 1, with the reason on standard error, when a clip cannot be made."""
+    """Generate the clips; exit with status 1 and a reason on standard error if one cannot be generated."""
     request = json.load(sys.stdin)
     options = Options(**request["options"])
     for stem in request["names"]:

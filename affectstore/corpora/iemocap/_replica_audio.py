@@ -1,4 +1,4 @@
-"""The sound of the lookalike: each turn spoken, laid into its dialogue, cut out of it again."""
+"""Audio of the replica: each turn is spoken, mixed into its dialogue and cut out of it again."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from affectstore.corpora.iemocap._lookalike_plan import Line
-from affectstore.corpora.synthetic._emotions import PROSODY, PROSODY_NOISE, SOUNDS_LIKE, leaning
+from affectstore.corpora.iemocap._replica_plan import Line
+from affectstore.corpora.synthetic._audio_track import RATE_HZ as SPOKEN_HZ
+from affectstore.corpora.synthetic._audio_track import make_audio_track
+from affectstore.corpora.synthetic._emotions import PROSODY, PROSODY_NOISE, SOUNDS_LIKE, sample_manner
 from affectstore.corpora.synthetic._random import generator
-from affectstore.corpora.synthetic._sound import RATE_HZ as SPOKEN_HZ
-from affectstore.corpora.synthetic._sound import sound_track
 from affectstore.corpora.synthetic._speaker import Speaker, speaker
 
 RATE_HZ = 16_000
-#: Lengths are whole numbers of these samples at either rate: 0.02 s, two frames of an alignment.
+#: Lengths are multiples of these numbers of samples at the two rates: 0.02 s, two frames of an alignment.
 _SPOKEN_UNIT, _UNIT = SPOKEN_HZ // 50, RATE_HZ // 50
 #: Times are written with four decimals; a step of eight samples is exact in them.
 _TICK_S = 0.0005
 _LEAK = 0.1
 _ROOM = 0.002
-#: Which of the drawn corpus' emotions a label sounds and looks like, and how strongly.
-LIKE: dict[str, tuple[str, float]] = {
+#: Label -> emotion of the synthetic corpus and its strength.
+EMOTION_OF: dict[str, tuple[str, float]] = {
     "ang": ("ANG", 1.0),
     "hap": ("HAP", 0.9),
     "exc": ("HAP", 1.15),
@@ -38,13 +38,13 @@ LIKE: dict[str, tuple[str, float]] = {
 
 @dataclass(frozen=True)
 class Spoken:
-    """A turn with its sound.
+    """A turn with its audio.
 
     Attributes:
-        line: what is said.
-        start_s: in the dialogue; with four decimals.
+        line: The turn.
+        start_s: Start in the dialogue, with four decimals.
         voice: float (sample,) at RATE_HZ, the speaker alone.
-        tokens: words and marks with the times of their beginnings and ends, from the start of the turn.
+        tokens: Words and marks with their starts and ends, from the start of the turn.
     """
 
     line: Line
@@ -60,25 +60,25 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """A whole dialogue: its turns in time order, and float (sample, 2) at RATE_HZ, first channel the woman's."""
+    """A dialogue: its turns in the order of time, and float (sample, 2) at RATE_HZ, first channel the woman's."""
 
     name: str
     turns: tuple[Spoken, ...]
     channels: np.ndarray
 
     def cut(self, turn: Spoken) -> np.ndarray:
-        """What the speaker's microphone has of a turn, float (sample,)."""
+        """Cut a turn out of its speaker's channel, float (sample,)."""
         first = round(turn.start_s * RATE_HZ)
         return self.channels[first : first + len(turn.voice), "FM".index(turn.line.turn.sex)]
 
 
 def actor(seed: int, session: str, sex: str) -> Speaker:
-    """The woman or the man of a session."""
+    """Build the woman or the man of a session."""
     return speaker(seed, 1001 + 2 * (int(session) - 1) + "FM".index(sex))
 
 
 def speak(name: str, lines: tuple[Line, ...], seed: int) -> Dialogue:
-    """Speak a dialogue. The second turn begins before the first ends."""
+    """Speak a dialogue; the second turn begins before the first one ends."""
     rng = generator(seed, "dialogue", name)
     turns: list[Spoken] = []
     now_s = rng.uniform(0.4, 0.7)
@@ -108,9 +108,9 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
 
 
 def _turn(line: Line, seed: int) -> tuple[np.ndarray, tuple[tuple[str, float, float], ...]]:
-    rng = generator(seed, "sound", line.turn.name)
-    emotion, strength = LIKE.get(line.label, ("NEU", 1.0))
-    prosody = leaning(PROSODY[emotion], PROSODY[SOUNDS_LIKE[emotion]], PROSODY_NOISE, strength, rng)
+    rng = generator(seed, "sound", line.turn.name)  # the name is part of the seed
+    emotion, strength = EMOTION_OF.get(line.label, ("NEU", 1.0))
+    prosody = sample_manner(PROSODY[emotion], PROSODY[SOUNDS_LIKE[emotion]], PROSODY_NOISE, strength, rng)
     who = actor(seed, line.turn.session, line.turn.sex)
     voices: list[np.ndarray] = []
     tokens: list[tuple[str, float, float]] = []
@@ -120,23 +120,23 @@ def _turn(line: Line, seed: int) -> tuple[np.ndarray, tuple[tuple[str, float, fl
             voice = _noise(text, rng)
             tokens.append((f"++{text}++", at_s + 0.1, at_s + len(voice) / RATE_HZ - 0.1))
         else:
-            track = sound_track(text, who, prosody, _SPOKEN_UNIT, rng)
-            voice = _resampled(track.voice.astype(float))
+            track = make_audio_track(text, who, prosody, _SPOKEN_UNIT, rng)
+            voice = _resample(track.voice.astype(float))
             tokens += [(word.text.upper(), at_s + word.start_s, at_s + word.end_s) for word in track.words]
         voices.append(voice)
         at_s += len(voice) / RATE_HZ
     return np.concatenate(voices), tuple(tokens)
 
 
-def _resampled(samples: np.ndarray) -> np.ndarray:
-    """From SPOKEN_HZ to RATE_HZ, by leaving out what is above the new band."""
+def _resample(samples: np.ndarray) -> np.ndarray:
+    """Resample from SPOKEN_HZ to RATE_HZ by cutting the spectrum."""
     length = len(samples) // _SPOKEN_UNIT * _UNIT
     spectrum = np.fft.rfft(samples)[: length // 2 + 1]
     return np.fft.irfft(spectrum, length) * (length / len(samples))
 
 
 def _noise(mark: str, rng: np.random.Generator) -> np.ndarray:
-    """Breath, laughter (breath in beats) or a rumble, 0.6 to 0.9 s."""
+    """Generate breathing, laughter (modulated breathing) or a rumble, 0.6 to 0.9 s."""
     length = int(rng.integers(30, 46)) * _UNIT
     time_s = np.arange(length) / RATE_HZ
     noise = rng.standard_normal(length)

@@ -1,4 +1,4 @@
-"""The frames of one clip: a head that talks, blinks and moves, seen by an imperfect camera."""
+"""Frames of a clip: a head that talks, blinks and moves, recorded by an imperfect camera."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from affectstore.corpora.synthetic._pen import HEIGHT_PX, WIDTH_PX, ZOOM
 from affectstore.corpora.synthetic._speaker import Speaker
 
 
-def film(
+def render_frames(
     speaker: Speaker, look: Expression, speech: np.ndarray, fps: int, size_px: tuple[int, int], rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
-    """Frames, uint8 (row, column, 3), RGB.
+    """Render frames, uint8 (row, column, 3), RGB.
 
     Args:
-        speaker: whose head.
-        look: the expression.
-        speech: float (frame,), how loud the voice is in each frame, 0 to 1.
-        fps: frames per second.
-        size_px: width and height.
-        rng: for movements, camera and light.
+        speaker: The speaker.
+        look: The expression.
+        speech: float (frame,), opening of the mouth by speech in each frame, 0 to 1.
+        fps: Frames per second.
+        size_px: Width and height.
+        rng: Generator of movements, camera and light.
     """
     cv2.setNumThreads(1)
     frames = len(speech)
@@ -54,7 +54,7 @@ def film(
         placed = cv2.warpAffine(head, turn, size_px, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         cover = cv2.warpAffine(layers.alpha, turn, size_px, flags=cv2.INTER_LINEAR)
         share = cover.astype(np.float32)[..., None] * np.float32(1 / 255)
-        yield camera.seen(back + (placed.astype(np.float32) - back) * share, rng)
+        yield camera.record(back + (placed.astype(np.float32) - back) * share, rng)
 
 
 class _Camera:
@@ -66,36 +66,36 @@ class _Camera:
     @classmethod
     def at_random(cls, size_px: tuple[int, int], rng: np.random.Generator) -> _Camera:
         gain = np.clip(rng.normal(0.97, 0.04) + rng.normal(0, 0.012, 3), 0.75, 1.12).astype(np.float32)
-        deviation = rng.uniform(2.0, 5.0)
+        std = rng.uniform(2.0, 5.0)
         width, height = size_px
-        grain = (deviation * rng.standard_normal((height + 32, width + 32, 1), np.float32)).astype(np.float32)
+        grain = (std * rng.standard_normal((height + 32, width + 32, 1), np.float32)).astype(np.float32)
         return cls(gain, rng.uniform(0.5, 0.9), np.repeat(grain, 3, axis=2))
 
-    def seen(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """uint8 (row, column, 3) of a float picture."""
-        rows, columns = picture.shape[:2]
+    def record(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Convert a float image to a frame, uint8 (row, column, 3)."""
+        rows, columns = image.shape[:2]
         top, left = rng.integers(32, size=2)
-        blurred = cv2.GaussianBlur(picture * self._gain, (0, 0), self._blur_px)
+        blurred = cv2.GaussianBlur(image * self._gain, (0, 0), self._blur_px)
         grain = self._grain[top : top + rows, left : left + columns]
         return cv2.add(blurred, grain, dtype=cv2.CV_8U)  # rounds and saturates
 
 
-def mouth_track(voice: np.ndarray, frames: int) -> np.ndarray:
-    """How loud a voice, float (sample,), is in each of `frames` equal parts, 0 to 1, float (frame,)."""
+def mouth_opening(voice: np.ndarray, frames: int) -> np.ndarray:
+    """Compute the opening of the mouth, float (frame,), 0 to 1, from the loudness of speech, float (sample,)."""
     parts = voice[: len(voice) // frames * frames].reshape(frames, -1).astype(np.float64)
     level = np.sqrt(np.mean(parts**2, axis=1))
     return np.clip(level / max(float(np.percentile(level, 92)), 1e-6), 0, 1) ** 0.7
 
 
 def _wander(time_s: np.ndarray, hz: float, rng: np.random.Generator) -> np.ndarray:
-    """A smooth movement of about unit size, float (frame,)."""
+    """Sample a smooth movement of about unit size, float (frame,)."""
     phase = rng.uniform(0, 2 * np.pi, 2)
     pace = hz * rng.uniform(0.7, 1.3, 2) * (1, 1.9)
     return 0.7 * np.sin(2 * np.pi * pace[0] * time_s + phase[0]) + 0.4 * np.sin(2 * np.pi * pace[1] * time_s + phase[1])
 
 
 def _blinks(time_s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """1 in the middle of a blink, which lasts 0.2 s; every two to four seconds."""
+    """Sample blinks, float (frame,): 1 in the middle of a blink of 0.2 s, one every two to four seconds."""
     closed = np.zeros(len(time_s))
     at = rng.uniform(0.2, 3.0)
     while at < (time_s[-1] if len(time_s) else 0):
@@ -104,10 +104,10 @@ def _blinks(time_s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return closed
 
 
-def _centred(picture: np.ndarray, width: int) -> np.ndarray:
-    """Cut or widen a picture about its middle column."""
-    extra = width - picture.shape[1]
+def _centred(image: np.ndarray, width: int) -> np.ndarray:
+    """Crop or widen an image around its middle."""
+    extra = width - image.shape[1]
     if extra <= 0:
         left = -extra // 2
-        return np.ascontiguousarray(picture[:, left : left + width])
-    return cv2.copyMakeBorder(picture, 0, 0, extra // 2, extra - extra // 2, cv2.BORDER_REPLICATE)
+        return np.ascontiguousarray(image[:, left : left + width])
+    return cv2.copyMakeBorder(image, 0, 0, extra // 2, extra - extra // 2, cv2.BORDER_REPLICATE)

@@ -1,4 +1,4 @@
-"""The tree that the corpus' file makes: laid out and odd as the corpus, and read to the last column."""
+"""The replica of IEMOCAP: its files and oddities are those of the corpus, and every column is read."""
 
 import hashlib
 import shutil
@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from affectstore.cli.main import main
-from affectstore.corpora.iemocap import _lookalike_plan as plan
-from affectstore.corpora.iemocap import find, lookalike, ratings
-from affectstore.corpora.iemocap._lookalike_film import write_avi
-from affectstore.corpora.iemocap._lookalike_sound import actor, speak, write_wav
+from affectstore.corpora.iemocap import _replica_plan as plan
+from affectstore.corpora.iemocap import find, ratings, replica
+from affectstore.corpora.iemocap._replica_audio import actor, speak, write_wav
+from affectstore.corpora.iemocap._replica_video import write_avi
 from affectstore.errors import CorpusError
 from affectstore.media.words import read_words
 from affectstore.paths import Results
@@ -27,8 +27,8 @@ LABELS = {"neu": 11, "ang": 9, "sad": 9, "exc": 7, "hap": 6, "fru": 3, "sur": 1,
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("lookalike") / "iemocap"
-    lookalike(root)
+    root = tmp_path_factory.mktemp("replica") / "iemocap"
+    replica(root)
     return root
 
 
@@ -60,11 +60,11 @@ def test_manifest(root: Path, tmp_path: Path):
     assert clips[["has_audio", "has_video", "has_text"]].all(axis=None)
     assert clips["words_sha256"].isna().sum() == 1
     assert not clips["video_sha256"].isna().any()
-    assert clips["video_sha256"].nunique() == 7, "a picture is a part of its dialogue's"
+    assert clips["video_sha256"].nunique() == 7, "a clip's video is a part of its dialogue's"
     assert clips["audio_sha256"].nunique() == 52
     np.testing.assert_allclose(clips["duration_s"], clips["end_s"] - clips["start_s"], atol=1e-6)
     assert [skip.clip_id for skip in manifest.skipped] == ["Ses01F_impro01_FXX0", "Ses04F_impro02_MXX0"]
-    assert any("lookalike" in line for line in manifest.summary)
+    assert any("replica" in line for line in manifest.summary)
     assert not any("card expects" in line for line in manifest.summary)
     assert manifest.absent == 0
 
@@ -122,7 +122,7 @@ def test_the_consensus_is_what_most_evaluators_say_and_the_mean_of_their_numbers
         np.testing.assert_allclose(means, clip[["valence", "activation", "dominance"]].astype(float), atol=1e-4)
 
 
-def test_the_sound_of_an_utterance_is_its_part_of_the_dialogue(root: Path, clips: pd.DataFrame):
+def test_the_audio_of_an_utterance_is_its_part_of_the_dialogue(root: Path, clips: pd.DataFrame):
     for clip_id, row in clips.iterrows():
         parameters, own = wav(root / row["audio_path"])
         assert (parameters.nchannels, parameters.framerate, parameters.sampwidth) == (1, 16000, 2)
@@ -187,7 +187,7 @@ def test_the_speaker_moves_on_the_side_that_the_table_says(
 
 
 def test_the_same_seed_gives_the_same_bytes(root: Path, tmp_path: Path):
-    lookalike(tmp_path / "again", video=False)
+    replica(tmp_path / "again", video=False)
     first = {path: digest for path, digest in digests(root).items() if not path.endswith(".avi")}
     again = digests(tmp_path / "again")
     differ = {path for path in first if first[path] != again.get(path)}
@@ -198,7 +198,7 @@ def test_the_same_seed_gives_the_same_bytes(root: Path, tmp_path: Path):
     write_avi(tmp_path / "a.avi", dialogue, tmp_path / "a.wav", 0)
     made = root / f"Session5/dialog/avi/DivX/{name}.avi"
     assert (tmp_path / "a.avi").read_bytes() == made.read_bytes()
-    lookalike(tmp_path / "other", 1, video=False)
+    replica(tmp_path / "other", 1, video=False)
     other = digests(tmp_path / "other")
     assert set(other) == set(again)
     assert all(other[path] != again[path] for path in again if path.endswith((".wav", ".wdseg")) and "/._" not in path)
@@ -209,30 +209,30 @@ def test_the_same_seed_gives_the_same_bytes(root: Path, tmp_path: Path):
 
 def test_a_made_tree_is_left_alone_and_something_else_is_never_removed(root: Path, tmp_path: Path):
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    lookalike(root)
+    replica(root)
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
     (tmp_path / "Session1").mkdir()
     with pytest.raises(CorpusError, match="holds something else"):
-        lookalike(tmp_path)
+        replica(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["Session1"]
     (tmp_path / "Session1" / "file").touch()
     with pytest.raises(CorpusError, match="holds something else"):
-        lookalike(tmp_path / "Session1" / "file")
+        replica(tmp_path / "Session1" / "file")
 
 
-def test_sound_alone(root: Path, tmp_path: Path):
+def test_audio_alone(root: Path, tmp_path: Path):
     shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns("avi"))
     found = find(tmp_path / "copy", {})
     assert found.clips["video_path"].isna().all()
     assert found.clips["audio_path"].str.contains("/sentences/wav/").all()
     assert (found.clips["start_s"] == 0).all()
     assert found.clips["end_s"].isna().all()
-    assert any("without picture" in note for note in found.notes)
+    assert any("without video" in note for note in found.notes)
 
 
 def test_by_command(root: Path, capsys):
     assert main(["synthesize", "--corpus", "iemocap", "--out", str(root)]) == 0
     assert "52 clips of 10 speakers" in capsys.readouterr().out
     assert main(["synthesize", "--corpus", "crema-d", "--out", str(root)]) == 1
-    assert "has no lookalike; `--corpus` takes synthetic, " in capsys.readouterr().err
+    assert "has no replica; `--corpus` takes synthetic, " in capsys.readouterr().err
     assert main(["synthesize", "--corpus", "iemocap", "--clips", "3", "--out", str(root)]) == 1

@@ -1,4 +1,4 @@
-"""Make the lookalike tree; the corpus may not be passed on, so this is what tests and trials run on."""
+"""Replica of the corpus for tests and trials, since the corpus may not be passed on."""
 
 from __future__ import annotations
 
@@ -6,30 +6,28 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from affectstore.corpora.iemocap._lookalike_plan import DIALOGUES, UNALIGNED
-from affectstore.corpora.iemocap._lookalike_sound import Dialogue, speak, write_wav
-from affectstore.corpora.iemocap._lookalike_tables import wdseg, write_tables
 from affectstore.corpora.iemocap._marker import MARKER, TEXT
+from affectstore.corpora.iemocap._replica_audio import Dialogue, speak, write_wav
+from affectstore.corpora.iemocap._replica_plan import DIALOGUES, UNALIGNED
+from affectstore.corpora.iemocap._replica_tables import wdseg, write_tables
 from affectstore.errors import CorpusError
 
 #: Bumped when the same seed gives other bytes.
 _VERSION = 1
-#: How macOS' archivers begin the twin that they leave beside each file.
-_TWIN = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        " + bytes(58)
+#: Beginning of the files that macOS' archivers add to each file.
+_APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        " + bytes(58)
 
 
 def make(root: Path, seed: int, *, video: bool) -> None:
-    """Make the tree, whole or not at all; one that was made by the same seed stays as it is.
+    """Generate a replica and move it into place when it is complete; one of the same seed is left as it is.
 
     Raises:
-        CorpusError: the folder holds something else, or a part cannot be made.
+        CorpusError: The folder holds something else, or a part cannot be generated.
     """
     marker = f"{TEXT}version {_VERSION}, seed {seed}, {'with' if video else 'without'} video\n"
     if root.exists():
         if not root.is_dir() or (any(root.iterdir()) and not (root / MARKER).is_file()):
-            raise CorpusError(
-                f"{root} holds something else; name an empty or a new folder for the lookalike of IEMOCAP"
-            )
+            raise CorpusError(f"{root} holds something else; name an empty or a new folder for the replica of IEMOCAP")
         if (root / MARKER).is_file() and (root / MARKER).read_text(encoding="utf-8") == marker:
             return
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -37,24 +35,24 @@ def make(root: Path, seed: int, *, video: bool) -> None:
         tree = Path(folder) / "tree"
         tree.mkdir()
         for name, lines in DIALOGUES.items():
-            _write(tree / f"Session{lines[0].turn.session}", speak(name, lines, seed), seed, video=video)
+            _write_dialogue(tree / f"Session{lines[0].turn.session}", speak(name, lines, seed), seed, video=video)
         for path in sorted(tree.rglob("*.*")):
             if path.suffix in (".avi", ".wav", ".txt", ".wdseg"):
-                path.with_name(f"._{path.name}").write_bytes(_TWIN)
+                path.with_name(f"._{path.name}").write_bytes(_APPLE_DOUBLE)
         (tree / MARKER).write_text(marker, encoding="utf-8")
         if root.exists():
             shutil.rmtree(root)
         tree.rename(root)
 
 
-def _write(session: Path, dialogue: Dialogue, seed: int, *, video: bool) -> None:
-    sound = session / "dialog" / "wav" / f"{dialogue.name}.wav"
-    write_wav(sound, dialogue.channels)
+def _write_dialogue(session: Path, dialogue: Dialogue, seed: int, *, video: bool) -> None:
+    audio = session / "dialog" / "wav" / f"{dialogue.name}.wav"
+    write_wav(audio, dialogue.channels)
     write_tables(session / "dialog", dialogue, seed)
     if video:
-        from affectstore.corpora.iemocap._lookalike_film import write_avi
+        from affectstore.corpora.iemocap._replica_video import write_avi
 
-        write_avi(session / "dialog" / "avi" / "DivX" / f"{dialogue.name}.avi", dialogue, sound, seed)
+        write_avi(session / "dialog" / "avi" / "DivX" / f"{dialogue.name}.avi", dialogue, audio, seed)
     alignment = session / "sentences" / "ForcedAlignment" / dialogue.name
     alignment.mkdir(parents=True)
     for turn in dialogue.turns:

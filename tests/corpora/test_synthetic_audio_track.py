@@ -1,4 +1,4 @@
-"""Speech: word times, and a voice that follows the emotion."""
+"""Audio tracks: word times, and a voice that follows the emotion."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from affectstore.corpora._crema_d_names import SENTENCES
-from affectstore.corpora.synthetic import _sound
+from affectstore.corpora.synthetic import _audio_track
+from affectstore.corpora.synthetic._audio_track import RATE_HZ, AudioTrack, make_audio_track
 from affectstore.corpora.synthetic._emotions import PROSODY, Prosody
-from affectstore.corpora.synthetic._sound import RATE_HZ, SoundTrack, sound_track
 from affectstore.corpora.synthetic._speak import _starts
 from affectstore.corpora.synthetic._speaker import VOICES, speaker
 
 
-def spoken(text: str = SENTENCES["MTI"], prosody: Prosody = PROSODY["NEU"], actor: int = 1002) -> SoundTrack:
-    return sound_track(text, speaker(0, actor), prosody, 882, np.random.default_rng(1))
+def spoken(text: str = SENTENCES["MTI"], prosody: Prosody = PROSODY["NEU"], actor: int = 1002) -> AudioTrack:
+    return make_audio_track(text, speaker(0, actor), prosody, 882, np.random.default_rng(1))
 
 
-def pitch_hz(track: SoundTrack) -> float:
-    """Median pitch by autocorrelation of loud 50 ms windows."""
+def pitch_hz(track: AudioTrack) -> float:
+    """Estimate the median pitch by autocorrelation of loud 50 ms windows."""
     windows = track.voice[: len(track.voice) // 1102 * 1102].reshape(-1, 1102).astype(float)
     found = []
     for window in windows[np.sqrt((windows**2).mean(1)) > 0.5 * np.sqrt((track.voice**2).mean())]:
@@ -82,10 +82,12 @@ def test_emotion_is_heard() -> None:
 
 
 def test_warping_moves_words_with_their_samples() -> None:
-    """A click at a word's start is found where the word then starts."""
+    """A click at a word's start is at the word's start after warping, too."""
     voice = np.zeros(20_000)
     voice[12_000] = 1.0
-    warped, edges = _sound._warped(voice, np.array([0.0, 12_000.0, 20_000.0]), Prosody(glide_st=5, vibrato_st=1), 0.3)
+    warped, edges = _audio_track._warp(
+        voice, np.array([0.0, 12_000.0, 20_000.0]), Prosody(glide_st=5, vibrato_st=1), 0.3
+    )
     assert np.argmax(warped) == pytest.approx(edges[1], abs=1)
     assert len(warped) == pytest.approx(edges[2], abs=1)
 
@@ -94,12 +96,12 @@ def test_tilt_is_what_it_says() -> None:
     time_s = np.arange(RATE_HZ) / RATE_HZ
     for hz, expected_db in ((300, 0.0), (1000, -3.0), (4000, -9.0), (8000, -9.0)):
         tone = np.sin(2 * np.pi * hz * time_s)
-        gain_db = 20 * np.log10(_sound._tilted(tone, -9.0).std() / tone.std())
+        gain_db = 20 * np.log10(_audio_track._tilt(tone, -9.0).std() / tone.std())
         assert gain_db == pytest.approx(expected_db, abs=0.05)
 
 
 def test_voices_exist() -> None:
-    """espeak-ng silently keeps the voice before for a variant it does not know."""
+    """For an unknown variant espeak-ng silently keeps the previous voice."""
     import espeakng_loader
 
     variants = Path(espeakng_loader.get_data_path()) / "voices" / "!v"

@@ -1,7 +1,7 @@
-"""What the lookalike says: short dialogues that were made up for it, with labels, and the corpus' oddities.
+"""Invented dialogues of the replica with their labels, and the corpus' oddities.
 
-Names that the corpus' own oddities need (`impro08b`, `script01_1` beside `script01_1b`, a turn M030 without an
-alignment) stand where they do there; who says what under them is invented.
+Names that belong to the corpus' oddities (`impro08b`, `script01_1` and `script01_1b`, a turn M030 without an alignment)
+are those of the corpus; speakers and texts under them are invented.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from dataclasses import dataclass
 
 from affectstore.corpora.iemocap._names import Turn, parse
 
-#: What is heard and not said; these are drawn from noise, not spoken.
+#: Vocal sounds other than words; they are generated as noise.
 MARKS = ("LAUGHTER", "BREATHING", "GARBAGE")
 _PIECE = re.compile(r"\[(?P<mark>\w+)\]|(?P<words>[^\[\]]+)")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A turn before it has a time: its name, the consensus label (`xxx`: none) and the text with marks."""
+    """A turn without times: its name, its consensus label (`xxx`: none) and its text with marks."""
 
     turn: Turn
     label: str
     text: str
 
     def pieces(self) -> list[tuple[str, str]]:
-        """Its marks and its words in turn: ("mark", "LAUGHTER") or ("words", "Then we stay")."""
+        """Split the text into marks and words: ("mark", "LAUGHTER") or ("words", "Then we stay")."""
         found = []
         for match in _PIECE.finditer(self.text):
             kind = match.lastgroup or ""
@@ -114,6 +114,6 @@ UNALIGNED = ("Ses03F_impro07_M030",)
 #: Dialogues with a turn numbered XX0, by its speaker, and dialogues with a line that names no turn.
 NUMBERED_XX: Mapping[str, str] = {"Ses01F_impro01": "F", "Ses04F_impro02": "M"}
 BARE_LINES: Mapping[str, str] = {"Ses02M_script03_2": "M: Hm.", "Ses05M_script01_1b": "F: Yes."}
-#: The utterance of which one rater gives two labels, and the one of which a rater gives no dominance.
+#: Utterance with two labels by one rater, and utterance without a dominance by one rater.
 TWO_LABELS = ("Ses02M_script03_2_F003", "ang")
 NO_DOMINANCE = "Ses04F_impro02_F001"

@@ -1,4 +1,4 @@
-"""The text files of the lookalike: transcriptions, evaluations by made-up raters, and word times."""
+"""Text files of the replica: transcriptions, evaluations by invented raters, and word times."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from affectstore.corpora.iemocap._evaluation import EMOTIONS, NO_AGREEMENT
-from affectstore.corpora.iemocap._lookalike_plan import BARE_LINES, NO_DOMINANCE, NUMBERED_XX, TWO_LABELS
-from affectstore.corpora.iemocap._lookalike_sound import Dialogue, Spoken
+from affectstore.corpora.iemocap._replica_audio import Dialogue, Spoken
+from affectstore.corpora.iemocap._replica_plan import BARE_LINES, NO_DOMINANCE, NUMBERED_XX, TWO_LABELS
 from affectstore.corpora.synthetic._random import generator
 
-#: Valence, activation and dominance that raters give around, 1 to 5; others get the middle.
-_AROUND = {
+#: Label -> centre of its ratings of valence, activation and dominance, 1 to 5; other labels have the middle.
+_CENTRE = {
     "ang": (2, 4, 4),
     "hap": (4, 3, 3),
     "exc": (4, 4, 3),
@@ -26,7 +26,7 @@ _SCORERS = ("E3", "E4")
 
 
 def transcription(dialogue: Dialogue) -> str:
-    """Lines in time order, times padded with zeros; a turn numbered XX0 and a bare line where the plan has them."""
+    """Format a transcription in the order of time, with the XX0 turns and lines without a turn of the plan."""
     lines = [
         f"{turn.line.turn.name} [{turn.start_s:08.4f}-{turn.end_s:08.4f}]: {turn.line.text}" for turn in dialogue.turns
     ]
@@ -39,14 +39,14 @@ def transcription(dialogue: Dialogue) -> str:
 
 
 def evaluation(dialogue: Dialogue, seed: int) -> str:
-    """Blocks by speaker, then by time; the evaluators agree on the turn's label, or on none."""
+    """Format an evaluation, by speaker and time; most evaluators choose the turn's label, or each another one."""
     blocks = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"]
     blocks += [_block(turn, seed) for turn in sorted(dialogue.turns, key=lambda turn: turn.line.turn.sex)]
     return "\n\n".join(blocks) + "\n"
 
 
 def wdseg(turn: Spoken, seed: int) -> str:
-    """Rows of Sphinx's aligner: frames of 10 ms from the start of the utterance, without gaps."""
+    """Format word times as Sphinx's aligner does: frames of 10 ms from the start of the utterance, without gaps."""
     rng = generator(seed, "alignment", turn.line.turn.name)
     frames = round(100 * (turn.end_s - turn.start_s))
     rows: list[tuple[int, int, str]] = []
@@ -70,7 +70,7 @@ def wdseg(turn: Spoken, seed: int) -> str:
 
 
 def write_tables(root: Path, dialogue: Dialogue, seed: int) -> None:
-    """The text files of one dialogue below `dialog/`, with the files that lie beside them in the corpus."""
+    """Write the text files of one dialogue below `dialog/`, with the other files that the corpus has there."""
     folder, name = root / "EmoEvaluation", dialogue.name
     files = {
         root / "transcriptions" / f"{name}.txt": transcription(dialogue),
@@ -112,7 +112,7 @@ def _block(turn: Spoken, seed: int) -> str:
 
 
 def _labels(label: str, name: str, rng: np.random.Generator) -> dict[str, tuple[str, ...]]:
-    """What each evaluator says: two or three of them the label; without a majority, each another one."""
+    """Sample the labels of the evaluators: two or three choose the label; without a majority, each another one."""
     if label == NO_AGREEMENT:
         return dict(zip(_LABELLERS, (("neu",), ("fru",), ("sad",)), strict=True))
     third = label if rng.random() < 0.5 else str(rng.choice([code for code in EMOTIONS if code != label]))
@@ -123,5 +123,5 @@ def _labels(label: str, name: str, rng: np.random.Generator) -> dict[str, tuple[
 
 
 def _scores(label: str, rng: np.random.Generator) -> tuple[int, int, int]:
-    val, act, dom = (int(np.clip(middle + rng.integers(-1, 2), 1, 5)) for middle in _AROUND.get(label, (3, 3, 3)))
+    val, act, dom = (int(np.clip(middle + rng.integers(-1, 2), 1, 5)) for middle in _CENTRE.get(label, (3, 3, 3)))
     return val, act, dom

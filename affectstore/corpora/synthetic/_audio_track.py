@@ -1,4 +1,4 @@
-"""The sound track of one clip: espeak-ng's speech, made to sound like an emotion, in a noisy room."""
+"""Audio track of a clip: espeak-ng's speech, changed to express an emotion, in a noisy room."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROOM_DB = -52.0
 
 @dataclass(frozen=True)
 class Word:
-    """A word and when it is spoken, in seconds from the clip's start."""
+    """A word with its start and end, in seconds from the clip's start."""
 
     text: str
     start_s: float
@@ -32,13 +32,13 @@ class Word:
 
 
 @dataclass(frozen=True)
-class SoundTrack:
-    """The sound of one clip.
+class AudioTrack:
+    """Audio of one clip.
 
     Attributes:
         samples: int16 (sample,) at RATE_HZ, mono.
-        voice: float32 (sample,), the speech alone, from which the mouth takes its movement.
-        words: in the order of the sentence.
+        voice: float32 (sample,), the speech alone, which the mouth follows.
+        words: Words, in the order of the sentence.
     """
 
     samples: np.ndarray
@@ -46,23 +46,26 @@ class SoundTrack:
     words: tuple[Word, ...]
 
 
-def sound_track(
-    text: str, speaker: Speaker, prosody: Prosody, samples_per: int, rng: np.random.Generator
-) -> SoundTrack:
+def make_audio_track(
+    text: str, speaker: Speaker, prosody: Prosody, multiple: int, rng: np.random.Generator
+) -> AudioTrack:
     """Speak a sentence.
 
     Args:
-        text: the sentence.
-        speaker: whose voice.
-        prosody: how.
-        samples_per: the number of samples is a multiple of this one.
-        rng: for silence before and after, breath and room noise.
+        text: The sentence.
+        speaker: Its speaker.
+        prosody: Way of speaking.
+        multiple: The number of samples is a multiple of this number.
+        rng: Generator of the silence before and after, of breath and of room noise.
+
+    Raises:
+        CorpusError: espeak-ng is missing or fails.
     """
     voice, starts, end = _espeak(text, speaker, prosody)
     edges = np.append(starts, end)
-    voice, edges = _paused(voice, edges, round(max(0.0, prosody.pause_s) * RATE_HZ))
-    voice, edges = _warped(voice, edges, prosody, rng.uniform(0, 2 * np.pi))
-    voice = _tilted(voice, prosody.tilt_db)
+    voice, edges = _insert_pauses(voice, edges, round(max(0.0, prosody.pause_s) * RATE_HZ))
+    voice, edges = _warp(voice, edges, prosody, rng.uniform(0, 2 * np.pi))
+    voice = _tilt(voice, prosody.tilt_db)
     envelope = _envelope(voice)
     time_s = np.arange(len(voice)) / RATE_HZ
     creak = float(np.clip(prosody.creak, 0, 0.9))
@@ -72,10 +75,10 @@ def sound_track(
 
     before = round(rng.uniform(0.15, 0.28) * RATE_HZ)
     after = round(rng.uniform(0.18, 0.30) * RATE_HZ)
-    length = -(-(before + len(voice) + after) // samples_per) * samples_per
+    length = -(-(before + len(voice) + after) // multiple) * multiple
     track = np.zeros(length)
     track[before : before + len(voice)] = voice
-    room = _tilted(rng.standard_normal(length), -12.0)
+    room = _tilt(rng.standard_normal(length), -12.0)
     noisy = track + room * _gain(room, _ROOM_DB + 1.5 * rng.standard_normal())
     edges = (edges + before) / RATE_HZ
     words = tuple(
@@ -83,7 +86,7 @@ def sound_track(
         for word, start, stop in zip(text.split(), edges[0::2], edges[1::2], strict=True)
     )
     samples = np.round(32767 * np.clip(noisy, -0.99, 0.99)).astype(np.int16)
-    return SoundTrack(samples, track.astype(np.float32), words)
+    return AudioTrack(samples, track.astype(np.float32), words)
 
 
 @cache
@@ -98,7 +101,7 @@ def _espeak_files() -> tuple[str, str]:
 
 
 def _espeak(text: str, speaker: Speaker, prosody: Prosody) -> tuple[np.ndarray, np.ndarray, int]:
-    """Samples as floats, the sample at which each word starts, and where the last one ends."""
+    """Speak a text: samples as floats, first sample of each word, and end of the last word."""
     library, data = _espeak_files()
     request = {
         "library": library,
@@ -126,8 +129,8 @@ def _espeak(text: str, speaker: Speaker, prosody: Prosody) -> tuple[np.ndarray, 
     return samples, np.array(answer["words"], float), len(samples)
 
 
-def _paused(voice: np.ndarray, edges: np.ndarray, pause: int) -> tuple[np.ndarray, np.ndarray]:
-    """Put `pause` silent samples between words; edges become start, end, start, end, ..."""
+def _insert_pauses(voice: np.ndarray, edges: np.ndarray, pause: int) -> tuple[np.ndarray, np.ndarray]:
+    """Insert `pause` silent samples between words; return the edges as start, end, start, end, ..."""
     fade = min(110, pause)
     pieces, spans, at = [], [], 0
     last = len(edges) - 2
@@ -146,8 +149,8 @@ def _paused(voice: np.ndarray, edges: np.ndarray, pause: int) -> tuple[np.ndarra
     return np.concatenate(pieces), np.array(spans, float)
 
 
-def _warped(voice: np.ndarray, edges: np.ndarray, prosody: Prosody, phase: float) -> tuple[np.ndarray, np.ndarray]:
-    """Glide and vibrato by playing faster and slower; the words' edges move with their samples."""
+def _warp(voice: np.ndarray, edges: np.ndarray, prosody: Prosody, phase: float) -> tuple[np.ndarray, np.ndarray]:
+    """Add glide and vibrato by playing faster and slower; the words' edges move with their samples."""
     place = np.linspace(-0.5, 0.5, len(voice))
     time_s = np.arange(len(voice)) / RATE_HZ
     depth = max(0.0, prosody.vibrato_st)
@@ -157,8 +160,8 @@ def _warped(voice: np.ndarray, edges: np.ndarray, prosody: Prosody, phase: float
     return samples, np.interp(edges, np.arange(len(played_at)), played_at)
 
 
-def _tilted(samples: np.ndarray, tilt_db: float) -> np.ndarray:
-    """Gain that is 0 dB up to 500 Hz and reaches `tilt_db` three octaves above."""
+def _tilt(samples: np.ndarray, tilt_db: float) -> np.ndarray:
+    """Apply a gain of 0 dB up to 500 Hz that reaches `tilt_db` three octaves above."""
     spectrum = np.fft.rfft(samples)
     hz = np.fft.rfftfreq(len(samples), 1 / RATE_HZ)
     octaves = np.clip(np.log2(np.maximum(hz, 1.0) / 500), 0, 3) / 3
@@ -172,5 +175,5 @@ def _envelope(samples: np.ndarray, window_s: float = 0.02) -> np.ndarray:
 
 
 def _gain(samples: np.ndarray, level_db: float) -> float:
-    """Factor that brings the root mean square to `level_db` under full scale."""
+    """Compute the factor that sets the root mean square to `level_db` relative to full scale."""
     return float(10 ** (level_db / 20) / max(np.sqrt(np.mean(samples**2)), 1e-9))

@@ -1,0 +1,1 @@
+"""Contract tests that other packages can inherit; they need pytest."""
