@@ -29,8 +29,8 @@ from affectstore.preflight.experiments import SPLITS, runs_digest
 from affectstore.preflight.judge import STORE, FeatureState
 from affectstore.preflight.state import State, settle
 from affectstore.splits.base import PROTOCOLS, write_split
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.commit import commit
 from affectstore.store.writer import ShardWriter
 from affectstore.timeline import Grid
 

@@ -29,8 +29,10 @@ from affectstore.registry import Registry
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 
-EXTRACTORS = Registry(
-    "extractor", ("affectstore.features.audio", "affectstore.features.video", "affectstore.features.text")
+EXTRACTORS: Registry[Any] = Registry(
+    "extractor",
+    ("affectstore.features.audio", "affectstore.features.video", "affectstore.features.text"),
+    ("SPEC", "Options", "Extractor"),
 )
 
 #: A length of a picture that an option names.
@@ -59,7 +61,7 @@ class Spec:
         modality: what its rows describe, "audio", "vision" or "text".
         media: which files it reads itself: sound, picture, the corpus' word times; their content hashes enter
             the clip key.
-        fields: columns of the clips table that it reads; their values enter the clip key.
+        columns: columns of the clips table that it reads; their values enter the clip key.
         needs: extractors whose output it reads.
         libraries: distributions that compute its values; their versions are stored beside them.
         gpu: whether it runs a network that uses a GPU where there is one.
@@ -70,7 +72,7 @@ class Spec:
     summary: str
     modality: Literal["audio", "vision", "text"]
     media: tuple[Literal["audio", "video", "words"], ...] = ()
-    fields: tuple[Literal["text", "face_side"], ...] = ()
+    columns: tuple[Literal["text", "face_side"], ...] = ()
     needs: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     gpu: bool = False
@@ -125,7 +127,7 @@ class Clip:
         media: its files.
         upstream: what it has of the features that the extractor needs, by need.
         text: what is said, as the corpus writes it; None where it does not say, and for extractors whose
-            SPEC.fields do not name it.
+            SPEC.columns do not name it.
         face_side: half of the picture that shows the speaker; None where the corpus does not say, likewise.
     """
 

@@ -17,8 +17,8 @@ from affectstore.models.cells.parents import read_parent
 from affectstore.preflight.cells import CellPlan, data_digests, plan_cells, why_unusable
 from affectstore.preflight.experiments import SPLITS
 from affectstore.preflight.judge import STORE
-from affectstore.store.catalog import Catalog
-from affectstore.store.ledger import Ledger
+from affectstore.store.index.catalog import Catalog
+from affectstore.store.index.ledger import Ledger
 
 
 def cell_job(config: Path, experiment_name: str, cell: str, fold: int, planned: str) -> TrainJob:

@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from affectstore.evaluation.overview import FeatureOverview
-from affectstore.store.layout import ledger_files
-from affectstore.store.ledger import Ledger
+from affectstore.store.index.ledger import Ledger
+from affectstore.store.paths import ledger_files
 
 
 def store_overview(folder: Path) -> tuple[FeatureOverview, ...]:

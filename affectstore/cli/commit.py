@@ -22,7 +22,7 @@ def main(args: argparse.Namespace) -> int:
     from affectstore.features.extract import provenance
     from affectstore.features.plan import shard_names
     from affectstore.preflight.judge import STORE
-    from affectstore.store.catalog import commit
+    from affectstore.store.commit import commit
 
     resolved, features = feature_job(args.config, args.feature, args.digest)
     shards = shard_names(resolved.config.corpora[args.corpus].shards)

@@ -24,7 +24,9 @@ import numpy.typing as npt
 from affectstore.evaluation.tally import Tally, tally
 from affectstore.registry import Registry
 
-METRICS = Registry("metric", ("affectstore.evaluation.metrics",))
+METRICS: Registry[Any] = Registry(
+    "metric", ("affectstore.evaluation.metrics",), ("LABEL", "PERCENT", "BETTER", "AXES", "compute")
+)
 
 
 @dataclass(frozen=True)

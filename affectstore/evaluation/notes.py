@@ -8,6 +8,7 @@ from affectstore.evaluation.bootstrap import DRAWS
 from affectstore.evaluation.flags import ENOUGH_SPEAKERS
 from affectstore.evaluation.table import Row, Table
 from affectstore.weights.random import BADGE
+from affectstore.wording import counted
 
 #: The most frequent reasons are named, the others counted together.
 REASONS_SHOWN = 8
@@ -79,8 +80,8 @@ def _counted(table: Table) -> list[str]:
         )
         again = "" if n_test == n_clips else f" ({n_test} predictions per seed: {why})"
         line = (
-            f"Tested: {_many(n_clips, 'clip')} of {_many(n_speakers, 'speaker')}{again}, "
-            f"{_many(len(folds), 'fold')} ({', '.join(map(str, folds))}), {_many(n_seeds, 'seed')} per fold"
+            f"Tested: {counted(n_clips, 'clip')} of {counted(n_speakers, 'speaker')}{again}, "
+            f"{counted(len(folds), 'fold')} ({', '.join(map(str, folds))}), {counted(n_seeds, 'seed')} per fold"
         )
         lines.append(line + ("." if len(groups) == 1 else f": {_cells(rows)}."))
     if len({key[1:] for key in groups}) > 1:
@@ -97,7 +98,7 @@ def _left_out(table: Table) -> list[str]:
     """How many clips were left out and why; what was skipped stands here also when it is nothing."""
     lines = [_by_cells(table, "Skipped", "clip", [row.skipped for row in table.rows])]
     total = sum(table.unreadable.values())
-    lines.append(f"Skipped when the corpus was scanned: {_many(total, 'file')}{_why(table.unreadable)}.")
+    lines.append(f"Skipped when the corpus was scanned: {counted(total, 'file')}{_why(table.unreadable)}.")
     if any(row.excluded for row in table.rows):
         lines.append(_by_cells(table, "Not asked for", "clip", [row.excluded for row in table.rows]))
     return lines
@@ -109,7 +110,7 @@ def _by_cells(table: Table, what: str, noun: str, counts: Sequence[Mapping[str, 
     for row, reasons in zip(table.rows, counts, strict=True):
         groups.setdefault(tuple(reasons.items()), []).append(row)
     parts = [
-        f"{_many(sum(dict(reasons).values()), noun)}{_why(dict(reasons))}"
+        f"{counted(sum(dict(reasons).values()), noun)}{_why(dict(reasons))}"
         + ("" if len(groups) == 1 else f" in {_cells(rows)}")
         for reasons, rows in groups.items()
     ]
@@ -127,7 +128,7 @@ def _numbers(table: Table) -> str:
     seeds = max(row.n_seeds for row in table.rows)
     fewest = min(row.n_speakers for row in table.rows)
     spread = "mean ± standard deviation over seeds of" if seeds > 1 else "for one seed (so without a deviation)"
-    narrow = f" With {_many(fewest, 'speaker')} it is too narrow." if fewest < ENOUGH_SPEAKERS else ""
+    narrow = f" With {counted(fewest, 'speaker')} it is too narrow." if fewest < ENOUGH_SPEAKERS else ""
     return (
         f"WAR (accuracy), UAR (mean recall of the classes that were tested) and macro F1 in %, loss in nats: {spread} "
         "the score of a seed with the test predictions of all its folds pooled. In brackets its 95 % confidence "
@@ -157,7 +158,3 @@ def _traced(table: Table) -> str:
 
 def _cells(rows: Sequence[Row]) -> str:
     return ", ".join(row.cell.id for row in rows)
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -11,6 +11,7 @@ from affectstore.evaluation.flags import ENOUGH_SPEAKERS
 from affectstore.evaluation.table import Row, Table
 from affectstore.evaluation.wide import Line, Wide
 from affectstore.weights.random import BADGE
+from affectstore.wording import counted
 
 #: What a pairing is compared by.
 METRIC = "uar"
@@ -160,8 +161,8 @@ def _notes(table: Table, modalities: tuple[str, ...], numbers: Sequence[Pairing]
         )
     )
     spread = "" if max(row.n_seeds for row in rows) == 1 else ", mean ± standard deviation over seeds"
-    extent = f"{_counted(seeds, 'seed')}, {_counted(folds, 'fold')}, {_counted(clips, 'test clip')} of "
-    extent += _counted(speakers, "speaker")
+    extent = f"{counted(seeds, 'seed')}, {counted(folds, 'fold')}, {counted(clips, 'test clip')} of "
+    extent += counted(speakers, "speaker")
     lines = [
         f"UAR in %{spread}: {extent}. Chance: {100 * table.chance[METRIC]:.1f}. {_boldness(numbers)}",
         f"{_listed(modalities)}: that modality alone, with the same encoder. Empty: not asked for, or no valid pair.",
@@ -191,7 +192,3 @@ def _listed(names: Sequence[str]) -> str:
 def _span(counts: Sequence[int]) -> str:
     least, most = min(counts), max(counts)
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
-
-
-def _counted(count: str, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == "1" else "s")

@@ -23,6 +23,7 @@ from affectstore.evaluation.runs import Run
 from affectstore.evaluation.style import MODALITY_COLOURS
 from affectstore.evaluation.table import SHOWN, Row, Table
 from affectstore.evaluation.wide import Wide
+from affectstore.wording import size_text
 
 _CAPTIONS = {
     "bars": "Scores on the test clips, with 95 % intervals.",
@@ -129,7 +130,7 @@ def render_report(
         "number": number,
         "percent": percent,
         "above": above,
-        "size": size,
+        "size": size_text,
         "duration": duration,
         "numeric": lambda names: [(name, "n") for name in names],
         "plain": lambda names: [(name, "") for name in names],
@@ -178,17 +179,6 @@ def percent(value: float, digits: int = 1) -> str:
 def above(value: float, chance: float) -> int:
     """How far a score lies between chance and perfect, in percent: what colours a cell."""
     return 0 if math.isnan(value) or chance >= 1 else max(0, round(100 * (value - chance) / (1 - chance)))
-
-
-def size(n_bytes: float) -> str:
-    """Bytes in binary units."""
-    if math.isnan(n_bytes):
-        return "–"
-    for unit in ("B", "KiB", "MiB"):
-        if n_bytes < 1024:
-            return f"{n_bytes:,.0f} {unit}"
-        n_bytes /= 1024
-    return f"{n_bytes:,.1f} GiB"
 
 
 def duration(seconds: float) -> str:

@@ -12,9 +12,9 @@ from affectstore.errors import StoreError
 from affectstore.features.keys import Feature, clip_keys
 from affectstore.preflight.plan import PLANS
 from affectstore.preflight.request import write_request
-from affectstore.store.catalog import Catalog
-from affectstore.store.integrity import restore_ledger, whole
-from affectstore.store.ledger import Ledger
+from affectstore.store.index.catalog import Catalog
+from affectstore.store.index.keys import restore_ledger
+from affectstore.store.index.ledger import Ledger
 
 STORE = Path("results/store")
 
@@ -110,7 +110,7 @@ def _judge_ledger(
         except StoreError as error:
             reason = f"its ledger cannot be read: {error}"
         else:
-            reason = _disagreement(ledger, feature_digest, expected) or whole(folder, ledger)
+            reason = _disagreement(ledger, feature_digest, expected) or ledger.find_damage(folder) or ""
             if not reason:
                 return ledger, ""
         path.unlink()

@@ -27,7 +27,7 @@ SPEC = base.Spec(
     summary="the speaker's face, by MTCNN",
     modality="vision",
     media=("video",),
-    fields=("face_side",),
+    columns=("face_side",),
     libraries=("av", "facenet-pytorch", "torch"),
 )
 
@@ -109,7 +109,7 @@ class Options(base.Options):
 
     def narrowed(self, spec: base.Spec) -> base.Spec:
         """Where the side is ignored, it is no input."""
-        return replace(spec, fields=()) if self.side == "whole" else spec
+        return replace(spec, columns=()) if self.side == "whole" else spec
 
     @property
     def smooth_sd(self) -> float:

@@ -318,8 +318,8 @@ def test_a_half_without_a_face(folder: Path):
 
 def test_the_side_enters_the_key_only_where_it_counts():
     module = EXTRACTORS.load("faces")
-    assert module.Options().narrowed(module.SPEC).fields == ("face_side",)
-    assert module.Options(side="whole").narrowed(module.SPEC).fields == ()
+    assert module.Options().narrowed(module.SPEC).columns == ("face_side",)
+    assert module.Options(side="whole").narrowed(module.SPEC).columns == ()
 
 
 def test_the_tracked_face_stays_while_another_comes_nearer(folder: Path):
