@@ -216,7 +216,7 @@ def test_members_import_torch_at_their_top_and_have_no_optional_methods(name: st
     assert "hasattr" not in used, f"{path}: the contract says what a member has"
 
 
-@pytest.mark.parametrize(("name", "module"), [*MODELS.items(), *STORE.items()])
+@pytest.mark.parametrize(("name", "module"), [*MODELS.items(), *STORE.items(), *modules_of("media").items()])
 def test_docstrings_ask_no_questions(name: str, module: tuple[Path, ast.Module]) -> None:
     path, tree = module
     for node in ast.walk(tree):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from affectstore.media.decode_video import Picture, to_array
+from affectstore.media.decode_video import TimedFrame, to_array
 
 #: Decoded pictures that may lie in memory: half a minute of 480 x 360 px at 30 a second, 6 s of 1280 x 720.
 #: A longer clip's are decoded again in every walk.
@@ -29,19 +29,21 @@ class Pictures:
         starts: when each picture begins; empty until the first whole walk.
     """
 
-    def __init__(self, walk: Callable[[], Iterable[tuple[Picture, int]]], size_px: int | tuple[int, int] | None = None):
+    def __init__(
+        self, walk: Callable[[], Iterable[tuple[TimedFrame, int]]], size_px: int | tuple[int, int] | None = None
+    ):
         from av.video.reformatter import VideoReformatter
 
         self.starts: list[Fraction] = []
         self._walk, self._size_px = walk, size_px
-        self._kept: list[tuple[Picture, int]] | None = None
+        self._kept: list[tuple[TimedFrame, int]] | None = None
         self._scaler = VideoReformatter()
 
-    def __iter__(self) -> Iterator[tuple[Picture, int]]:
+    def __iter__(self) -> Iterator[tuple[TimedFrame, int]]:
         if self._kept is not None:
             yield from self._kept
             return
-        kept: list[tuple[Picture, int]] = []
+        kept: list[tuple[TimedFrame, int]] = []
         starts: list[Fraction] = []
         held = 0
         for picture, rows in self._walk():
@@ -56,7 +58,7 @@ class Pictures:
         if held <= KEPT_BYTES:
             self._kept = kept
 
-    def pixels(self, picture: Picture) -> np.ndarray:
+    def pixels(self, picture: TimedFrame) -> np.ndarray:
         """The whole picture, uint8 (height, width, 3) RGB, upright."""
         return to_array(picture.frame, self._scaler, self._size_px)
 
@@ -84,9 +86,9 @@ class Pictures:
             yield numbers, np.stack(batch)
 
 
-def _with_last(shown: Iterable[tuple[Picture, int]]) -> Iterator[tuple[int, Picture, bool]]:
+def _with_last(shown: Iterable[tuple[TimedFrame, int]]) -> Iterator[tuple[int, TimedFrame, bool]]:
     """Number, picture, and whether it is the last."""
-    held: Picture | None = None
+    held: TimedFrame | None = None
     number = -1
     for picture, _ in shown:
         if held is not None:

@@ -16,7 +16,7 @@ from affectstore.features.video import _mtcnn as mtcnn
 from affectstore.features.video import _track
 from affectstore.features.video._crop import aligned, cropped, grey
 from affectstore.features.video._pictures import Pictures
-from affectstore.media.decode_video import middle_picture, pictures, shown_rows
+from affectstore.media.decode_video import middle_frame, shown_rows, timed_frames
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid
@@ -166,12 +166,12 @@ class Extractor(base.BaseExtractor):
         side = clip.face_side if self.options.side == "given" else None
         where = source.path, source.start_s, source.end_s
         if at == "middle":
-            picture = middle_picture(*where)
+            picture = middle_frame(*where)
             return self._arrays(Pictures(lambda: [(picture, 1)], size), None, side)
         if at == "all":
-            return self._arrays(Pictures(lambda: ((picture, 1) for picture in pictures(*where)), size), None, side)
+            return self._arrays(Pictures(lambda: ((picture, 1) for picture in timed_frames(*where)), size), None, side)
         rate = Fraction(str(at))
-        return self._arrays(Pictures(lambda: shown_rows(pictures(*where), rate), size), rate, side)
+        return self._arrays(Pictures(lambda: shown_rows(timed_frames(*where), rate), size), rate, side)
 
     def _arrays(self, shown: Pictures, rate: Fraction | None, side: Side | None) -> ClipArrays:
         """Detect in a first walk and cut out in a last one: a long clip's full pictures never lie in memory."""

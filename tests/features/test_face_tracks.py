@@ -21,7 +21,7 @@ from affectstore.features.video import _pictures as walked
 from affectstore.features.video import _track
 from affectstore.features.video._crop import TEMPLATE, aligned
 from affectstore.features.video._mtcnn import Face
-from affectstore.media.decode_video import Picture
+from affectstore.media.decode_video import TimedFrame
 
 REAL = sorted((Path(os.environ.get("AFFECTSTORE_DATA", "nowhere")) / "crema-d/VideoFlash").glob("*.flv"))[7::30]
 EMPTY = np.full((240, 320, 3), (96, 128, 112), dtype=np.uint8)
@@ -178,10 +178,10 @@ class _Frame:
 def test_pictures_are_kept_while_they_are_few(monkeypatch: pytest.MonkeyPatch, kept_bytes: int, walks: int, most: int):
     begun = []
 
-    def walk() -> Iterator[tuple[Picture, int]]:
+    def walk() -> Iterator[tuple[TimedFrame, int]]:
         begun.append(True)
         for k in range(10 if kept_bytes == 1000 else 50):
-            yield Picture(_Frame(), Fraction(k, 10), Fraction(k + 1, 10)), 1
+            yield TimedFrame(_Frame(), Fraction(k, 10), Fraction(k + 1, 10)), 1
 
     monkeypatch.setattr(walked, "KEPT_BYTES", kept_bytes)
     _Frame.most = _Frame.alive
