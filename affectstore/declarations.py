@@ -12,7 +12,7 @@ import ast
 import importlib.util
 import symtable
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -48,11 +48,7 @@ def read_declaration(
     except SyntaxError as error:
         raise ConfigError(f"{kind} file {path} cannot be parsed: {error}") from None
     bound = [_bound(statement) for statement in statements]
-    if missing := sorted({*names, *required} - set().union(*bound)):
-        raise ConfigError(
-            f"{kind} file {path} does not define {' and '.join(missing)}; such a file defines "
-            f"{', '.join((*names, *required))} (docs/extending.md)"
-        )
+    check_defined(kind, str(path), set().union(*bound), tuple(dict.fromkeys((*names, *required))))
     partial = ModuleType(module_name + _SUFFIX)
     partial.__file__ = str(path)
     sys.modules[partial.__name__] = partial
@@ -66,6 +62,25 @@ def read_declaration(
             "refer to what the file defines or imports at its top level, outside of `if`, `try` and `with`"
         ) from error
     return partial
+
+
+def check_defined(kind: str, path: str | None, defined: Container[str], required: Sequence[str]) -> None:
+    """Check that a file defines all names of its contract.
+
+    Args:
+        kind: Name of such a file in messages ("encoder").
+        path: The file.
+        defined: Names that it defines.
+        required: Names that every such file defines.
+
+    Raises:
+        ConfigError: One or more are missing; the message lists them and the whole contract.
+    """
+    if missing := sorted(name for name in required if name not in defined):
+        raise ConfigError(
+            f"{kind} file {path} does not define {' and '.join(missing)}; such a file defines "
+            f"{', '.join(required)} (docs/extending.md)"
+        )
 
 
 def _needed(statements: Sequence[ast.stmt], bound: Sequence[set[str]], names: set[str]) -> list[int]:

@@ -1,24 +1,58 @@
-"""Content digests: sha256 over canonical JSON and over files."""
+"""Content digests: sha256 over canonical JSON and over files, and how long a file's digest may be trusted."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+#: One number of nanoseconds or bytes, or an array of them, one per file.
+Int = TypeVar("Int", int, "np.ndarray")
+
+#: Coarsest clock among the usual file systems (FAT: 2 s).
+CLOCK_NS = 2_000_000_000
 
 
 def canonical_json(value: Any) -> str:
-    """JSON whose text depends on the value alone: sorted keys, no blanks, no NaN."""
+    """Write JSON whose text depends on the value alone: sorted keys, no blanks, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
 def digest(value: Any) -> str:
-    """sha256, in hex, of a JSON-like value in canonical form."""
+    """Compute the sha256, in hex, of a JSON-like value in canonical form."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def digest_file(path: Path) -> str:
-    """sha256, in hex, of a file's bytes, read in bounded memory."""
+    """Compute the sha256, in hex, of a file's bytes, read in bounded memory."""
     with open(path, "rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class FileStamp(Generic[Int]):
+    """State of one file, or of several, when their digests were computed.
+
+    Attributes:
+        size: Bytes.
+        mtime_ns: Time of last change.
+        read_ns: Time at which reading began.
+    """
+
+    size: Int
+    mtime_ns: Int
+    read_ns: Int
+
+    def holds(self, size: Int, mtime_ns: Int) -> Any:
+        """True where a file of this size and time still has the digest.
+
+        A file that changed within a tick of the clock around the time of reading is not trusted: a later change
+        could bear the same time.
+        """
+        certain = abs(self.read_ns - self.mtime_ns) > CLOCK_NS
+        return (self.size == size) & (self.mtime_ns == mtime_ns) & certain

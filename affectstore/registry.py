@@ -1,8 +1,8 @@
 """A folder is a registry: a file declares one thing, and its name is the thing's name.
 
-Adding an extractor, encoder, fusion, corpus, protocol or CLI verb means adding one file; nothing
-lists them. A name is looked up without importing its neighbours, so an unused extractor's heavy
-dependencies are never paid for.
+Adding an extractor, encoder, fusion, corpus, protocol or CLI verb means adding one file; nothing lists them. A name is
+looked up without importing its neighbours, so an unused extractor's heavy dependencies are never paid for. A file that
+lacks a name of its contract is refused when it is loaded, with one error that lists all of them.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-from affectstore.declarations import read_declaration
+from affectstore.declarations import check_defined, read_declaration
 from affectstore.errors import UnknownNameError
 
+T = TypeVar("T")
 SpecT = TypeVar("SpecT")
 OptionsT = TypeVar("OptionsT")
 
@@ -25,23 +26,27 @@ _NOT_ENTRIES = frozenset({"base"})
 
 
 @dataclass(frozen=True)
-class _Folder:
-    """The modules of one or more packages, by public name.
+class Registry(Generic[T]):
+    """The modules of one or more packages by public name, imported when they are loaded.
+
+    `T` is the type of a loaded entry: a protocol with the names that such a module defines.
 
     Attributes:
         kind: Name of an entry in messages ("extractor").
         packages: Dotted names of the packages whose modules are entries.
+        required: Names that every entry defines.
     """
 
     kind: str
     packages: tuple[str, ...]
+    required: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
-        """Public names of all entries, sorted; no entry is imported."""
+        """List the public names of all entries, sorted, without importing them."""
         return tuple(sorted(_modules(self.packages)))
 
     def module_name(self, name: str) -> str:
-        """Dotted name of the module that declares `name`.
+        """Find the dotted name of the module that declares `name`.
 
         Raises:
             UnknownNameError: No file of the folder has this name.
@@ -51,18 +56,16 @@ class _Folder:
             raise UnknownNameError(self.kind, name, modules)
         return modules[name]
 
-
-@dataclass(frozen=True)
-class Registry(_Folder):
-    """A folder whose files are imported when they are looked up."""
-
-    def load(self, name: str) -> ModuleType:
+    def load(self, name: str) -> T:
         """Import the module that declares `name`.
 
         Raises:
             UnknownNameError: No file of the folder has this name.
+            ConfigError: The module lacks names that it has to define; the message lists them and the whole contract.
         """
-        return importlib.import_module(self.module_name(name))
+        module = importlib.import_module(self.module_name(name))
+        check_defined(self.kind, module.__file__, vars(module), self.required)
+        return cast("T", module)
 
 
 @dataclass(frozen=True)
@@ -88,33 +91,40 @@ class Declaration(Generic[SpecT, OptionsT]):
 
     @property
     def build(self) -> Callable[..., Any]:
-        """The file's `build`, which makes the object that is declared; accessing it imports the file."""
+        """Function of the file that makes the declared object; accessing it imports the file."""
         build: Callable[..., Any] = self.module.build
         return build
 
 
 @dataclass(frozen=True)
-class DeclarationRegistry(_Folder, Generic[SpecT, OptionsT]):
-    """A folder whose files need large libraries, such as torch, that planning and listings do without."""
+class DeclarationRegistry(Registry[Declaration[SpecT, OptionsT]]):
+    """A registry of files that need large libraries, such as torch, at their top.
+
+    Planning and listings ask for `SPEC` and `Options` alone and must not pay for these libraries. So an entry is a
+    `Declaration`, read from the source; the file is imported when something is built from it.
+    """
+
+    required: tuple[str, ...] = ("SPEC", "Options", "build")
 
     def load(self, name: str) -> Declaration[SpecT, OptionsT]:
-        """Read the declaration of `name`; the file is imported when something is built from it.
+        """Read the declaration of `name`.
 
         Raises:
             UnknownNameError: No file of the folder has this name.
-            ConfigError: The file lacks `SPEC`, `Options` or `build`, or the first two cannot be read.
+            ConfigError: The file lacks names that it has to define, or `SPEC` and `Options` cannot be read.
         """
-        return _declaration(self.kind, name, self.module_name(name))
+        return _declaration(self.kind, name, self.module_name(name), self.required)
 
 
 @cache
-def _declaration(kind: str, name: str, module_name: str) -> Declaration[Any, Any]:
-    declared = read_declaration(module_name, ("SPEC", "Options"), kind, required=("build",))
+def _declaration(kind: str, name: str, module_name: str, required: tuple[str, ...]) -> Declaration[Any, Any]:
+    declared = read_declaration(module_name, ("SPEC", "Options"), kind, required)
     return Declaration(name, module_name, declared.SPEC, declared.Options)
 
 
 @cache
 def _modules(packages: tuple[str, ...]) -> dict[str, str]:
+    """Map public names to dotted names of modules."""
     found: dict[str, str] = {}
     for package in packages:
         for info in pkgutil.iter_modules(importlib.import_module(package).__path__):

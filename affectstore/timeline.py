@@ -1,10 +1,10 @@
-"""The one owner of time: grids of rows, spans and overlaps, in exact fractions of a second.
+"""Time of rows: grids, spans and overlaps, in exact fractions of a second.
 
-Row k of a grid with rate r and start s spans [s + k/r, s + (k+1)/r). Rates and starts are
-`fractions.Fraction`, taken from timestamps and integer sample counts, never from nominal rates.
+Row k of a grid with rate r and start s spans [s + k/r, s + (k+1)/r). Rates and starts are `fractions.Fraction`, taken
+from timestamps and integer sample counts, never from nominal rates.
 
-Rows of different features are compared by their spans in whole nanoseconds, int64 (row, 2): there a
-border that two features share is the same number, whichever way each of them came to it.
+Rows of different features are compared by their spans in integer nanoseconds, int64 (row, 2): a border that two
+features share is then the same number for both.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Grid:
     """Rows at a constant rate.
 
     Attributes:
-        start: where row 0 begins, in seconds.
-        rate: rows per second.
+        start: Begin of row 0, in seconds.
+        rate: Rows per second.
     """
 
     start: Fraction
@@ -36,42 +36,47 @@ class Grid:
             raise ValueError(f"a grid's rate must be positive, got {self.rate}")
 
     def edge(self, row: int) -> Fraction:
-        """Start of `row` (= end of the row before it), in seconds."""
+        """Begin of a row (= end of the row before it), in seconds."""
         return self.start + Fraction(row) / self.rate
 
     def row_at(self, time_s: float | Fraction) -> int:
-        """The row whose span holds `time_s`; negative before the first row."""
+        """Find the row whose span holds `time_s`; negative before the first row."""
         return math.floor((Fraction(time_s) - self.start) * self.rate)
 
     def rows_between(self, start_s: float | Fraction, end_s: float | Fraction, rows: int) -> slice:
-        """The rows, of `rows` in all, whose spans overlap [start_s, end_s)."""
+        """Find the rows, of `rows` in all, whose spans overlap [start_s, end_s)."""
         first = self.row_at(start_s)
         last = math.ceil((Fraction(end_s) - self.start) * self.rate)
         first = min(max(first, 0), rows)
         return slice(first, min(max(last, first), rows))
 
     def centres_s(self, rows: int) -> np.ndarray:
-        """Middle of each row, float64 seconds, shape (rows,)."""
+        """Middle of each row in seconds, float64 (row,)."""
         return float(self.start) + (np.arange(rows) + 0.5) / float(self.rate)
 
 
 def rows_covering(duration: Fraction, rate: Fraction) -> int:
-    """How many rows at `rate` cover `duration` seconds: the ceiling, and at least one for any sound."""
+    """Count the rows at `rate` that cover `duration` seconds: the ceiling, at least one for any positive duration."""
     return max(0, math.ceil(duration * rate))
 
 
 def overlap_weights(source: Grid, source_rows: int, span: tuple[Fraction, Fraction], width: int) -> np.ndarray:
-    """Weights that resample the part of a grid under `span` to `width` equal cells.
+    """Compute the weights that resample the part of a grid in `span` to `width` equal cells.
 
-    Cell j is the mean of the source over its own part of the span: each source row counts by the
-    length of its overlap with the cell. Outside the source the nearest row is held, so that every
-    cell's weights sum to one.
+    Cell j is the mean of the source over its own part of the span: each source row is weighted by the length of its
+    overlap with the cell. Outside the source the nearest row is used, so that the weights of every cell sum to one.
+
+    Args:
+        source: Grid of the rows.
+        source_rows: Number of rows.
+        span: Time to resample, in seconds.
+        width: Number of equal cells.
 
     Returns:
         float64 (width, source_rows).
 
     Raises:
-        ValueError: an empty source, span or width.
+        ValueError: Source, span or width is empty.
     """
     _check_span(source_rows, span, width)
     position = _cell_edges(source, span, width)
@@ -85,19 +90,19 @@ def overlap_weights(source: Grid, source_rows: int, span: tuple[Fraction, Fracti
 
 
 def resample(values: np.ndarray, source: Grid, span: tuple[Fraction, Fraction], width: int) -> np.ndarray:
-    """`overlap_weights(...) @ values`, in blocks of cells that see only the rows they overlap.
+    """Compute `overlap_weights(...) @ values` in blocks of cells that read only the rows they overlap.
 
     Args:
-        values: (row, feature), the rows of `source`.
-        source: the grid of the rows.
-        span: the time to resample, in seconds.
-        width: into how many equal cells.
+        values: Rows of `source`, (row, feature).
+        source: Grid of the rows.
+        span: Time to resample, in seconds.
+        width: Number of equal cells.
 
     Returns:
         float64 (width, feature).
 
     Raises:
-        ValueError: an empty source, span or width.
+        ValueError: Source, span or width is empty.
     """
     rows = len(values)
     _check_span(rows, span, width)
@@ -107,7 +112,7 @@ def resample(values: np.ndarray, source: Grid, span: tuple[Fraction, Fraction], 
         last = min(first + _BLOCK_CELLS, width)
         block = (start + first * length, start + last * length)
         near = source.rows_between(*block, rows)
-        # Beside the source, its nearest row is held.
+        # Outside the source, its nearest row is used.
         lower = min(near.start, rows - 1)
         upper = max(near.stop, lower + 1)
         weights = overlap_weights(Grid(source.edge(lower), source.rate), upper - lower, block, last - first)
@@ -124,7 +129,7 @@ def _check_span(source_rows: int, span: tuple[Fraction, Fraction], width: int) -
 
 
 def _cell_edges(source: Grid, span: tuple[Fraction, Fraction], width: int) -> np.ndarray:
-    """Edges of the cells, counted in rows of the source: each the nearest float to its exact fraction."""
+    """Compute the edges of the cells in rows of the source: each the nearest float to its exact fraction."""
     first = (span[0] - source.start) * source.rate
     step = (span[1] - span[0]) * source.rate / width
     bottom = math.lcm(first.denominator, step.denominator)
@@ -134,12 +139,13 @@ def _cell_edges(source: Grid, span: tuple[Fraction, Fraction], width: int) -> np
 
 
 def rows_overlapping(times_s: np.ndarray, start_s: float | Fraction, end_s: float | Fraction) -> slice:
-    """The rows whose spans overlap [start_s, end_s), where row k spans [times_s[k], times_s[k + 1]).
+    """Find the rows whose spans overlap [start_s, end_s), where row k spans [times_s[k], times_s[k + 1]).
 
     The last row lasts as long as the one before it, and a lone row has no end.
 
     Args:
-        times_s: float64 (row,), ascending.
+        times_s: Begins of the rows, float64 (row,), ascending.
+        start_s, end_s: Span in seconds.
     """
     rows = len(times_s)
     first = max(int(np.searchsorted(times_s, float(start_s), side="right")) - 1, 0)
@@ -150,22 +156,22 @@ def rows_overlapping(times_s: np.ndarray, start_s: float | Fraction, end_s: floa
 
 
 def grid_spans_ns(grid: Grid, rows: int) -> np.ndarray:
-    """Begin and end of each row of a grid: int64 (row, 2), in nanoseconds."""
+    """Compute begin and end of each row of a grid in nanoseconds: int64 (row, 2)."""
     # Beyond 10^4 s a float64 still holds hundredths of a nanosecond.
     edges = np.rint(float(grid.start * _NS) + np.arange(rows + 1) * float(_NS / grid.rate)).astype(np.int64)
     return np.stack([edges[:-1], edges[1:]], axis=1)
 
 
 def time_spans_ns(times_s: np.ndarray, ends_s: np.ndarray | None = None) -> np.ndarray:
-    """Begin and end of rows that have times of their own: int64 (row, 2), in nanoseconds.
+    """Compute begin and end of rows with times of their own in nanoseconds: int64 (row, 2).
 
     Args:
-        times_s: float64 (row,), ascending, when each row begins.
-        ends_s: float64 (row,), when it ends; by default when the next one begins, the last one lasting as
-            long as the one before it, and a lone row no time at all.
+        times_s: Begins of the rows, float64 (row,), ascending.
+        ends_s: Their ends, float64 (row,); by default the begin of the next row. The last row then lasts as long as the
+            one before it, and a lone row has no duration.
 
     Raises:
-        ValueError: a time is not known.
+        ValueError: A time is not known.
     """
     begins = np.asarray(times_s, dtype=np.float64)
     if ends_s is None:
@@ -178,27 +184,27 @@ def time_spans_ns(times_s: np.ndarray, ends_s: np.ndarray | None = None) -> np.n
 
 
 def nearest_rows(source_ns: np.ndarray, target_ns: np.ndarray) -> np.ndarray:
-    """For each target row the source row that holds its middle, or else the one nearest to it.
+    """Find for each target row the source row that holds its middle, or else the nearest one.
 
     Args:
-        source_ns: int64 (row, 2), at least one row, begins ascending.
-        target_ns: int64 (target, 2).
+        source_ns: Spans of the source rows, int64 (row, 2), at least one row, begins ascending.
+        target_ns: Spans of the target rows, int64 (target, 2).
 
     Returns:
-        int64 (target,). The earlier one of two that are equally near.
+        int64 (target,): the earlier one of two that are equally near.
     """
     middle = target_ns.sum(axis=1) // 2
     before = np.clip(np.searchsorted(source_ns[:, 0], middle, side="right") - 1, 0, None)
     after = np.minimum(before + 1, len(source_ns) - 1)
-    # Behind the row that began last, the next one may be nearer; before the first row, nothing is.
+    # Behind the row that began last, the next one may be nearer; before the first row, no other is.
     behind, ahead = middle - source_ns[before, 1], source_ns[after, 0] - middle
     return np.where((ahead > 0) & (ahead < behind), after, before)
 
 
 def rows_inside(source_ns: np.ndarray, target_ns: np.ndarray) -> np.ndarray:
-    """For each target row the source rows whose middles it holds: int64 (target, 2), first and last + 1.
+    """Find for each target row the source rows whose middles it holds: int64 (target, 2), first and last + 1.
 
-    Where it holds none, they are the one row that `nearest_rows` gives.
+    A target row that holds none takes the one of `nearest_rows`.
     """
     middle = source_ns.sum(axis=1) // 2
     first = np.searchsorted(middle, target_ns[:, 0], side="left")
@@ -209,11 +215,11 @@ def rows_inside(source_ns: np.ndarray, target_ns: np.ndarray) -> np.ndarray:
 
 
 def rows_touched(source_ns: np.ndarray, target_ns: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """For each target row the source rows that it overlaps, and by how much.
+    """Find for each target row the source rows that it overlaps, and their weights.
 
     Returns:
-        int64 (target, 2), first and last + 1; and float64 weights of these rows that sum to one. Where a
-        target overlaps nothing, it is the row that `nearest_rows` gives.
+        int64 (target, 2), first and last + 1; and float64 weights of these rows that sum to one, proportional to the
+        overlap. A target row that overlaps nothing takes the one of `nearest_rows`.
     """
     first = np.searchsorted(source_ns[:, 1], target_ns[:, 0], side="right")
     last = np.searchsorted(source_ns[:, 0], target_ns[:, 1], side="left")

@@ -11,8 +11,8 @@ import numpy as np
 import zarr
 
 import affectstore
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.commit import commit
 from affectstore.store.spec import ArraySpec
 from affectstore.store.writer import ShardWriter
 from affectstore.timeline import Grid

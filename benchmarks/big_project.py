@@ -29,8 +29,8 @@ from affectstore.preflight.stale_ledgers import FeatureState
 from affectstore.preflight.stale_runs import runs_digest
 from affectstore.preflight.state import State, plan_all
 from affectstore.splits.base import PROTOCOLS, write_split
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.commit import commit
 from affectstore.store.writer import ShardWriter
 from affectstore.timeline import Grid
 

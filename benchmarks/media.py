@@ -16,8 +16,8 @@ from affectstore.features.extract import extract_shard
 from affectstore.features.keys import FeatureInstance, features_of
 from affectstore.preflight.plan import plan_columns
 from affectstore.preflight.scan import scan
-from affectstore.store.catalog import commit
-from affectstore.store.ledger import Ledger
+from affectstore.store.commit import commit
+from affectstore.store.index.ledger import Ledger
 
 #: What the budget of extraction is for; upstream ones first.
 FEATURES = ("audio", "mel", "mel_image", "frames", "mel_chunks", "faces", "lld")

@@ -29,8 +29,10 @@ from affectstore.registry import Registry
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec, Codec
 
-EXTRACTORS = Registry(
-    "extractor", ("affectstore.features.audio", "affectstore.features.video", "affectstore.features.text")
+EXTRACTORS: Registry[Any] = Registry(
+    "extractor",
+    ("affectstore.features.audio", "affectstore.features.video", "affectstore.features.text"),
+    ("SPEC", "Options", "Extractor"),
 )
 
 #: Size of images in an option: the side of a square, or height and width.
@@ -59,7 +61,7 @@ class Spec:
         summary: One line for the docs and `affectstore ls`.
         modality: Modality of its rows.
         media: Files that it reads itself: audio, video or word times; their content hashes enter the clip key.
-        fields: Columns of the clips table that it reads; their values enter the clip key.
+        columns: Columns of the clips table that it reads; their values enter the clip key.
         needs: Extractors whose output it reads.
         libraries: Distributions that compute its values; their versions are stored beside them.
         gpu: True if it runs a network that uses a GPU where there is one.
@@ -70,7 +72,7 @@ class Spec:
     summary: str
     modality: Literal["audio", "vision", "text"]
     media: tuple[Literal["audio", "video", "words"], ...] = ()
-    fields: tuple[Literal["text", "face_side"], ...] = ()
+    columns: tuple[Literal["text", "face_side"], ...] = ()
     needs: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     gpu: bool = False
@@ -125,7 +127,7 @@ class Clip:
         clip_id: Name of the clip; no value may depend on it.
         media: Files of the clip.
         upstream: Arrays of the clip in the features that the extractor needs, by need.
-        text: Transcript from the corpus; None where the corpus has none, or where SPEC.fields does not name it.
+        text: Transcript from the corpus; None where the corpus has none, or where SPEC.columns does not name it.
         face_side: Half of the image that shows the speaker; None under the same conditions.
     """
 

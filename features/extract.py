@@ -19,8 +19,8 @@ from affectstore.features.base import Clip, Media, Source
 from affectstore.features.keys import FeatureInstance, clip_keys
 from affectstore.features.plan import read_plan
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.keys_index import find_keys
-from affectstore.store.ledger import Ledger
+from affectstore.store.index.keys import find_keys
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.shard import ShardReader
 from affectstore.store.spec import ArraySpec, Codec
 from affectstore.store.writer import ShardWriter
@@ -91,7 +91,7 @@ def extract_shard(
                 continue
             clip_began = time.monotonic()
             try:
-                clip = _clip(row, root, upstream.of(row.clip_id), feature.spec.fields)
+                clip = _clip(row, root, upstream.of(row.clip_id), feature.spec.columns)
                 writer.append(row.clip_id, key, feature.extractor.extract(clip))
             except NotApplicable as error:
                 writer.fail(row.clip_id, key, "not_applicable", str(error))
@@ -164,8 +164,8 @@ def _reuse(
     return True
 
 
-def _clip(row: Any, root: Path, upstream: Mapping[str, ClipArrays], fields: tuple[str, ...]) -> Clip:
-    """Build the clip of a plan's row; of the columns outside of media only `fields`, which its key covers."""
+def _clip(row: Any, root: Path, upstream: Mapping[str, ClipArrays], columns: tuple[str, ...]) -> Clip:
+    """Build the clip of a plan's row; of the columns outside of media only `columns`, which its key covers."""
 
     def path(relative: str) -> Path | None:
         if not relative:
@@ -181,7 +181,7 @@ def _clip(row: Any, root: Path, upstream: Mapping[str, ClipArrays], fields: tupl
         return Source(file, Fraction(start or 0), Fraction(end) if end else None) if file else None
 
     media = Media(source("audio"), source("video"), path(row.words_path))
-    return Clip(row.clip_id, media, upstream, **{name: getattr(row, name) or None for name in fields})
+    return Clip(row.clip_id, media, upstream, **{name: getattr(row, name) or None for name in columns})
 
 
 class _Upstream:

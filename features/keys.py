@@ -178,7 +178,7 @@ def clip_keys(plan: pd.DataFrame, feature: FeatureInstance, upstream: Mapping[st
     columns = []
     for media in feature.spec.media:
         columns += [plan[column].tolist() for column in MEDIA_COLUMNS[media]]
-    columns += [plan[field].tolist() for field in feature.spec.fields]
+    columns += [plan[column].tolist() for column in feature.spec.columns]
     columns += [upstream[need] for need in feature.spec.needs]
     prefix = feature.digest.encode() + b"\n"
     sha256 = hashlib.sha256

@@ -14,7 +14,7 @@ of the tables. A class that is missing from the training subset gets probability
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -23,7 +23,9 @@ from affectstore.config.base import Settings
 from affectstore.models.spec import TrainingError
 from affectstore.registry import Registry
 
-BASELINES = Registry("baseline", ("affectstore.models.baselines",))
+BASELINES: Registry[Any] = Registry(
+    "baseline", ("affectstore.models.baselines",), ("SPEC", "Options", "fit", "probabilities")
+)
 
 Pool = Literal["mean", "mean_std"]
 

@@ -34,7 +34,6 @@ LAYERS = [
 NOT_ALLOWED = {
     "evaluation": {"models", "features"},
     "models": {"features"},
-    "splits": {"store"},
     "jobs": {"runner"},
     "reference": {"runner", "jobs", "preflight"},
 }
@@ -55,7 +54,17 @@ FLOORS = [
     ("sweep",),
     ("train_fold",),
 ]
-FLOOR_OF = {part: number for number, floor in enumerate(FLOORS) for part in floor}
+#: Floors of store/, in the same way: containers and index below, the client on top.
+STORE_FLOORS = [
+    ("spec", "folders"),
+    ("clip_arrays", "paths"),
+    ("index",),
+    ("containers",),
+    ("shard", "statistics"),
+    ("content", "feature"),
+    ("writer", "commit", "verify", "aligned"),
+    ("collect", "client"),
+]
 #: Folders of models/ in which every file is an entry that an experiment may name.
 MEMBERS = ("encoders", "fusions", "baselines", "losses", "tricks")
 QUESTION_WORDS = {"What", "Which", "Whether", "How", "Where", "When", "Who", "Whose", "Why"}
@@ -83,20 +92,27 @@ def sources() -> list[tuple[str, Path]]:
 
 SOURCES = sources()
 TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES}
-MODELS = {
-    module.removeprefix("affectstore.models."): (path, TREES[module])
-    for module, path in SOURCES
-    if module.startswith("affectstore.models.")
-}
+
+
+def modules_of(package: str) -> dict[str, tuple[Path, ast.Module]]:
+    """Modules of a package by their names in it."""
+    prefix = f"affectstore.{package}."
+    return {name.removeprefix(prefix): (path, TREES[name]) for name, path in SOURCES if name.startswith(prefix)}
+
+
+MODELS = modules_of("models")
+STORE = modules_of("store")
+#: Package -> its modules and floors.
+FLOORED = {"models": (MODELS, FLOORS), "store": (STORE, STORE_FLOORS)}
 
 
 def part_of(name: str) -> str:
-    """File or folder directly below models/ that a module belongs to."""
+    """File or folder directly below a package that one of its modules belongs to."""
     return name.split(".")[0]
 
 
-def models_imported(tree: ast.Module) -> list[tuple[int, str]]:
-    """Line and name of each module of models/ that a file imports when it runs, also inside functions."""
+def imported_of(package: str, tree: ast.Module) -> list[tuple[int, str]]:
+    """Line and name of each module of a package that a file imports when it runs, also inside functions."""
     for_types = {
         id(inner)
         for node in ast.walk(tree)
@@ -110,8 +126,9 @@ def models_imported(tree: ast.Module) -> list[tuple[int, str]]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and id(node) not in for_types:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        found += [(node.lineno, name.removeprefix("affectstore.models.")) for name in names if name.count(".") > 1]
-    return [(line, name) for line, name in found if name in MODELS]
+        prefix = f"affectstore.{package}."
+        found += [(node.lineno, name.removeprefix(prefix)) for name in names if name.startswith(prefix)]
+    return [(line, name) for line, name in found if name in FLOORED[package][0]]
 
 
 def functions_of(tree: ast.Module) -> list[ast.FunctionDef]:
@@ -139,20 +156,24 @@ def test_no_file_is_long() -> None:
     assert {name: lines for name, lines in long.items() if lines > 400} == {}
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_imports_inside_models_point_down(name: str) -> None:
-    path, tree = MODELS[name]
+@pytest.mark.parametrize(("package", "name"), [(package, name) for package in FLOORED for name in FLOORED[package][0]])
+def test_imports_inside_a_package_point_down(package: str, name: str) -> None:
+    modules, floors = FLOORED[package]
+    floor_of = {part: number for number, floor in enumerate(floors) for part in floor}
+    path, tree = modules[name]
     own = part_of(name)
-    assert own in FLOOR_OF, f"{path} belongs to no floor"
-    for line, imported in models_imported(tree):
+    assert own in floor_of, f"{path} belongs to no floor"
+    for line, imported in imported_of(package, tree):
         other = part_of(imported)
-        assert other == own or FLOOR_OF[other] < FLOOR_OF[own], f"{path}:{line}: {own} imports {other} ({imported})"
+        assert other == own or floor_of[other] < floor_of[own], f"{path}:{line}: {own} imports {other} ({imported})"
 
 
-def test_models_import_in_no_circle() -> None:
-    imported = {name: {other for _, other in models_imported(tree)} for name, (_, tree) in MODELS.items()}
+@pytest.mark.parametrize("package", FLOORED)
+def test_a_package_imports_in_no_circle(package: str) -> None:
+    modules, _ = FLOORED[package]
+    imported = {name: {other for _, other in imported_of(package, tree)} for name, (_, tree) in modules.items()}
     order = list(graphlib.TopologicalSorter(imported).static_order())
-    assert set(order) == set(MODELS)
+    assert set(order) == set(modules)
 
 
 def test_folders_of_members_hold_members_alone() -> None:
@@ -173,15 +194,20 @@ def names_of(node: ast.Assign) -> list[ast.Name]:
     return [target for target in node.targets if isinstance(target, ast.Name)]
 
 
+def test_files_of_the_store_are_short() -> None:
+    assert len(STORE) < 32
+    assert {name: n for name, (path, _) in STORE.items() if (n := len(path.read_text().splitlines())) > 300} == {}
+
+
 def test_models_are_few_short_files() -> None:
     beside = [name for name in MODELS if part_of(name) not in MEMBERS]
     assert len(beside) < 70
     assert {name: n for name, (path, _) in MODELS.items() if (n := len(path.read_text().splitlines())) > 300} == {}
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_functions_of_models_are_short(name: str) -> None:
-    path, tree = MODELS[name]
+@pytest.mark.parametrize(("name", "module"), [*MODELS.items(), *STORE.items()])
+def test_functions_are_short(name: str, module: tuple[Path, ast.Module]) -> None:
+    path, tree = module
     for function in functions_of(tree):
         lines = (function.end_lineno or 0) - function.lineno + 1
         assert lines <= 60, f"{path}:{function.lineno}: {function.name} has {lines} lines"
@@ -199,9 +225,9 @@ def test_members_import_torch_at_their_top_and_have_no_optional_methods(name: st
     assert "hasattr" not in used, f"{path}: the contract says what a member has"
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_docstrings_of_models_ask_no_questions(name: str) -> None:
-    path, tree = MODELS[name]
+@pytest.mark.parametrize(("name", "module"), [*MODELS.items(), *STORE.items(), *modules_of("media").items()])
+def test_docstrings_ask_no_questions(name: str, module: tuple[Path, ast.Module]) -> None:
+    path, tree = module
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             first = (ast.get_docstring(node) or "-").split()[0].rstrip(".,:;?")

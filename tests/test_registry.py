@@ -1,4 +1,4 @@
-"""A folder is a registry."""
+"""Registries: a folder of files, each of which declares one thing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from affectstore.corpora.base import CORPORA
 from affectstore.declarations import read_declaration
 from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.features.base import EXTRACTORS
+from affectstore.registry import DeclarationRegistry, Registry
 
 
 def test_names_are_the_files() -> None:
@@ -37,6 +38,22 @@ def test_unknown_verb_is_refused() -> None:
     done = subprocess.run([sys.executable, "-m", "affectstore", "rum"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "run" in done.stderr
+
+
+@pytest.mark.parametrize("registry", [Registry, DeclarationRegistry])
+def test_one_error_lists_all_names_that_a_file_lacks(
+    registry: type[Registry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / f"members_of_{registry.__name__}"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "half.py").write_text("Options = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    members = registry("gadget", (folder.name,), ("SPEC", "Options", "build"))
+    assert members.names() == ("half",)
+    message = r"gadget file .*half\.py does not define SPEC and build; such a file defines SPEC, Options, build"
+    with pytest.raises(ConfigError, match=message):
+        members.load("half")
 
 
 @pytest.mark.parametrize(

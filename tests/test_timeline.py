@@ -1,3 +1,5 @@
+"""Grids of rows, spans and overlaps."""
+
 from __future__ import annotations
 
 from fractions import Fraction

@@ -10,15 +10,6 @@ if TYPE_CHECKING:
     from affectstore.store.feature import Feature
 
 
-def size_text(count: float) -> str:
-    """Bytes in a unit that a person reads: 1.4 MB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
 def rate_text(rates: Sequence[str]) -> str:
     """Rows per second: "29.97/s", "12-30/s" or "times" where every row has its own."""
     if not rates:
@@ -43,7 +34,7 @@ def open_feature(address: str) -> Feature:
     from affectstore.errors import StoreError
     from affectstore.store.client import Store, folder_at
     from affectstore.store.feature import Feature
-    from affectstore.store.locate import feature_folders, kind_of, resolve
+    from affectstore.store.paths import feature_folders, kind_of, resolve
 
     if "://" in address or "::" in address:
         # zip://crema-d/mel::store.zip: the feature is the last part of the first link

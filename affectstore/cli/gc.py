@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Collect, one line a removal."""
-    from affectstore.cli._store import size_text
     from affectstore.errors import StoreError
     from affectstore.store.collect import collect
-    from affectstore.store.locate import feature_folders, resolve
+    from affectstore.store.paths import feature_folders, resolve
+    from affectstore.wording import size_text
 
     if args.grace < 0:
         raise StoreError(f"--grace {args.grace}: hours, not less than 0")

@@ -17,12 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the listing."""
     from affectstore.cli._columns import as_columns
-    from affectstore.cli._store import rate_text, size_text, weights_text
+    from affectstore.cli._store import rate_text, weights_text
     from affectstore.errors import StoreError
     from affectstore.jobs.stats import clip_seconds
-    from affectstore.store.catalog import Catalog
-    from affectstore.store.layout import SHORT
-    from affectstore.store.locate import feature_folders, resolve
+    from affectstore.store.index.catalog import Catalog
+    from affectstore.store.paths import SHORT, feature_folders, resolve
+    from affectstore.wording import size_text
 
     lines: list[tuple[str, ...]] = [
         ("corpus", "feature", "ok", "failed", "n.a.", "rows", "size", "rate", "ms/clip", "array", "digest", "weights")

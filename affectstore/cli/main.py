@@ -6,11 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from affectstore.errors import AffectstoreError
 from affectstore.registry import Registry
 
-VERBS = Registry("verb", ("affectstore.cli",))
+VERBS: Registry[Any] = Registry("verb", ("affectstore.cli",), ("HELP", "add_arguments", "main"))
 #: Exit status after Ctrl-C, as shells have it.
 INTERRUPTED = 130
 

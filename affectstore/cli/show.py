@@ -34,7 +34,8 @@ def _show_feature(feature: Feature, every_clip: bool) -> None:
     import json
 
     from affectstore.cli._columns import as_columns
-    from affectstore.cli._store import rate_text, size_text
+    from affectstore.cli._store import rate_text
+    from affectstore.wording import size_text
 
     catalog = feature.catalog
     print(f"{feature.name}: {catalog}")

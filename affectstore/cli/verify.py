@@ -16,8 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Verify, one line a feature."""
-    from affectstore.store.locate import feature_folders, resolve
+    from affectstore.store.paths import feature_folders, resolve
     from affectstore.store.verify import verify_feature, verify_tables
+    from affectstore.wording import counted
 
     path = resolve(args.path)
     features = feature_folders(path)
@@ -29,17 +30,13 @@ def main(args: argparse.Namespace) -> int:
     for feature in features:
         report = verify_feature(feature.path)
         wrong += len(report.problems)
-        verdict = "sound" if not report.problems else _counted(len(report.problems), "problem")
+        verdict = "sound" if not report.problems else counted(len(report.problems), "problem")
         print(f"{feature}: {report.summary}: {verdict}", flush=True)
         for line in report.problems:
             print(f"  problem: {line}")
         for line in report.notes:
             print(f"  note: {line}")
     if wrong:
-        told = f"{_counted(wrong, 'problem')} in {_counted(len(features), 'feature')}"
+        told = f"{counted(wrong, 'problem')} in {counted(len(features), 'feature')}"
         print(f"{told}: delete the data named above and extract again")
     return 1 if wrong else 0
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from affectstore.config.base import Settings
-from affectstore.errors import ConfigError, UnknownNameError
+from affectstore.errors import ConfigError, UnknownNameError, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -43,9 +42,7 @@ def _line(model: type[BaseModel], finding: Any) -> str:
             return str(UnknownNameError("value", str(value), (), renamed_to=new, where=path))
     if kind == "extra_forbidden":
         known = sorted(parent.model_fields) if parent is not None else []
-        near = difflib.get_close_matches(str(last), known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        return f"{path}: unknown key (value {value!r}); known: {', '.join(known) or 'none'}.{hint}"
+        return f"{path}: unknown key (value {value!r}); {did_you_mean(str(last), known)}"
     if kind == "missing":
         return f"{path}: missing; {finding['msg'].lower()}"
     return f"{path}: {value!r} is not possible: {finding['msg'].removeprefix('Value error, ')}"

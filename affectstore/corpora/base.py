@@ -23,7 +23,7 @@ import pandas as pd
 from affectstore.config.main import Config
 from affectstore.registry import Registry
 
-CORPORA = Registry("corpus", ("affectstore.corpora",))
+CORPORA: Registry[Any] = Registry("corpus", ("affectstore.corpora",), ("CARD", "find"))
 
 MANIFESTS = Path("results/manifests")
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from affectstore.config.inputs import Modality
-from affectstore.evaluation.footnotes import count_range, counted
+from affectstore.evaluation.footnotes import count_range
 from affectstore.evaluation.row_notes import ENOUGH_SPEAKERS
 from affectstore.evaluation.table import Row, Table
 from affectstore.weights.random import BADGE
+from affectstore.wording import counted
 
 #: Metric of the matrix.
 METRIC = "uar"

@@ -8,6 +8,7 @@ from affectstore.evaluation.bootstrap import RESAMPLES
 from affectstore.evaluation.row_notes import ENOUGH_SPEAKERS
 from affectstore.evaluation.table import Row, Table
 from affectstore.weights.random import BADGE
+from affectstore.wording import counted
 
 #: Number of reasons listed by name, most frequent first; the others are counted together.
 REASONS_SHOWN = 8
@@ -25,11 +26,6 @@ def footnotes(table: Table) -> tuple[str, ...]:
         _chance(table),
         _sources(table),
     )
-
-
-def counted(count: int | str, noun: str) -> str:
-    """Join a count and its noun: `1 clip`, `2 clips`, `3 to 5 clips`."""
-    return f"{count} {noun}" + ("" if str(count) == "1" else "s")
 
 
 def count_range(counts: Sequence[int], to: str) -> str:

@@ -8,10 +8,11 @@ from affectstore.features.extract import provenance
 from affectstore.features.plan import shard_names
 from affectstore.jobs.begin import begin_feature_job
 from affectstore.paths import RESULTS
-from affectstore.store import catalog
+from affectstore.store import commit as publication
+from affectstore.store.index.catalog import Catalog
 
 
-def commit(config: Path, corpus: str, feature: str, digest: str) -> catalog.Catalog:
+def commit(config: Path, corpus: str, feature: str, digest: str) -> Catalog:
     """Publish a feature: replace its catalog by one of the present ledgers.
 
     Args:
@@ -22,4 +23,4 @@ def commit(config: Path, corpus: str, feature: str, digest: str) -> catalog.Cata
     """
     resolved, features = begin_feature_job(config, feature, digest)
     shards = shard_names(resolved.config.corpora[corpus].shards)
-    return catalog.commit(RESULTS.feature(corpus, feature), shards, provenance(features[feature]))
+    return publication.commit(RESULTS.feature(corpus, feature), shards, provenance(features[feature]))

@@ -18,8 +18,8 @@ from affectstore.jobs.begin import begin_job
 from affectstore.jobs.score import current_runs_digest
 from affectstore.paths import FIGURES, RESULTS
 from affectstore.preflight.stale_runs import scored_runs_digest
-from affectstore.store.layout import ledger_files
-from affectstore.store.ledger import Ledger
+from affectstore.store.index.ledger import Ledger
+from affectstore.store.paths import ledger_files
 
 
 def report(config: Path, experiments: Sequence[str] = ()) -> list[str]:

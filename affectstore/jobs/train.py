@@ -16,8 +16,8 @@ from affectstore.models.cells.job import TrainJob
 from affectstore.models.cells.parents import read_parent
 from affectstore.paths import RESULTS
 from affectstore.preflight.cells import CellPlan, data_digests, plan_cells
-from affectstore.store.catalog import Catalog
-from affectstore.store.ledger import Ledger
+from affectstore.store.index.catalog import Catalog
+from affectstore.store.index.ledger import Ledger
 
 with kept_imports():
     from affectstore.models.train_fold import train_fold

@@ -1,1 +1,1 @@
-"""Probing, decoding and encoding of media files."""
+"""Probing and decoding of media files."""

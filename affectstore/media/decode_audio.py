@@ -1,4 +1,4 @@
-"""Sound of a clip as 16-bit samples at its own rate, by PyAV (5 ms a clip where an ffmpeg process takes 72)."""
+"""Audio of a clip as 16-bit samples at its own rate, decoded by PyAV (5 ms per clip; an ffmpeg process takes 72)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from affectstore.media.stream import MAX_GAP_S, SHORTFALL_S, MediaStream, exact,
 
 Channel = Literal["mix", "left", "right"] | int
 
-#: Timestamps and sample counts may part by this much before samples are added or left out: containers
-#: round timestamps to the millisecond, and a capture's clock drifts.
+#: Timestamps and sample counts may differ by this much before samples are added or dropped: containers round
+#: timestamps to the millisecond, and the clock of a recording device drifts.
 DRIFT_S = 0.05
 
 
 @dataclass(frozen=True)
-class Sound:
+class AudioSegment:
     """Samples of one channel.
 
     Attributes:
-        samples: int16 (sample,).
-        start: time of the first sample, in seconds from the start of the clip.
-        rate_hz: samples per second.
+        samples: Samples, int16 (sample,).
+        start: Time of the first sample, in seconds from the start of the clip.
+        rate_hz: Samples per second.
     """
 
     samples: np.ndarray
@@ -36,20 +36,19 @@ class Sound:
 
 def decode_audio(
     path: Path, start_s: Fraction = Fraction(0), end_s: Fraction | None = None, channel: Channel = "mix"
-) -> Sound:
-    """The samples whose time lies in [start_s, end_s), from the first audio stream.
+) -> AudioSegment:
+    """Decode the samples of the first audio stream in [start_s, end_s).
 
-    Time 0 of the clip is `start_s` on the container's clock. Sample k comes k/rate after the stream's
-    first timestamp; where later timestamps leave a gap, it is filled with silence, where they overlap,
-    the repeated samples are left out.
+    Time 0 of the clip is `start_s` on the container's clock. Sample k is at k/rate after the stream's first timestamp;
+    a gap in later timestamps is filled with silence, and samples that an overlap repeats are dropped.
 
     Args:
-        path: the media file.
-        start_s, end_s: the segment; 0 and None for all.
+        path: The media file.
+        start_s, end_s: The segment; 0 and None for all.
         channel: "mix" for the mean of all channels, "left", "right" or a channel's number from 0.
 
     Raises:
-        ClipError: the file cannot be read, is damaged, lacks the channel, or holds no sound in this time.
+        ClipError: The file cannot be read, is damaged, lacks the channel, or has no audio in this time.
     """
     start_s, end_s = exact(start_s), None if end_s is None else exact(end_s)
     with open_stream(path, "audio") as stream:
@@ -87,18 +86,18 @@ def decode_audio(
         if end_s is not None and end < end_s - SHORTFALL_S:
             raise stream.error(f"the sound ends at {float(end):.3f} s, the clip at {float(end_s):.3f} s")
         samples = _one_channel(stream, np.concatenate(parts, axis=1), channel)
-        return Sound(samples, origin + Fraction(kept_from, rate) - start_s, rate)
+        return AudioSegment(samples, origin + Fraction(kept_from, rate) - start_s, rate)
 
 
 def to_int16(samples: np.ndarray) -> np.ndarray:
-    """Samples of any PCM type, on its own full scale, rounded to int16; floats beyond +-1 are clipped."""
+    """Convert samples of any PCM type, on its own full scale, to int16 by rounding; floats beyond +-1 are clipped."""
     if samples.dtype == np.int16:
         return samples
     return np.clip(np.rint(_on_scale(samples)), -32768, 32767).astype(np.int16)
 
 
 def _on_scale(samples: np.ndarray) -> np.ndarray:
-    """float64 samples on the scale of int16."""
+    """Convert samples to float64 on the scale of int16."""
     values = samples.astype(np.float64)
     if samples.dtype.kind == "f":
         return values * 32768
@@ -121,7 +120,7 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 
 def _channels(frame: Any) -> np.ndarray:
-    """Samples of a frame as (channel, sample)."""
+    """Read the samples of a frame: (channel, sample)."""
     values = frame.to_ndarray()
     return values if frame.format.is_planar else values.reshape(-1, len(frame.layout.channels)).T
 
@@ -129,7 +128,7 @@ def _channels(frame: Any) -> np.ndarray:
 def _in_place(
     stream: MediaStream, block: np.ndarray, frame: Any, origin: Fraction, position: int, rate: int, kept_from: int
 ) -> tuple[np.ndarray, int]:
-    """The block with the silence that a gap before it leaves, or without what was there already.
+    """Fill a gap before the block with silence, or drop samples that earlier blocks hold.
 
     Returns:
         The block and the position behind it, in samples since `origin`.

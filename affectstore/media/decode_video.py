@@ -1,8 +1,8 @@
-"""Pictures of a clip with the time each is on screen, by PyAV.
+"""Video frames of a clip with the time that each is shown, decoded by PyAV.
 
-PyAV decodes and scales a clip in about half of OpenCV's time and gives each frame's own timestamp,
-which OpenCV does not. Scaling and conversion to RGB happen in one step of swscale (area averaging,
-bit-exact on every processor). A rotation or mirroring that the container states is applied.
+PyAV decodes and scales a clip in about half of OpenCV's time and returns each frame's own timestamp, which OpenCV does
+not. Scaling and conversion to RGB happen in one step of swscale (area averaging, bit-exact on every processor). A
+rotation or mirroring that the container states is applied.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _FORMATS = {"rgb": "rgb24", "grey": "gray"}
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A source frame and when it is on screen, in seconds from the start of the clip.
+class TimedFrame:
+    """A source frame and the time that it is shown, in seconds from the start of the clip.
 
     Attributes:
-        frame: the decoded `av.VideoFrame`.
-        start, end: it is shown in [start, end); cut to the clip's segment.
+        frame: The decoded `av.VideoFrame`.
+        start, end: Time in which it is shown, [start, end), cut to the clip's segment.
     """
 
     frame: Any
@@ -40,14 +40,14 @@ class Picture:
     end: Fraction
 
 
-def pictures(path: Path, start_s: Fraction = Fraction(0), end_s: Fraction | None = None) -> Iterator[Picture]:
-    """All frames that are on screen during [start_s, end_s), in order; decodes no further than needed.
+def timed_frames(path: Path, start_s: Fraction = Fraction(0), end_s: Fraction | None = None) -> Iterator[TimedFrame]:
+    """Decode the frames shown in [start_s, end_s), in order, and no further than needed.
 
-    Time 0 of the clip is `start_s` on the container's clock. A frame is on screen until the next one
-    begins; the last one for the duration that the container gives it, or as long as the one before.
+    Time 0 of the clip is `start_s` on the container's clock. A frame is shown until the next one begins; the last one
+    for the duration that the container states, or as long as the one before.
 
     Raises:
-        ClipError: the file cannot be read, is damaged, or shows nothing in this time.
+        ClipError: The file cannot be read, is damaged, or shows nothing in this time.
     """
     start_s, end_s = exact(start_s), None if end_s is None else exact(end_s)
     with open_stream(path, "video") as stream:
@@ -58,7 +58,9 @@ def pictures(path: Path, start_s: Fraction = Fraction(0), end_s: Fraction | None
             if end <= start_s:
                 continue
             empty = False
-            yield Picture(frame, max(begin, start_s) - start_s, (end if end_s is None else min(end, end_s)) - start_s)
+            yield TimedFrame(
+                frame, max(begin, start_s) - start_s, (end if end_s is None else min(end, end_s)) - start_s
+            )
         else:
             if empty:
                 raise stream.error(f"shows no picture from {float(start_s):.3f} s on")
@@ -68,53 +70,52 @@ def pictures(path: Path, start_s: Fraction = Fraction(0), end_s: Fraction | None
             raise stream.error(f"shows no picture between {float(start_s):.3f} and {float(end_s or 0):.3f} s")
 
 
-def middle_picture(path: Path, start_s: Fraction = Fraction(0), end_s: Fraction | None = None) -> Picture:
-    """The frame of index N // 2 of the N frames that are on screen during [start_s, end_s).
+def middle_frame(path: Path, start_s: Fraction = Fraction(0), end_s: Fraction | None = None) -> TimedFrame:
+    """Decode frame N // 2 of the N frames shown in [start_s, end_s).
 
-    N and the timestamps come from the packets, without decoding, and decoding starts at the last key
-    frame before the middle. Codecs with packets that show nothing are decoded to count their frames.
+    N and the timestamps come from the packets, without decoding, and decoding starts at the last key frame before the
+    middle. Codecs with packets that show nothing are decoded to count their frames.
 
     Raises:
-        ClipError: the file cannot be read, is damaged, or shows nothing in this time.
+        ClipError: The file cannot be read, is damaged, or shows nothing in this time.
     """
     start_s, end_s = exact(start_s), None if end_s is None else exact(end_s)
     with open_stream(path, "video") as stream:
         if stream.stream.codec_context.codec.name not in _HIDING:
-            picture = _middle_by_packets(stream, start_s, end_s)
-            if picture is not None:
-                return picture
-    count = sum(1 for _ in pictures(path, start_s, end_s))
-    return next(itertools.islice(pictures(path, start_s, end_s), count // 2, None))
+            middle = _middle_by_packets(stream, start_s, end_s)
+            if middle is not None:
+                return middle
+    count = sum(1 for _ in timed_frames(path, start_s, end_s))
+    return next(itertools.islice(timed_frames(path, start_s, end_s), count // 2, None))
 
 
-def shown_rows(shown: Iterable[Picture], rate: Fraction) -> Iterator[tuple[Picture, int]]:
-    """Pictures on a grid of rows, each with the number of rows that show it.
+def shown_rows(shown: Iterable[TimedFrame], rate: Fraction) -> Iterator[tuple[TimedFrame, int]]:
+    """Sample frames at the rows of a grid, each with the number of rows that show it.
 
-    The grid begins with the first picture; row k shows what is on screen where it begins, at k/rate
-    seconds from there. Rows go on while there is a picture; pictures that no row shows are left out.
+    The grid begins with the first frame; row k shows the frame at its begin, k/rate seconds from there. Rows continue
+    to the end of the last frame; frames that no row shows are left out.
     """
     origin: Fraction | None = None
-    for picture in shown:
-        origin = picture.start if origin is None else origin
-        rows = rows_covering(picture.end - origin, rate) - rows_covering(picture.start - origin, rate)
+    for timed in shown:
+        origin = timed.start if origin is None else origin
+        rows = rows_covering(timed.end - origin, rate) - rows_covering(timed.start - origin, rate)
         if rows:
-            yield picture, rows
+            yield timed, rows
 
 
 def to_array(
     frame: Any, scaler: Any, size_px: int | tuple[int, int] | None = None, colour: Colour = "rgb"
 ) -> np.ndarray:
-    """Pixels of a frame, upright.
+    """Convert a frame to an upright array.
 
     Args:
-        frame: an `av.VideoFrame`.
-        scaler: an `av.video.reformatter.VideoReformatter`, kept from frame to frame for its tables.
-        size_px: side of the square, or height and width, to which the whole picture is stretched; None keeps
-            its size.
-        colour: "rgb" or "grey".
+        frame: An `av.VideoFrame`.
+        scaler: An `av.video.reformatter.VideoReformatter`, kept from frame to frame for its tables.
+        size_px: Side of the square, or height and width, to which the frame is stretched; None keeps its size.
+        colour: "rgb", or "grey" for grayscale.
 
     Returns:
-        uint8 (height, width, 3) or, for grey, (height, width).
+        Pixels, uint8 (height, width, 3) or, in grayscale, (height, width).
     """
     from av.video.reformatter import Interpolation
 
@@ -125,7 +126,7 @@ def to_array(
     else:
         flags = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
         height, width = (size_px, size_px) if isinstance(size_px, int) else size_px
-        if _lies_on_its_side(frame):
+        if _is_rotated_by_90(frame):
             height, width = width, height
         pixels = scaler.reformat(
             frame, width=width, height=height, format=_FORMATS[colour], interpolation=flags, threads=1
@@ -134,9 +135,9 @@ def to_array(
 
 
 def _on_screen(stream: MediaStream, start_s: Fraction) -> Iterator[tuple[Any, Fraction, Fraction]]:
-    """Frames with begin and end on the container's clock."""
+    """Decode frames with begin and end on the container's clock."""
     step = None
-    # A None behind the last frame stands for the end of the stream.
+    # A None behind the last frame marks the end of the stream.
     for frame, following in itertools.pairwise(itertools.chain(stream.frames(start_s), (None,))):
         begin = _time(stream, frame)
         if following is None:
@@ -170,8 +171,8 @@ def _last_duration(stream: MediaStream, frame: Any, step: Fraction | None) -> Fr
     return 1 / Fraction(rate)
 
 
-def _middle_by_packets(stream: MediaStream, start_s: Fraction, end_s: Fraction | None) -> Picture | None:
-    """The middle picture, or None where the packets do not tell which frame that is."""
+def _middle_by_packets(stream: MediaStream, start_s: Fraction, end_s: Fraction | None) -> TimedFrame | None:
+    """Decode the middle frame, or return None if the packets do not tell which one that is."""
     base = stream.stream.time_base
     packets = []
     for packet in stream.packets(start_s):
@@ -196,11 +197,11 @@ def _middle_by_packets(stream: MediaStream, start_s: Fraction, end_s: Fraction |
         end = times[index + 1] * base
     else:
         end = begin + _last_duration(stream, frame, (times[index] - times[index - 1]) * base if index else None)
-    return Picture(frame, max(begin, start_s) - start_s, (end if end_s is None else min(end, end_s)) - start_s)
+    return TimedFrame(frame, max(begin, start_s) - start_s, (end if end_s is None else min(end, end_s)) - start_s)
 
 
 def _decode_at(stream: MediaStream, packets: list[Any], pts: int) -> Any:
-    """The frame of a timestamp, decoded from the key frame before it on."""
+    """Decode the frame of a timestamp, from the key frame before it on."""
     first = max((k for k, packet in enumerate(packets) if packet.is_keyframe and packet.pts <= pts), default=0)
     for packet in itertools.chain(packets[first:], (None,)):
         for frame in stream.flush() if packet is None else stream.decode(packet):
@@ -210,11 +211,12 @@ def _decode_at(stream: MediaStream, packets: list[Any], pts: int) -> Any:
 
 
 def _upright(pixels: np.ndarray, frame: Any) -> np.ndarray:
+    """Apply the rotation or mirroring that the container states."""
     matrix = _display_matrix(frame)
     if matrix is None:
         return pixels
     a, b, c, d = matrix
-    if _lies_on_its_side(frame):  # x and y change places: displayed x' = c y, y' = b x
+    if _is_rotated_by_90(frame):  # displayed x' = c y, y' = b x
         pixels = pixels.swapaxes(0, 1)
         mirror_x, mirror_y = c < 0, b < 0
     else:  # x' = a x, y' = d y
@@ -222,13 +224,14 @@ def _upright(pixels: np.ndarray, frame: Any) -> np.ndarray:
     return np.ascontiguousarray(pixels[:: -1 if mirror_y else 1, :: -1 if mirror_x else 1])
 
 
-def _lies_on_its_side(frame: Any) -> bool:
+def _is_rotated_by_90(frame: Any) -> bool:
+    """True if x and y change places when the frame is displayed."""
     matrix = _display_matrix(frame)
     return matrix is not None and abs(matrix[1]) > abs(matrix[0])
 
 
 def _display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
-    """The 2 x 2 part of the display matrix (libavutil/display.h), or None where there is none."""
+    """Read the 2 x 2 part of the display matrix (libavutil/display.h), or None if there is none."""
     from av.sidedata.sidedata import Type
 
     data = frame.side_data.get(Type.DISPLAYMATRIX)

@@ -1,4 +1,4 @@
-"""Opening media files, with what cannot be one refused before a library sees it."""
+"""Open media files; files that cannot be one are refused before a library sees them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from affectstore.errors import ClipError
-from affectstore.media.riff import missing_bytes
+
+_UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # a writer that could not go back to its header leaves one of these
 
 
 def printable(path: Path) -> str:
-    """A file's name as text that can be written, also where its bytes are not UTF-8."""
+    """Return a file's name as printable text, also if its bytes are not UTF-8."""
     return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
 def check_file(path: Path) -> None:
-    """Refuse what cannot be a media file before a library sees it.
+    """Refuse a file that cannot be a media file before a library sees it.
 
     Raises:
-        ClipError: missing, a folder, unreadable, empty, or a wav shorter than its header says.
+        ClipError: It is missing, a folder, unreadable, empty, or a wav shorter than its header states.
     """
     try:
         with open(path, "rb") as file:
@@ -34,11 +35,32 @@ def check_file(path: Path) -> None:
         raise ClipError(f"{printable(path)}: is truncated: {missing} bytes of sound that its header states are missing")
 
 
-def open_container(path: Path, stack: contextlib.ExitStack) -> Any:
-    """The file as an `av` container, which `stack` closes.
+def missing_bytes(path: Path) -> int:
+    """Count the missing bytes of a RIFF/WAVE file's `data` chunk; 0 for complete and for other files.
+
+    FFmpeg reads a shorter file without any message. Bytes after the data, or an odd last chunk, are no fault.
 
     Raises:
-        ClipError: the file is not readable as media.
+        OSError: The file cannot be read.
+    """
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            return 0
+        end = os.fstat(file.fileno()).st_size
+        while len(chunk := file.read(8)) == 8:
+            size = int.from_bytes(chunk[4:], "little")
+            if chunk[:4] == b"data":
+                return 0 if size in _UNKNOWN_SIZES else max(0, file.tell() + size - end)
+            file.seek(size + size % 2, os.SEEK_CUR)
+    return 0
+
+
+def open_container(path: Path, stack: contextlib.ExitStack) -> Any:
+    """Open a file as an `av` container, which `stack` closes.
+
+    Raises:
+        ClipError: The file is not readable as media.
     """
     import av
     import av.error
@@ -49,10 +71,10 @@ def open_container(path: Path, stack: contextlib.ExitStack) -> Any:
     except UnicodeEncodeError:  # a name that is not UTF-8: the library takes the open file instead
         source = stack.enter_context(path.open("rb"))
     try:
-        # A playlist in a clip's clothes must not open other files or addresses.
+        # A playlist with a clip's name must not open other files or addresses.
         return stack.enter_context(av.open(source, options={"protocol_whitelist": "file"}))
     except (av.error.FFmpegError, OSError) as error:
-        raise ClipError(f"{printable(path)}: is not readable as media: {said(error)}") from error
+        raise ClipError(f"{printable(path)}: is not readable as media: {error_text(error)}") from error
 
 
 @contextlib.contextmanager
@@ -71,8 +93,8 @@ def captured() -> Iterator[list[tuple[int, str, str]]]:
         av.logging.set_skip_repeated(skip)
 
 
-def said(error: Exception) -> str:
-    """A library's error in words, with the message that led to it."""
+def error_text(error: Exception) -> str:
+    """Describe a library's error, with the message that led to it."""
     log = getattr(error, "log", None)
     text = getattr(error, "strerror", None) or str(error)
     return f"{text} ({log[2].strip()})" if log else str(text)

@@ -1,7 +1,7 @@
-"""What a media file holds, read from its packets without decoding them.
+"""Streams and durations of a media file, read from its packets without decoding them.
 
-Containers state durations that are missing (FLV) or no longer true (a cut file); the packets'
-timestamps are what is there. Streams are told apart by their type: the first one may be data.
+Containers state durations that are missing (FLV) or no longer true (a truncated file), so durations come from the
+packets' timestamps. Streams are chosen by type: the first one may be data.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Bumped when the same file would be described differently; remembered probes are then taken again.
+#: Increased whenever the same file would be described differently; remembered probes are then repeated.
 VERSION = 1
 
 
@@ -18,11 +18,11 @@ class Probe:
     """One media file.
 
     Attributes:
-        has_audio, has_video: whether there is an audio (video) stream with at least one packet. The
-            cover picture of a sound file is no video.
-        audio_s, video_s: length of the first such stream in seconds, from the start of its first packet
-            (not before time 0) to the end of its last; 0.0 without one.
-        problem: why the file cannot be used at all, or ''.
+        has_audio, has_video: True if there is an audio (video) stream with at least one packet. The cover image of an
+            audio file is no video.
+        audio_s, video_s: Length of the first such stream in seconds, from the start of its first packet (not before
+            time 0) to the end of its last; 0.0 without one.
+        problem: Reason why the file cannot be used at all, or ''.
     """
 
     has_audio: bool = False
@@ -33,16 +33,16 @@ class Probe:
 
 
 def probe(path: Path) -> Probe:
-    """Describe a media file; whatever is wrong with it is a `problem`, not an exception.
+    """Describe a media file; any fault is a `problem`, not an exception.
 
-    A file that is cut or corrupt further on is described as far as it can be read.
+    A file that is truncated or corrupt further on is described as far as it can be read.
     """
     import av
 
     try:
         if path.stat().st_size == 0:
             return Probe(problem="the file is empty (0 bytes)")
-        # an absolute path: a relative one with a colon would be taken for a protocol
+        # An absolute path: a relative one with a colon would be taken for a protocol.
         container = av.open(str(path.absolute()))
     except (OSError, ValueError) as error:
         return Probe(problem=_reason(error))
@@ -60,7 +60,7 @@ def probe(path: Path) -> Probe:
 
 
 def _first(container, kind: str):
-    """The first stream of a type, cover pictures aside."""
+    """Find the first stream of a type, cover images aside."""
     from av.stream import Disposition
 
     for stream in container.streams:
@@ -70,7 +70,7 @@ def _first(container, kind: str):
 
 
 def _spans(container, streams: list) -> dict[int, int]:
-    """Stream index -> its length in units of its time base, for streams that have packets."""
+    """Measure streams that have packets: stream index -> length in units of its time base."""
     import av
 
     first: dict[int, int] = {}
@@ -78,7 +78,7 @@ def _spans(container, streams: list) -> dict[int, int]:
     step: dict[int, int] = {}
     try:
         for packet in container.demux(*streams) if streams else ():
-            if packet.size == 0:  # the end of a stream is told by an empty packet
+            if packet.size == 0:  # an empty packet marks the end of a stream
                 continue
             index = packet.stream_index
             time = packet.pts if packet.pts is not None else packet.dts
@@ -86,14 +86,14 @@ def _spans(container, streams: list) -> dict[int, int]:
                 first.setdefault(index, 0)
                 last.setdefault(index, 0)
                 continue
-            time = max(time, 0)  # what lies before 0 is the codec's run-in
+            time = max(time, 0)  # packets before 0 are the codec's priming
             if index in last and not packet.duration:
                 step[index] = abs(time - last[index])
             first[index] = min(first.get(index, time), time)
             last[index] = max(last.get(index, time), time + (packet.duration or 0))
     except (av.FFmpegError, OSError):
-        pass  # what follows cannot be read; the extractors say so where it matters
-    # a packet without a duration lasts as long as the one before it
+        pass  # the rest cannot be read; extractors raise an error if they need it
+    # A packet without a duration lasts as long as the one before it.
     return {index: last[index] - first[index] + step.get(index, 0) for index in first}
 
 

@@ -1,11 +1,10 @@
-"""One stream of a media file, read with every doubt about it turned into a reason.
+"""Reader of one stream of a media file that raises an error at any sign of damage.
 
-Streams are chosen by type, never by index (an flv begins with a DATA stream), and times are the
-container's timestamps as exact fractions. A file that is damaged must not give half a clip, so three
-kinds of evidence end the reading with a ClipError: a packet or frame that the libraries cannot decode
-or mark as corrupt; a message at level ERROR from the stream's decoder or the container (a decoder that
-conceals damage, as VP6's does, tells of it nowhere else; 321 sound clips of two corpora give no message
-at all); and a file that ends earlier than its own header says.
+Streams are chosen by type, never by index (an flv begins with a DATA stream), and times are the container's timestamps
+as exact fractions. A damaged file must not yield half a clip, so three kinds of evidence end the reading with a
+ClipError: a packet or frame that the libraries cannot decode or mark as corrupt; a message at level ERROR from the
+stream's decoder or the container (a decoder that conceals damage, as VP6's does, reports it nowhere else; 321 intact
+clips of two corpora cause no message at all); and a file that ends earlier than its own header states.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from affectstore.errors import ClipError
-from affectstore.media.opening import captured, check_file, open_container, printable, said
+from affectstore.media.opening import captured, check_file, error_text, open_container, printable
 
 Kind = Literal["audio", "video"]
 
@@ -29,6 +28,7 @@ SHORTFALL_S = Fraction(1, 4)
 #: No packets for longer than this inside a clip is damage, not a pause or a variable frame rate.
 MAX_GAP_S = Fraction(1)
 
+#: Names in messages; stores keep messages as reasons of failed clips.
 _NAMES = {"audio": "sound", "video": "picture"}
 _DAMAGE = re.compile(r"packet (corrupt|mismatch)|partial file|ended prematurely", re.IGNORECASE)
 _SEEKABLE = frozenset({"mov", "mp4", "matroska", "avi", "wav"})
@@ -38,24 +38,24 @@ _MICROSECONDS = 1_000_000
 
 
 def exact(seconds: Fraction) -> Fraction:
-    """A segment's time rounded to the microsecond, so that grids made of it fit into 64-bit fractions."""
+    """Round a segment's time to the microsecond, so that grids made of it fit into 64-bit fractions."""
     return Fraction(round(Fraction(seconds) * _MICROSECONDS), _MICROSECONDS)
 
 
 class MediaStream:
-    """The first stream of a kind in an open file; made by `open_stream`."""
+    """First stream of a kind in an open file; made by `open_stream`."""
 
     def __init__(self, container: Any, stream: Any, path: Path, kind: Kind, messages: list[tuple[int, str, str]]):
         self._container = container
         self._messages = messages
-        # In floating point: these only tell how far the data reach and where, for every packet of the file.
+        # In floating point: these only measure how far the data reach, for every packet of the file.
         self._ends_s = 0.0
         self._jump_s = (0.0, 0.0)
         self._tick_s: dict[int, float] = {}
-        # Other streams' decoders speak too, while the file is probed; their damage is not this stream's.
-        self._speakers = {stream.codec_context.codec.name, container.format.name}
+        # Other streams' decoders write messages too, while the file is probed; their damage is not this stream's.
+        self._senders = {stream.codec_context.codec.name, container.format.name}
         self._guessed_duration = any("Estimating duration" in text for _, _, text in messages)
-        # What the container said while a small file was probed to its end has no time; it is told at the end.
+        # Messages of the container from probing a small file to its end have no time; they are raised at the end.
         self._opening = self._complaints(container.format.name)
         messages.clear()
         self.stream = stream
@@ -63,14 +63,14 @@ class MediaStream:
         self.what = _NAMES[kind]
 
     def error(self, reason: str) -> ClipError:
-        """A ClipError about this file."""
+        """Make a ClipError about this file."""
         return ClipError(f"{printable(self.path)}: {reason}")
 
     def packets(self, start_s: Fraction = Fraction(0)) -> Iterator[Any]:
-        """Packets of the stream in file order, from some time before `start_s` to the end of the file.
+        """Read the packets of the stream in file order, from some time before `start_s` to the end of the file.
 
         Raises:
-            ClipError: the file is damaged, or ends before its own header says.
+            ClipError: The file is damaged, or ends before its own header states.
         """
         import av.error
 
@@ -82,7 +82,7 @@ class MediaStream:
             except StopIteration:
                 break
             except av.error.FFmpegError as error:
-                raise self.error(f"cannot be read beyond {self._ends_s:.3f} s: {said(error)}") from error
+                raise self.error(f"cannot be read beyond {self._ends_s:.3f} s: {error_text(error)}") from error
             self._note(packet)
             # Not `packet.stream_index`: it is 0 for the empty packets that end every stream.
             if packet.stream.index == self.stream.index:
@@ -92,21 +92,21 @@ class MediaStream:
         self._check_complete()
 
     def frames(self, start_s: Fraction = Fraction(0)) -> Iterator[Any]:
-        """Decoded frames in order of presentation, at the latest from the one on at `start_s`.
+        """Decode frames in order of presentation, at the latest from the one at `start_s`.
 
-        Damage before `start_s` is another clip's.
+        Damage before `start_s` belongs to another clip and is ignored.
 
         Raises:
-            ClipError: the stream is damaged.
+            ClipError: The stream is damaged.
         """
         for packet in self.packets(start_s):
             yield from self.decode(packet, start_s)
 
     def decode(self, packet: Any, start_s: Fraction = Fraction(0)) -> list[Any]:
-        """Frames that a packet completes.
+        """Decode the frames that a packet completes.
 
         Raises:
-            ClipError: the packet, at or after `start_s`, is damaged.
+            ClipError: The packet, at or after `start_s`, is damaged.
         """
         import av.error
 
@@ -116,7 +116,7 @@ class MediaStream:
         except av.error.FFmpegError as error:
             if early:
                 return []
-            raise self.damaged(_seconds(packet), said(error)) from error
+            raise self.damaged(_seconds(packet), error_text(error)) from error
         if early:
             self._messages.clear()
             return frames
@@ -127,33 +127,33 @@ class MediaStream:
         return frames
 
     def flush(self) -> list[Any]:
-        """Frames that the decoder still holds when no packet follows.
+        """Decode the frames that the decoder still holds when no packet follows.
 
         Raises:
-            ClipError: the stream is damaged.
+            ClipError: The stream is damaged.
         """
         import av.error
 
         try:
             frames = self.stream.codec_context.decode(None)
         except av.error.FFmpegError as error:
-            raise self.damaged(None, said(error)) from error
+            raise self.damaged(None, error_text(error)) from error
         self.check_messages()
         return frames
 
     def check_messages(self, at_s: float | None = None) -> None:
-        """Raise what the container or the decoder complained about, if anything.
+        """Raise the first message of damage from the container or the decoder, if any.
 
         Raises:
-            ClipError: with the first message.
+            ClipError: There is one.
         """
-        complaints = self._complaints(*self._speakers)
+        complaints = self._complaints(*self._senders)
         self._messages.clear()
         if complaints:
             raise self.damaged(at_s, complaints[0])
 
     def damaged(self, at_s: float | None, reason: str) -> ClipError:
-        """The error for data that cannot be decoded at a time."""
+        """Make the error for data that cannot be decoded at a time."""
         where = f"near {self._ends_s:.3f} s" if at_s is None else f"at {at_s:.3f} s"
         return self.error(f"the {self.what} is damaged {where}: {reason}")
 
@@ -167,10 +167,10 @@ class MediaStream:
         try:
             self._container.seek(int(target / self.stream.time_base), stream=self.stream, backward=True)
         except av.error.FFmpegError as error:
-            raise self.error(f"cannot be read from {float(target):.3f} s on: {said(error)}") from error
+            raise self.error(f"cannot be read from {float(target):.3f} s on: {error_text(error)}") from error
 
     def _note(self, packet: Any) -> None:
-        """Keep how far the data reach, and the widest step between packets, where data may be missing."""
+        """Track the end of the data, and the widest step between packets, at which data may be missing."""
         if packet.pts is None:
             return
         index = packet.stream.index
@@ -182,20 +182,20 @@ class MediaStream:
         self._ends_s = max(self._ends_s, begin_s + (packet.duration or 0) * self._tick_s[index])
 
     def _check_parser(self, packet: Any, start_s: Fraction) -> None:
-        """Raise what the codec's parser said of a packet that nobody may decode."""
+        """Raise the message of the codec's parser about a packet, which may never be decoded."""
         complaints = self._complaints(self.stream.codec_context.codec.name)
         at_s = _seconds(packet)
         if complaints and (at_s is None or at_s >= start_s):
             raise self.damaged(at_s, complaints[0])
 
-    def _complaints(self, *speakers: str) -> list[str]:
-        """Messages that tell of damage."""
+    def _complaints(self, *senders: str) -> list[str]:
+        """Filter the messages of damage from some senders."""
         import av.logging
 
         return [
             text.strip()
             for level, name, text in self._messages
-            if name in speakers and (level <= av.logging.ERROR or _DAMAGE.search(text))
+            if name in senders and (level <= av.logging.ERROR or _DAMAGE.search(text))
         ]
 
     def _check_complete(self) -> None:
@@ -215,7 +215,7 @@ def open_stream(path: Path, kind: Kind) -> Iterator[MediaStream]:
     """Open a file at its first stream of a kind, for one decoding thread.
 
     Raises:
-        ClipError: the file is missing, empty, unreadable, truncated, no media, or has no such stream.
+        ClipError: The file is missing, empty, unreadable, truncated, no media, or has no such stream.
     """
     check_file(path)
     with captured() as messages, contextlib.ExitStack() as stack:
@@ -235,11 +235,11 @@ def open_stream(path: Path, kind: Kind) -> Iterator[MediaStream]:
 def _streams(container: Any, kind: Kind) -> list[Any]:
     import av.stream
 
-    # A cover in a sound file is a video stream of one still picture; it is not the clip's picture.
+    # The cover of an audio file is a video stream of one still image; it is not the clip's video.
     cover = av.stream.Disposition.attached_pic
     return [stream for stream in container.streams if stream.type == kind and not stream.disposition & cover]
 
 
 def _seconds(packet: Any) -> float | None:
-    """When a packet's data are shown, or None where it has no timestamp."""
+    """Time at which a packet's data are presented, in seconds; None without a timestamp."""
     return None if packet.pts is None else float(packet.pts * packet.time_base)

@@ -1,6 +1,6 @@
-"""Files that say when each word of a clip is spoken.
+"""Reader of word times: begin and end of each word of a clip.
 
-- `.wdseg`: word segments as Sphinx-3 `align` writes them (IEMOCAP's ForcedAlignment): a header, one row a word
+- `.wdseg`: word segments as Sphinx-3 `align` writes them (IEMOCAP's ForcedAlignment): a header, one row per word
   (first frame, last frame, score, word) in frames of 10 ms, and a total score.
 - `.tsv`: columns word, start_s, end_s, with a header; UTF-8.
 
@@ -30,11 +30,11 @@ _LAST_WORD = "</s>"
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word, or a filler, and when it is spoken.
+    """A word, or a filler, and its time.
 
     Attributes:
-        text: as it is written.
-        start_s, end_s: its span from the start of the clip, in seconds; NaN in both where it is not known.
+        text: Spelling in the file.
+        start_s, end_s: Span from the start of the clip, in seconds; NaN in both if it is not known.
     """
 
     text: str
@@ -43,14 +43,14 @@ class Word:
 
 
 def read_words(path: Path) -> tuple[Word, ...]:
-    """The words of a file in the order in which they begin.
+    """Read the words of a file in the order in which they begin.
 
     Args:
-        path: a `.wdseg` or `.tsv` file.
+        path: A `.wdseg` or `.tsv` file.
 
     Raises:
-        ClipError: the file cannot be read, has another format, is cut off or contradicts itself; the message
-            names the line.
+        ClipError: The file cannot be read, has another format, is truncated or contradicts itself; the message names
+            the line.
     """
     parse = _PARSERS.get(path.suffix.lower())
     if parse is None:

@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from affectstore.digest import digest_file
+from affectstore.digest import FileStamp, digest_file
 from affectstore.errors import CorpusError
 from affectstore.files import write_atomic
 from affectstore.media.probe import VERSION, Probe, probe
@@ -51,8 +51,6 @@ _NUMPY = {
 }
 _PANDAS = {"string": "string", "int64": "int64", "bool": "bool", "double": "float64"}
 _MEASURED = ("has_audio", "has_video", "audio_s", "video_s")
-#: Coarsest clock among the usual file systems (FAT: 2 s).
-_CLOCK_NS = 2_000_000_000
 #: Files between two saves of what was read: an interrupted scan goes on from there.
 _BATCH = 5_000
 #: From so many files on a person is told that it takes a while.
@@ -90,8 +88,8 @@ def describe_files(
     position = _positions(known["path"], paths)
     files = {name: values[position] if len(values) else _blank(name, len(paths)) for name, values in known.items()}
     sizes, times, problems = _stat(real_root, paths)
-    trusted = (position >= 0) & (files["size"] == sizes) & (files["mtime_ns"] == times)
-    trusted &= np.abs(files["read_ns"] - times) > _CLOCK_NS
+    stamps = FileStamp(files["size"], files["mtime_ns"], files["read_ns"])
+    trusted = (position >= 0) & stamps.holds(sizes, times)
     if paranoid:
         trusted[:] = False
     files |= {"path": np.array(paths, dtype=object), "size": sizes, "mtime_ns": times}

@@ -12,9 +12,9 @@ from affectstore.errors import StoreError
 from affectstore.features.keys import FeatureInstance, clip_keys
 from affectstore.paths import RESULTS
 from affectstore.preflight.plan import write_request
-from affectstore.store.catalog import Catalog
-from affectstore.store.integrity import restore_ledger, whole
-from affectstore.store.ledger import Ledger
+from affectstore.store.index.catalog import Catalog
+from affectstore.store.index.keys import restore_ledger
+from affectstore.store.index.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _current_ledger(folder: Path, shard: str, feature_digest: str, expected: Map
         except StoreError as error:
             reason = f"its ledger cannot be read: {error}"
         else:
-            difference = _difference(ledger, feature_digest, expected) or whole(folder, ledger) or None
+            difference = _difference(ledger, feature_digest, expected) or ledger.find_damage(folder)
             if difference is None:
                 return ledger
             reason = difference

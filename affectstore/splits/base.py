@@ -29,7 +29,7 @@ from affectstore.errors import CorpusError, IntegrityError, UnknownNameError
 from affectstore.files import write_if_changed
 from affectstore.registry import Registry
 
-PROTOCOLS = Registry("protocol", ("affectstore.splits",))
+PROTOCOLS: Registry[Any] = Registry("protocol", ("affectstore.splits",), ("VERSION", "SPEAKER_DISJOINT", "split"))
 
 #: Former name of a protocol -> its name today.
 RENAMED: Mapping[str, str] = {"sound": "speaker_independent"}

@@ -1,1 +1,1 @@
-"""The store, format 1."""
+"""The feature store: containers and index below; writing, publishing, reading and verifying on top."""

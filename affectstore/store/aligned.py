@@ -8,30 +8,30 @@ from typing import Literal, get_args
 import numpy as np
 
 from affectstore.errors import StoreError
+from affectstore.store.clip_arrays import pad_batch
 from affectstore.store.feature import Feature
-from affectstore.store.padding import side_by_side
 from affectstore.timeline import nearest_rows, rows_inside, rows_touched
 
 By = Literal["nearest", "mean", "overlap"]
 
 
 class Aligned:
-    """The clips that two features share, the rows of one laid on those of the other: `aligned[clip_id]`.
+    """The clips that two features share, one feature aligned to the rows of the other: `aligned[clip_id]`.
 
-    - `nearest`: the row that is on where the other's row has its middle; any dtype, words and pictures too.
-    - `mean`: the mean of the rows whose middles lie in the other's row (LLDs pooled per word).
-    - `overlap`: the mean weighted by how long each row overlaps the other's.
+    - `nearest`: the row at the middle of the other's row; any dtype, words and images too.
+    - `mean`: the mean of the rows whose middles are in the other's row (LLDs pooled per word).
+    - `overlap`: the mean weighted by the duration for which each row overlaps the other's.
 
-    Where the other's row lies before the first row or behind the last one, or between two of them, the
-    nearest row is held: picture and sound of a clip rarely end together.
+    If the other's row is before the first row or behind the last one, or between two of them, the nearest row is used:
+    video and audio of a clip rarely end together.
 
     Args:
-        feature: whose values are given.
-        to: whose rows are counted.
-        by: how.
+        feature: Feature that provides the values.
+        to: Feature that provides the rows.
+        by: Method.
 
     Raises:
-        StoreError: `by` is none of the three, or a mean of what has no mean.
+        StoreError: `by` is none of the three, or the feature has no mean.
     """
 
     def __init__(self, feature: Feature, to: Feature, by: By = "nearest"):
@@ -46,7 +46,7 @@ class Aligned:
 
     @property
     def clip_ids(self) -> tuple[str, ...]:
-        """Clips that have both features."""
+        """Clips with both features."""
         return tuple(clip_id for clip_id in self.to.clip_ids if clip_id in self.feature)
 
     def __len__(self) -> int:
@@ -59,11 +59,11 @@ class Aligned:
         return iter(self.clip_ids)
 
     def __getitem__(self, clip_id: str) -> np.ndarray:
-        """(row of `to`, ...): of the feature's dtype by nearest, float32 (float64 of float64) otherwise.
+        """Align a clip: (row of `to`, ...), of the feature's dtype by nearest, float32 (float64 of float64) otherwise.
 
         Raises:
-            AbsentError: the clip is not known, or lacks one of the features.
-            StoreError: the times of its rows are not known.
+            AbsentError: The clip is not known, or lacks one of the features.
+            StoreError: The times of its rows are not known.
         """
         source, target = self.feature.spans_ns(clip_id), self.to.spans_ns(clip_id)
         if self.by == "nearest":
@@ -81,12 +81,12 @@ class Aligned:
         return out if values.dtype == np.float64 else out.astype(np.float32)
 
     def batch(self, clip_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Clips side by side, padded with zeros behind their ends.
+        """Align several clips, padded with zeros behind their ends.
 
         Returns:
             values (clip, row, ...), and mask (clip, row) bool, True on real rows.
 
         Raises:
-            AbsentError: one of the clips is not known, or lacks one of the features.
+            AbsentError: One of the clips is not known, or lacks one of the features.
         """
-        return side_by_side([self[clip_id] for clip_id in clip_ids], self.feature.spec)
+        return pad_batch([self[clip_id] for clip_id in clip_ids], self.feature.spec)

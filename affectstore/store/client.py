@@ -1,4 +1,4 @@
-"""A corpus' store, opened: its clips, its splits, its features."""
+"""Reader of a corpus' store: its clips, its splits, its features."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from typing import Any
 
 import pandas as pd
 
-from affectstore.errors import StoreError
-from affectstore.store.absent import AbsentError, near
+from affectstore.errors import AbsentError, StoreError, did_you_mean
 from affectstore.store.aligned import Aligned, By
 from affectstore.store.feature import Feature
 from affectstore.store.folders import Folder, LocalFolder, RemoteFolder
-from affectstore.store.layout import is_feature_name
-from affectstore.store.locate import CLIPS, SPLITS, is_published, kind_of
+from affectstore.store.paths import CLIPS, SPLITS, is_feature_name, is_published, kind_of
 
 
 class Store:
     """The features of one corpus: `store["mel"]["1001_DFA_ANG_XX"]`.
 
     Attributes:
-        address: where it lies.
+        address: Address of its folder.
     """
 
     def __init__(self, folder: Folder):
@@ -39,23 +37,23 @@ class Store:
 
     @cached_property
     def clips(self) -> pd.DataFrame:
-        """One row a clip: labels, speaker, durations, media.
+        """One row per clip: labels, speaker, durations, media.
 
         Raises:
-            StoreError: the table was not published with the store.
+            StoreError: The table was not published with the store.
         """
         return self._table(CLIPS, "the table of clips")
 
     def split(self, protocol: str) -> pd.DataFrame:
-        """Fold, clip_id, side and reason of one protocol.
+        """Read the split of one protocol: fold, clip_id, subset and reason.
 
         Raises:
-            AbsentError: the store has no such split.
+            AbsentError: The store has no such split.
         """
         files = self._folder.child(SPLITS).names()
         known = [name.removesuffix(".parquet") for name in files if name.endswith(".parquet")]
         if not is_feature_name(protocol) or (known and protocol not in known):
-            raise AbsentError(f"{self.address} has no split {protocol!r}: {near(protocol, sorted(known))}")
+            raise AbsentError(f"{self.address} has no split {protocol!r}; {did_you_mean(protocol, sorted(known))}")
         return self._table(f"{SPLITS}/{protocol}.parquet", f"split {protocol!r}")
 
     @property
@@ -64,45 +62,45 @@ class Store:
         return tuple(name for name in self._folder.folders() if is_published(self._folder.child(name)))
 
     def __getitem__(self, name: str) -> Feature:
-        """A feature, on the snapshot published now; the same object when asked again.
+        """Open a feature on the snapshot published now; the same object the next time.
 
         Raises:
-            AbsentError: the store has no such feature.
+            AbsentError: The store has no such feature.
         """
         if name not in self._opened:
             folder = self._folder.child(name)
             if not is_feature_name(name) or not is_published(folder):
-                raise AbsentError(f"{self.address} has no feature {name!r}: {near(name, self.features)}")
+                raise AbsentError(f"{self.address} has no feature {name!r}; {did_you_mean(name, self.features)}")
             self._opened[name] = Feature(folder, name)
         return self._opened[name]
 
     def align(self, feature: str, to: str, by: By = "nearest") -> Aligned:
-        """A feature on the rows of another: `store.align("lld", to="frames", by="mean")[clip_id]`.
+        """Align a feature to the rows of another: `store.align("lld", to="frames", by="mean")[clip_id]`.
 
         Args:
-            feature: whose values are given.
-            to: whose rows are counted; any feature with a grid or times: frames, chunks, LLDs, words.
-            by: `nearest` row, `mean` of the rows inside, or mean weighted by `overlap`; see `Aligned`.
+            feature: Feature that provides the values.
+            to: Feature that provides the rows, with a grid or times: frames, chunks, LLDs, words.
+            by: `nearest` row, `mean` of the rows inside, or mean weighted by `overlap` (`Aligned`).
 
         Raises:
-            AbsentError: the store has no such feature.
-            StoreError: `by` is none of the three, or a mean of what has no mean.
+            AbsentError: The store has no such feature.
+            StoreError: `by` is none of the three, or the feature has no mean.
         """
         return Aligned(self[feature], self[to], by)
 
     def timetable(self, clip_id: str, features: Sequence[str] = ()) -> pd.DataFrame:
-        """When every row of a clip is on, over several features, on one time axis.
+        """Tabulate begin and end of every row of a clip, over several features, on one time axis.
 
         Args:
-            clip_id: the clip.
-            features: which; empty: all that the clip has, with known times.
+            clip_id: Id of the clip.
+            features: Names of the features; by default all that the clip has with known times.
 
         Returns:
             Columns feature, row, start_s, end_s, in the order of time.
 
         Raises:
-            AbsentError: no such feature, or a feature that was named lacks the clip.
-            StoreError: the times of a feature that was named are not known.
+            AbsentError: There is no such feature, or a feature that was named lacks the clip.
+            StoreError: The times of a feature that was named are not known.
         """
         parts = []
         for name in features or self.features:
@@ -139,11 +137,11 @@ def open_store(address: str | os.PathLike[str]) -> Store:
     """Open the store of one corpus.
 
     Args:
-        address: a folder (`results/store/crema-d`), or an fsspec address (`zip://crema-d::store.zip`,
-            `https://...`, `s3://...`).
+        address: A folder (`results/store/crema-d`), or an fsspec address (`zip://crema-d::store.zip`, `https://...`,
+            `s3://...`).
 
     Raises:
-        StoreError: there is no store there, or the address is that of several stores or of one feature.
+        StoreError: There is no store there, or the address is that of several stores or of one feature.
     """
     folder = folder_at(address)
     kind = kind_of(folder)
@@ -160,6 +158,6 @@ def open_store(address: str | os.PathLike[str]) -> Store:
 
 
 def folder_at(address: str | os.PathLike[str]) -> Folder:
-    """The folder at a path or an fsspec address."""
+    """Open the folder at a path or an fsspec address."""
     text = os.fspath(address)
     return RemoteFolder.from_url(text) if "://" in text or "::" in text else LocalFolder(Path(text))

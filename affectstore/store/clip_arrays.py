@@ -1,4 +1,4 @@
-"""What a feature holds of one clip."""
+"""Arrays of one clip, and of several clips padded to one length. Padding never travels without its mask."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid
 
 
-class StoredArrays(Mapping[str, np.ndarray]):
-    """Arrays that are read when they are asked for: whoever needs only the rows' times decodes no picture.
+class LazyArrays(Mapping[str, np.ndarray]):
+    """Arrays that are read on access: a reader of the rows' times decodes no image.
 
     Args:
-        names: of the arrays.
-        rows: number of rows of each.
-        read: reads one of them by name.
+        names: Names of the arrays.
+        rows: Number of rows of each.
+        read: Reads one of them by name.
     """
 
     def __init__(self, names: Sequence[str], rows: int, read: Callable[[str], np.ndarray]):
@@ -40,9 +41,8 @@ class ClipArrays:
     """The arrays of one clip.
 
     Attributes:
-        arrays: by array name; the first axis of each is the row, and all have the same number of rows.
-        grid: start and rate of the rows, or None where each row has its own time in `arrays["times"]`
-            (float64 seconds).
+        arrays: By array name; the first axis of each is the row, and all have the same number of rows.
+        grid: Start and rate of the rows, or None if each row has its own time in `arrays["times"]` (float64 seconds).
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -51,6 +51,25 @@ class ClipArrays:
     @property
     def rows(self) -> int:
         """Number of rows."""
-        if isinstance(self.arrays, StoredArrays):
+        if isinstance(self.arrays, LazyArrays):
             return self.arrays.rows
         return len(next(iter(self.arrays.values())))
+
+
+def pad_batch(clips: Sequence[np.ndarray], spec: ArraySpec) -> tuple[np.ndarray, np.ndarray]:
+    """Pad clips with zeros (empty text) behind their ends.
+
+    Args:
+        clips: One array (row, *spec.shape) per clip, of one dtype.
+        spec: Spec of their array; its dtype counts if there are no clips.
+
+    Returns:
+        values (clip, row, ...), and mask (clip, row) bool, True on real rows.
+    """
+    most = max((len(clip) for clip in clips), default=0)
+    values = np.zeros((len(clips), most, *spec.shape), dtype=clips[0].dtype if clips else spec.numpy_dtype)
+    mask = np.zeros((len(clips), most), dtype=bool)
+    for index, clip in enumerate(clips):
+        values[index, : len(clip)] = clip
+        mask[index, : len(clip)] = True
+    return values, mask

@@ -1,4 +1,4 @@
-"""What a data folder is named by, and whether it still is that."""
+"""Content digest of a data folder, by which it is named, and the check of every byte against it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ from typing import Any
 import numpy as np
 
 from affectstore.digest import digest
-from affectstore.store.encoded import clip_digest
+from affectstore.store.containers.encoded_array import clip_digest
 from affectstore.store.folders import LocalFolder
-from affectstore.store.index_arrays import index_arrays
-from affectstore.store.layout import FORMAT, LEDGER, data_path
-from affectstore.store.ledger import ClipEntry
-from affectstore.store.shard import ShardReader, read_ledger_copy
+from affectstore.store.index.arrays import index_arrays
+from affectstore.store.index.ledger import ClipEntry, Ledger
+from affectstore.store.paths import FORMAT, LEDGER, data_path
+from affectstore.store.shard import ShardReader
 from affectstore.store.spec import ArraySpec
 
 
 def content_digest(
     container: str, specs: Iterable[ArraySpec], attributes: Mapping[str, Any], clips: Sequence[ClipEntry]
 ) -> str:
-    """Digest of all that a data folder holds.
+    """Compute the digest of all that a data folder holds.
 
     Args:
-        attributes: of the shard's group, the store's own among them.
+        container: "zarr" or "hdf5".
+        specs: Specs of the arrays.
+        attributes: Attributes of the shard's group, the store's own among them.
+        clips: Entries of the ledger.
     """
     return digest(
         {
@@ -38,7 +41,7 @@ def content_digest(
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    """Size of each file in a data folder by relative name, without the ledger's copy."""
+    """Measure each file of a data folder, by relative name, without the ledger's copy."""
     return {
         name: path.stat().st_size
         for path in sorted(folder.rglob("*"))
@@ -46,21 +49,20 @@ def sizes(folder: Path) -> dict[str, int]:
     }
 
 
-def problems(folder: Path) -> list[str]:
-    """Read every byte of a data folder and say what is wrong with it; [] where all is as it was written.
+def find_problems(folder: Path) -> list[str]:
+    """Read every byte of a data folder and describe each difference from the bytes that were written.
 
-    The folder's name is not looked at (`misnamed` does that), so that unfinished folders can be read too.
+    The folder's own name is not compared, so that unfinished folders can be read too.
     """
     try:
-        ledger = read_ledger_copy(LocalFolder(folder))
+        ledger = Ledger.read_copy(LocalFolder(folder))
         if ledger.canonical() != ledger.encoded:
             return [f"{folder}/{LEDGER} is not as it was written"]
         if found := _file_problems(folder, ledger.files):
             return found
-        reader = ShardReader(folder, ledger)
-        return _reader_problems(reader)
+        return _reader_problems(ShardReader(folder, ledger))
     except Exception as error:
-        # damaged bytes make the libraries below fail in any way; each of them is a finding, not a crash
+        # Damaged bytes make the libraries below fail in any way; each of them is a finding, not a crash.
         return [f"{folder} cannot be read: {type(error).__name__}: {error}"]
 
 
@@ -97,7 +99,7 @@ def _reader_problems(reader: ShardReader) -> list[str]:
     for name, array in index.items():
         if not np.array_equal(reader.container.index(name), array):
             found.append(f"{reader.folder}: the array {name!r} does not fit the ledger")
-    found += reader.container.damage(index)
+    found += reader.container.find_damage(index)
     named = data_path(ledger.shard, content_digest(ledger.container, specs, reader.container.attributes, ledger.clips))
     if named != ledger.data:
         found.append(f"{reader.folder}: its content is that of {named}, its ledger says {ledger.data}")

@@ -1,4 +1,4 @@
-"""One published feature, read."""
+"""Reader of one published feature."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from affectstore.errors import IntegrityError, StoreError
-from affectstore.store.absent import AbsentError, near
-from affectstore.store.catalog import Catalog
-from affectstore.store.clip_arrays import ClipArrays
+from affectstore.errors import AbsentError, IntegrityError, StoreError, did_you_mean
+from affectstore.store.clip_arrays import ClipArrays, pad_batch
+from affectstore.store.containers.reader import Rows
 from affectstore.store.folders import Folder
-from affectstore.store.layout import LEDGER
-from affectstore.store.ledger import ClipEntry, Ledger
-from affectstore.store.padding import side_by_side
-from affectstore.store.reading import Rows
+from affectstore.store.index.catalog import Catalog
+from affectstore.store.index.ledger import ClipEntry, Ledger
+from affectstore.store.paths import LEDGER
 from affectstore.store.shard import ShardReader
 from affectstore.store.spec import ArraySpec
 from affectstore.store.statistics import Statistics, column_statistics
@@ -29,12 +27,11 @@ from affectstore.timeline import Grid, grid_spans_ns, rows_overlapping, time_spa
 class Feature:
     """The clips of one feature, by clip id: `feature["1001_DFA_ANG_XX"]` is an array (row, ...).
 
-    What is read belongs to the snapshot that was published when the feature was opened, also while a
-    newer one is written and published.
+    Reads belong to the snapshot that was published when the feature was opened, also after a newer one is published.
 
     Attributes:
-        name: the feature instance's name.
-        catalog: the snapshot.
+        name: Name of the feature instance.
+        catalog: The snapshot.
     """
 
     def __init__(self, folder: Folder, name: str, catalog: Catalog | None = None):
@@ -44,7 +41,7 @@ class Feature:
         self._values: dict[int, Rows] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # workers of a data loader open their own maps, on the same snapshot
+        # Workers of a data loader open their own maps, on the same snapshot.
         return Feature, (self._folder, self.name, self.catalog)
 
     def __repr__(self) -> str:
@@ -53,12 +50,12 @@ class Feature:
 
     @property
     def specs(self) -> Mapping[str, ArraySpec]:
-        """The arrays of each clip, by name."""
+        """Specs of the arrays of each clip, by name."""
         return {spec.name: spec for spec in self.catalog.arrays}
 
     @property
     def spec(self) -> ArraySpec:
-        """The array `values`: dtype, axis names, unit, column names."""
+        """Spec of the array `values`: dtype, axis names, unit, column names."""
         return self.catalog.arrays[0]
 
     @property
@@ -73,11 +70,10 @@ class Feature:
 
     @cached_property
     def status(self) -> pd.DataFrame:
-        """One row a clip: clip_id, status, reason, rows; failed clips among them."""
+        """One row per clip, failed clips among them: clip_id, status, reason, rows."""
         entries = [entry for shard in range(len(self.catalog.shards)) for entry in self._ledger(shard).clips]
-        return pd.DataFrame(
-            {name: [getattr(entry, name) for entry in entries] for name in ("clip_id", "status", "reason", "rows")}
-        ).astype({"clip_id": "string", "status": "string", "reason": "string", "rows": "int64"})
+        types = {"clip_id": "string", "status": "string", "reason": "string", "rows": "int64"}
+        return pd.DataFrame({name: [getattr(entry, name) for entry in entries] for name in types}).astype(types)
 
     def __len__(self) -> int:
         return len(self._where)
@@ -89,10 +85,10 @@ class Feature:
         return iter(self._where)
 
     def __getitem__(self, clip_id: str) -> np.ndarray:
-        """`values` of a clip, read only: mapped memory where the feature is stored uncompressed.
+        """Read `values` of a clip, read-only: mapped memory if the feature is stored uncompressed.
 
         Raises:
-            AbsentError: the clip is not known, or has no arrays; the message says why.
+            AbsentError: The clip is not known, or has no arrays; the message states the reason.
         """
         place = self._where.get(clip_id)
         if place is None:
@@ -104,17 +100,18 @@ class Feature:
         return values[first:last]
 
     def take(self, clip_id: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Some rows of `values` of a clip; of JPEG pictures only these are decoded.
+        """Read some rows of `values` of a clip; of JPEG images only these are decoded.
 
         Args:
-            rows: row numbers of the clip, from 0, in any order.
+            clip_id: Id of the clip.
+            rows: Row numbers of the clip, from 0, in any order.
 
         Raises:
-            AbsentError: the clip is not known, or has no arrays.
-            IndexError: the clip has no such row.
+            AbsentError: The clip is not known, or has no arrays.
+            IndexError: The clip has no such row.
         """
         shard, first, last = self._place(clip_id)
-        if not self.spec.joins_bytes:
+        if not self.spec.is_variable_length:
             return self[clip_id][np.asarray(rows, dtype=np.int64)]
         beyond = [int(row) for row in rows if not 0 <= row < last - first]
         if beyond:
@@ -126,38 +123,36 @@ class Feature:
         return taken
 
     def rows(self, clip_id: str) -> int:
-        """Length of a clip."""
+        """Number of rows of a clip."""
         _, first, last = self._place(clip_id)
         return last - first
 
     def array(self, clip_id: str, name: str) -> np.ndarray:
-        """One array of a clip, read only.
+        """Read one array of a clip, read-only.
 
         Raises:
-            AbsentError: no such clip or array.
+            AbsentError: There is no such clip or array.
         """
         shard, _, _ = self._place(clip_id)
         if name not in self.specs:
-            raise AbsentError(f"feature {self.name!r} has no array {name!r}: {near(name, self.specs)}")
+            raise AbsentError(f"feature {self.name!r} has no array {name!r}; {did_you_mean(name, self.specs)}")
         reader = self._reader(shard)
         return reader.array(name)[reader.rows(clip_id, name)]
 
     def arrays(self, clip_id: str) -> ClipArrays:
-        """All arrays of a clip, and its grid."""
-        shard, _, _ = self._place(clip_id)
-        return self._reader(shard).arrays(clip_id)
+        """Open all arrays of a clip, and its grid."""
+        return self._reader(self._place(clip_id)[0]).arrays(clip_id)
 
     def grid(self, clip_id: str) -> Grid | None:
-        """Start and rate of a clip's rows; None where each row has its time in the array `times`."""
-        shard, _, _ = self._place(clip_id)
-        return self._reader(shard).grid(clip_id)
+        """Start and rate of a clip's rows; None if each row has its time in the array `times`."""
+        return self._reader(self._place(clip_id)[0]).grid(clip_id)
 
     def spans_ns(self, clip_id: str) -> np.ndarray:
-        """When each row of a clip begins and ends: int64 (row, 2), in nanoseconds of the clip's time.
+        """Begin and end of each row of a clip, in nanoseconds of the clip's time: int64 (row, 2).
 
         Raises:
-            AbsentError: the clip is not known, or has no arrays.
-            StoreError: the times of its rows are not known (words of a transcript without times).
+            AbsentError: The clip is not known, or has no arrays.
+            StoreError: The times of its rows are not known (words of a transcript without times).
         """
         grid = self.grid(clip_id)
         if grid is not None:
@@ -169,29 +164,30 @@ class Feature:
             raise StoreError(f"{self.name!r} of clip {clip_id!r}: {error}") from None
 
     def spans_s(self, clip_id: str) -> np.ndarray:
-        """The same in seconds: float64 (row, 2)."""
+        """Begin and end of each row of a clip, in seconds: float64 (row, 2)."""
         return self.spans_ns(clip_id) / 1e9
 
     def statistics(self, clip_ids: Iterable[str]) -> Statistics:
-        """Mean and deviation of each column over the rows of some clips, for z-normalisation.
+        """Compute mean and standard deviation of each column over the rows of some clips, for z-normalisation.
 
         Raises:
-            AbsentError: one of the clips is not known, or has no arrays.
-            StoreError: no clips are given, or the feature holds no numbers.
+            AbsentError: One of the clips is not known, or has no arrays.
+            StoreError: There are no clips, or the feature holds no numbers.
         """
         return column_statistics(self, clip_ids)
 
     def at(self, clip_id: str, start_s: float | Fraction, end_s: float | Fraction) -> np.ndarray:
-        """`values` of the rows whose spans overlap [start_s, end_s).
+        """Read `values` of the rows whose spans overlap [start_s, end_s).
 
         Args:
-            start_s, end_s: seconds; a float within a nanosecond of a row's border means the border, which
-                most floats (0.7, 1 / 24) cannot say exactly.
+            clip_id: Id of the clip.
+            start_s, end_s: Seconds; a float within a nanosecond of a row's border means the border, which most floats
+                (0.7, 1 / 24) cannot express exactly.
 
         Raises:
-            AbsentError: the clip is not known, or has no arrays.
-            StoreError: the times of its rows are not known.
-            ValueError: the span ends before it begins.
+            AbsentError: The clip is not known, or has no arrays.
+            StoreError: The times of its rows are not known.
+            ValueError: The span ends before it begins.
         """
         shard, first, last = self._place(clip_id)
         if end_s < start_s:
@@ -208,21 +204,21 @@ class Feature:
         return self._reader(shard).array("values")[first + rows.start : first + rows.stop]
 
     def batch(self, clip_ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Clips side by side, padded with zeros (empty text) behind their ends.
+        """Read `values` of several clips, padded with zeros (empty text) behind their ends.
 
         Returns:
             values (clip, row, ...) of the feature's dtype, and mask (clip, row) bool, True on real rows.
 
         Raises:
-            AbsentError: one of the clips is not known, or has no arrays.
+            AbsentError: One of the clips is not known, or has no arrays.
         """
-        return side_by_side([self[clip_id] for clip_id in clip_ids], self.spec)
+        return pad_batch([self[clip_id] for clip_id in clip_ids], self.spec)
 
     def entry(self, clip_id: str) -> ClipEntry:
-        """What the ledger says of a clip, failed or not: key, status, reason, rows, digest.
+        """Entry of the ledger for a clip, failed or not: key, status, reason, rows, digest.
 
         Raises:
-            AbsentError: the feature does not know the clip.
+            AbsentError: The feature does not know the clip.
         """
         for shard in range(len(self.catalog.shards)):
             for entry in self._ledger(shard).clips:
@@ -232,7 +228,7 @@ class Feature:
 
     @cached_property
     def _where(self) -> dict[str, tuple[int, int, int]]:
-        """Shard, first and last row of every clip that has arrays."""
+        """Shard, first row and end of every clip that has arrays."""
         where: dict[str, tuple[int, int, int]] = {}
         for shard in range(len(self.catalog.shards)):
             first = 0
@@ -253,10 +249,11 @@ class Feature:
         if len(row):
             status, reason = row["status"].iloc[0].replace("_", " "), row["reason"].iloc[0]
             return AbsentError(f"clip {clip_id!r} has no {self.name!r}: {status}: {reason}")
-        return AbsentError(f"feature {self.name!r} has no clip {clip_id!r}: {near(clip_id, self.status['clip_id'])}")
+        known = did_you_mean(clip_id, self.status["clip_id"])
+        return AbsentError(f"feature {self.name!r} has no clip {clip_id!r}; {known}")
 
     def _ledger(self, shard: int) -> Ledger:
-        """The ledger that the snapshot names: the copy beside the data, which nothing replaces."""
+        """Read the ledger that the snapshot names: the copy beside the data, which nothing replaces."""
         named = self.catalog.shards[shard]
         folder = self._folder.child(named.data)
         try:
@@ -284,7 +281,7 @@ class Feature:
 
 
 def _most_open() -> int:
-    """How many shards stay open: before Python 3.13 each map holds a file handle, of which there are few."""
+    """Number of shards that stay open: before Python 3.13 each map holds a file handle, of which there are few."""
     if sys.version_info >= (3, 13):
         return sys.maxsize
     import resource
@@ -297,6 +294,7 @@ _MOST_OPEN = _most_open()
 
 
 def _at_border(time_s: float | Fraction, grid: Grid) -> Fraction:
+    """Time of the row border that a float means, or the time itself if there is none within a nanosecond."""
     exact = Fraction(float(time_s)) if not isinstance(time_s, Fraction) else time_s
     border = grid.edge(round((exact - grid.start) * grid.rate))
     return border if not isinstance(time_s, Fraction) and abs(border - exact) * 10**9 < 1 else exact

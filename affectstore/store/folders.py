@@ -10,7 +10,7 @@ from typing import Any
 
 from affectstore.errors import IntegrityError
 
-# where Python can do it, a map does not hold a file handle: a thousand shards would use them up
+# From Python 3.13 on a map need not hold a file handle: a thousand shards would use them up.
 _UNTRACKED: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
 
 
@@ -19,43 +19,43 @@ class Folder(abc.ABC):
 
     @abc.abstractmethod
     def __str__(self) -> str:
-        """The folder's address, for messages."""
+        """Address of the folder, for messages."""
 
     @abc.abstractmethod
     def child(self, name: str) -> Folder:
-        """A folder in this folder."""
+        """Name a folder in this folder."""
 
     @abc.abstractmethod
     def read(self, name: str) -> bytes:
-        """A whole file.
+        """Read a file.
 
         Raises:
-            FileNotFoundError: there is none.
+            FileNotFoundError: There is none.
         """
 
     @abc.abstractmethod
     def read_range(self, name: str, start: int, end: int) -> bytes:
-        """Bytes [start, end) of a file."""
+        """Read the bytes [start, end) of a file."""
 
     @abc.abstractmethod
     def size(self, name: str) -> int:
-        """Bytes of a file."""
+        """Size of a file in bytes."""
 
     @abc.abstractmethod
     def has(self, name: str) -> bool:
-        """Whether there is such a file."""
+        """True if there is such a file."""
 
     @abc.abstractmethod
     def folders(self) -> list[str]:
-        """Names of the folders in this folder, sorted; none where it is missing."""
+        """List the folders in this folder, sorted; none if it is missing."""
 
     @abc.abstractmethod
     def names(self) -> list[str]:
-        """Names of the files in this folder, newest first; none where it is missing."""
+        """List the files in this folder, newest first; none if it is missing."""
 
     @abc.abstractmethod
     def zarr_store(self) -> Any:
-        """The folder as a store of zarr-python."""
+        """Open the folder as a store of zarr-python."""
 
 
 class LocalFolder(Folder):
@@ -96,7 +96,7 @@ class LocalFolder(Folder):
         return [path.name for path in sorted(files, key=lambda path: (-path.stat().st_mtime_ns, path.name))]
 
     def map(self, name: str) -> mmap.mmap:
-        """A whole file as memory, read only."""
+        """Map a file into memory, read-only."""
         with open(self.root / name, "rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, **_UNTRACKED)
 
@@ -114,7 +114,7 @@ class RemoteFolder(Folder):
 
     @classmethod
     def from_url(cls, url: str) -> RemoteFolder:
-        """The folder at an address such as `zip://store/crema-d::/data/store.zip`."""
+        """Open the folder at an address such as `zip://store/crema-d::/data/store.zip`."""
         import fsspec
 
         fs, root = fsspec.core.url_to_fs(url)
@@ -135,7 +135,7 @@ class RemoteFolder(Folder):
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
         data = self._fs.cat_file(self._path(name), start=start, end=end)
-        # some web servers do not know ranges and send the whole file
+        # Some web servers do not know ranges and send the whole file.
         data = data[start:end] if len(data) > end - start else data
         if len(data) != end - start:
             raise IntegrityError(f"{self}/{name} gave {len(data)} bytes instead of the {end - start} from {start} on")
@@ -174,7 +174,7 @@ def _base(entry: dict[str, Any]) -> str:
 
 
 def _changed(entry: dict[str, Any]) -> str:
-    # file systems name and type this differently; none of it is needed beyond an order within one of them
+    # File systems name and type this differently; only the order within one of them matters.
     for field in ("mtime", "LastModified", "created", "date_time"):
         if entry.get(field) is not None:
             value = entry[field]

@@ -1,7 +1,7 @@
-"""Mean and deviation of a feature's columns over some clips: what z-normalisation subtracts and divides by.
+"""Mean and standard deviation of a feature's columns over some clips, for z-normalisation.
 
-They belong to the clips that train, so they are computed for a subset of a fold when it is trained on, and
-are never part of stored values.
+They belong to the training clips, so they are computed for a subset of a fold when it is trained on, and are never part
+of stored values.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from affectstore.errors import StoreError
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of each column, over all rows of the clips.
+    """Mean and standard deviation of each column over all rows of the clips.
 
     Attributes:
-        mean, std: float64, of the shape of a row; the deviation is that of the population.
-        rows: how many rows they were computed from.
+        mean, std: float64, of the shape of a row; the standard deviation is that of the population.
+        rows: Number of rows they were computed from.
     """
 
     mean: np.ndarray
@@ -29,23 +29,22 @@ class Statistics:
     rows: int
 
     def normalise(self, values: np.ndarray) -> np.ndarray:
-        """float32 (values - mean) / std; a column that never varies is only centred."""
+        """Compute (values - mean) / std in float32; a column that never varies is only centred."""
         return ((values - self.mean) / np.where(self.std > 0, self.std, 1.0)).astype(np.float32)
 
 
 def column_statistics(feature: Any, clip_ids: Iterable[str]) -> Statistics:
-    """Statistics of a feature's `values`, clip by clip, in memory that one clip bounds.
+    """Compute the statistics of a feature's `values`, clip by clip, in memory that one clip bounds.
 
-    Clips are merged pairwise with what came before (Chan, Golub & LeVeque 1979), so that a large mean
-    costs no digits.
+    Each clip is merged with all before it (Chan, Golub & LeVeque 1979), so that a large mean costs no digits.
 
     Args:
-        feature: an opened feature of numbers.
-        clip_ids: the clips of a training subset.
+        feature: An opened feature of numbers.
+        clip_ids: Clips of a training subset.
 
     Raises:
-        AbsentError: one of the clips has no such feature.
-        StoreError: no clips are given, or the feature holds no numbers.
+        AbsentError: One of the clips has no such feature.
+        StoreError: There are no clips, or the feature holds no numbers.
     """
     if feature.spec.numpy_dtype.kind not in "fiu":
         raise StoreError(f"{feature.name!r} holds {feature.spec.dtype}, which has no mean")
@@ -59,5 +58,5 @@ def column_statistics(feature: Any, clip_ids: Iterable[str]) -> Statistics:
         squares = squares + np.square(values - centre).sum(axis=0) + step**2 * (rows * len(values) / total)
         rows = total
     if not rows:
-        raise StoreError(f"statistics of {feature.name!r} over no clips at all")
+        raise StoreError(f"cannot compute statistics of {feature.name!r}: the selection is empty")
     return Statistics(mean, np.sqrt(squares / rows), rows)

@@ -1,4 +1,4 @@
-"""Reading everything and comparing it with what is said of it."""
+"""Verify a store: read every byte and compare it with the digests."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affectstore.errors import IntegrityError, StoreError
-from affectstore.store.catalog import Catalog, snapshot_path
-from affectstore.store.content import problems
+from affectstore.store.content import find_problems
 from affectstore.store.folders import LocalFolder
-from affectstore.store.layout import CATALOG, LEDGER, ledger_files, ledger_path
-from affectstore.store.ledger import STATUSES, Ledger
-from affectstore.store.locate import CLIPS, SPLITS
-from affectstore.store.shard import read_ledger_copy
+from affectstore.store.index.catalog import Catalog, CatalogShard
+from affectstore.store.index.ledger import Ledger
+from affectstore.store.paths import CATALOG, CLIPS, LEDGER, SPLITS, ledger_files, ledger_path
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in one feature.
+    """Findings in one feature.
 
     Attributes:
-        summary: what was read.
-        problems: what is damaged or contradicts itself; empty where the feature is sound.
-        notes: what is unusual and no damage: a shard that was extracted but not published yet.
+        summary: Numbers of what was read.
+        problems: Damages and contradictions; none if the feature is sound.
+        notes: Unusual states that are no damage: a shard that was extracted but not published yet.
     """
 
     summary: str
@@ -33,9 +31,9 @@ class Report:
 def verify_feature(feature_dir: Path) -> Report:
     """Read every byte that the catalog and the present ledgers of a feature name.
 
-    Compared are each file's size, the checksums of indices and small arrays, every clip's arrays with
-    their digest, metadata with what the writer writes, data folders with the digest in their names,
-    ledgers with their copies, and the catalog with the ledgers and their counts.
+    Compared are each file's size, the checksums of indices and index arrays, every clip's arrays with their digest,
+    metadata with those that the writer writes, data folders with the digest in their names, ledgers with their copies,
+    and the catalog with the ledgers and their counts.
     """
     found: list[str] = []
     notes: list[str] = []
@@ -72,10 +70,10 @@ def _catalog(feature_dir: Path, found: list[str], notes: list[str]) -> Catalog |
         (found if (feature_dir / CATALOG).exists() else notes).append(str(error))
         return None
     if not (feature_dir / CATALOG).exists():
-        notes.append(f"{feature_dir / CATALOG} is missing: readers go by the newest snapshot that is kept")
+        notes.append(f"{feature_dir / CATALOG} is missing: readers use the newest snapshot that is kept")
     elif (feature_dir / CATALOG).read_bytes() != catalog.encoded:
         found.append(f"{feature_dir / CATALOG} is not as it was written")
-    kept = snapshot_path(feature_dir, catalog)
+    kept = catalog.kept_path(feature_dir)
     if not kept.exists():
         found.append(f"{kept} is missing or the catalog was changed: its content does not give a snapshot's name")
     return catalog
@@ -95,10 +93,10 @@ def _verify_data(feature_dir: Path, data: str, digest: str) -> list[str]:
     folder = feature_dir / data
     if not folder.is_dir():
         return [f"{folder} is missing"]
-    found = problems(folder)
+    found = find_problems(folder)
     if found:
         return found
-    copy = read_ledger_copy(LocalFolder(folder))
+    copy = Ledger.read_copy(LocalFolder(folder))
     if copy.data != data:
         return [f"{folder} holds the content of {copy.data}"]
     if copy.digest != digest:
@@ -110,12 +108,12 @@ def _counts(feature_dir: Path, catalog: Catalog) -> list[str]:
     found = []
     seen: dict[str, str] = {}
     for shard in catalog.shards:
-        ledger = read_ledger_copy(LocalFolder(feature_dir / shard.data))
-        status = [clip.status for clip in ledger.clips]
-        said = (shard.ok, shard.failed, shard.not_applicable, shard.rows, shard.bytes)
-        counted = (*(status.count(name) for name in STATUSES), ledger.rows, ledger.size_bytes)
-        if said != counted:
-            found.append(f"{feature_dir}: the catalog says {said} of shard {shard.shard}, its ledger {counted}")
+        ledger = Ledger.read_copy(LocalFolder(feature_dir / shard.data))
+        stated, counted = (
+            (of.ok, of.failed, of.not_applicable, of.rows, of.bytes) for of in (shard, CatalogShard.of(ledger))
+        )
+        if stated != counted:
+            found.append(f"{feature_dir}: the catalog says {stated} of shard {shard.shard}, its ledger {counted}")
         for clip in ledger.clips:
             if clip.clip_id in seen:
                 found.append(
@@ -126,7 +124,7 @@ def _counts(feature_dir: Path, catalog: Catalog) -> list[str]:
 
 
 def verify_tables(store_dir: Path) -> list[str]:
-    """Read the tables that lie beside the features: clips and splits."""
+    """Read the tables beside the features, clips and splits, and describe each problem."""
     import pandas as pd
 
     found = []

@@ -1,4 +1,4 @@
-"""Writing one shard: clip by clip, in memory that one clip bounds, whole or not at all."""
+"""Writer of one shard: clip by clip, in memory that one clip bounds, complete or not at all."""
 
 from __future__ import annotations
 
@@ -14,40 +14,61 @@ import numpy as np
 
 from affectstore.digest import canonical_json
 from affectstore.errors import ClipError, IntegrityError, StoreError
-from affectstore.files import sync_folder, write_if_changed
-from affectstore.store.atomic import sync_tree, temporary_folder
+from affectstore.files import sync, sync_tree, temporary_folder, write_if_changed
+from affectstore.lock import FileLock
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.content import content_digest, problems, sizes
-from affectstore.store.encoded import Encoded, clip_digest, encode
+from affectstore.store.containers.encoded_array import EncodedArray, clip_digest, encode
+from affectstore.store.containers.hdf5_writer import Hdf5Writer
+from affectstore.store.containers.zarr_format import group_document
+from affectstore.store.containers.zarr_writer import ZarrWriter
+from affectstore.store.content import content_digest, find_problems, sizes
 from affectstore.store.folders import LocalFolder
-from affectstore.store.hdf5_writing import Hdf5File
-from affectstore.store.index_arrays import check_grid, index_arrays
-from affectstore.store.layout import FORMAT, LEDGER, SHARDS, check_shard, data_path, ledger_path, shard_of_temporary
-from affectstore.store.ledger import ClipEntry, Ledger, Status
-from affectstore.store.lock import ShardLock
-from affectstore.store.shard import ShardReader, read_ledger_copy
+from affectstore.store.index.arrays import check_grid, index_arrays
+from affectstore.store.index.ledger import ClipEntry, Ledger, Status
+from affectstore.store.paths import FORMAT, LEDGER, SHARDS, check_shard, data_path, ledger_path, shard_of_temporary
+from affectstore.store.shard import ShardReader
 from affectstore.store.spec import ArraySpec
-from affectstore.store.zarr_format import group_document
-from affectstore.store.zarr_writing import ZarrFolder
 from affectstore.timeline import Grid
 
 #: The store's own entry among a group's attributes.
 OWN = "affectstore"
 
 
-class ShardWriter:
-    """The one writer of a shard; a context manager. What `finish` did not see is not kept.
+class ShardBusyError(StoreError):
+    """Another writer holds the shard."""
+
+
+class ShardLock(FileLock):
+    """Exclusive right to write one shard.
 
     Args:
-        feature_dir: the feature's folder; made if need be.
-        shard: name of the shard.
-        feature_digest: digest of the feature's definition.
-        arrays: what every clip has; the first is `values`.
-        attributes: provenance, JSON-like; the key "affectstore" is the store's own.
+        feature_dir: Folder of the feature.
+        shard: Name of the shard.
+    """
+
+    def __init__(self, feature_dir: Path, shard: str) -> None:
+        super().__init__(
+            feature_dir / SHARDS / f".{check_shard(shard)}.lock",
+            lambda holder: ShardBusyError(
+                f"shard {shard!r} of feature {feature_dir.name!r} is being written by {holder or 'another process'}; "
+                "one shard has one writer: wait until it ends, or stop it"
+            ),
+        )
+
+
+class ShardWriter:
+    """The one writer of a shard; a context manager that discards everything unless `finish` was called.
+
+    Args:
+        feature_dir: Folder of the feature; made if missing.
+        shard: Name of the shard.
+        feature_digest: Digest of the feature's definition.
+        arrays: Arrays of every clip; the first is `values`.
+        attributes: Provenance, JSON-like; the key "affectstore" is the store's own.
         container: "zarr" or "hdf5".
 
     Raises:
-        StoreError: another writer holds the shard, or the arguments contradict each other.
+        StoreError: Another writer holds the shard, or the arguments contradict each other.
     """
 
     def __init__(
@@ -69,15 +90,15 @@ class ShardWriter:
         self.feature_dir, self.shard, self.feature_digest = Path(feature_dir), check_shard(shard), feature_digest
         self.specs = {spec.name: spec for spec in arrays}
         own = {"format": FORMAT, "feature_digest": feature_digest, "shard": shard, "arrays": names}
-        # by way of canonical JSON, so that the order in which options were written changes no byte
+        # Through canonical JSON, so that the order in which options were written changes no byte.
         self._attributes = json.loads(canonical_json({**attributes, OWN: own}))
         self._container_name = container
         self._lock = ShardLock(self.feature_dir, shard)
         self._clips: dict[str, ClipEntry] = {}
         self._grids: list[Grid | None] = []
-        self._lengths: dict[str, list[np.ndarray]] = {spec.name: [] for spec in arrays if spec.joins_bytes}
+        self._lengths: dict[str, list[np.ndarray]] = {spec.name: [] for spec in arrays if spec.is_variable_length}
         self._folder: Path | None = None
-        self._container: ZarrFolder | Hdf5File | None = None
+        self._container: ZarrWriter | Hdf5Writer | None = None
 
     def __enter__(self) -> ShardWriter:
         shards = self.feature_dir / SHARDS
@@ -87,7 +108,7 @@ class ShardWriter:
             write_if_changed(shards / "zarr.json", group_document({}))
             remove_temporaries(self.feature_dir, self.shard)
             self._folder = temporary_folder(shards, self.shard)
-            make = ZarrFolder if self._container_name == "zarr" else Hdf5File
+            make = ZarrWriter if self._container_name == "zarr" else Hdf5Writer
             self._container = make(self._folder, tuple(self.specs.values()))
         except BaseException:
             self._discard()
@@ -100,11 +121,11 @@ class ShardWriter:
         self._discard()
 
     def append(self, clip_id: str, key: str, arrays: ClipArrays) -> None:
-        """Add a clip's arrays. Where this raises, nothing was added.
+        """Add a clip's arrays. If this raises, nothing was added.
 
         Raises:
-            ClipError: the clip has no rows or numbers that are not finite; `fail` may record that.
-            StoreError: the arrays are not as declared, or the clip is there already.
+            ClipError: The clip has no rows or numbers that are not finite; `fail` may record that.
+            StoreError: The arrays are not as declared, or the clip was added before.
         """
         self._check_new(clip_id)
         self._check(clip_id, arrays)
@@ -112,10 +133,10 @@ class ShardWriter:
         self._add(clip_id, key, parts, arrays.grid)
 
     def fail(self, clip_id: str, key: str, status: Status, reason: str) -> None:
-        """Add a clip that has no arrays, and why.
+        """Add a clip that has no arrays, and the reason.
 
         Raises:
-            StoreError: no reason is given, or the clip is there already.
+            StoreError: There is no reason, or the clip was added before.
         """
         self._check_new(clip_id)
         if status not in ("failed", "not_applicable") or not reason.strip():
@@ -124,13 +145,11 @@ class ShardWriter:
         self._grids.append(None)
 
     def copy(self, source: ShardReader, source_clip_id: str, clip_id: str, key: str) -> None:
-        """Add a clip as another shard holds it, bytes as they are, failures included.
-
-        Where this raises, nothing was added.
+        """Copy a clip from another shard, bytes unchanged, failures included. If this raises, nothing was added.
 
         Raises:
-            IntegrityError: the stored bytes do not fit their digest any more; compute the clip again.
-            StoreError: the other shard has other arrays, or not this clip.
+            IntegrityError: The stored bytes do not fit their digest any more; compute the clip again.
+            StoreError: The other shard has other arrays, or not this clip.
         """
         self._check_new(clip_id)
         entry = source.entry(source_clip_id)
@@ -146,10 +165,10 @@ class ShardWriter:
         self._add(clip_id, key, parts, grid)
 
     def finish(self) -> Ledger:
-        """Put the shard in its place: data first, the ledger last.
+        """Move the shard to its place: data first, the ledger last.
 
         Raises:
-            IntegrityError: what was written cannot be read back as it was given.
+            IntegrityError: The written data read back otherwise.
         """
         folder, container = self._opened()
         clips, specs = tuple(self._clips.values()), tuple(self.specs.values())
@@ -158,7 +177,7 @@ class ShardWriter:
         data = data_path(self.shard, content)
         ledger = Ledger(FORMAT, self.feature_digest, self.shard, data, sizes(folder), clips)
         (folder / LEDGER).write_bytes(ledger.encoded)
-        if found := problems(folder):
+        if found := find_problems(folder):
             raise IntegrityError(f"shard {self.shard!r} could not be read back as it was written: {'; '.join(found)}")
         sync_tree(folder)
         ledger = self._place(folder, ledger)
@@ -167,31 +186,31 @@ class ShardWriter:
         return ledger
 
     def _place(self, folder: Path, ledger: Ledger) -> Ledger:
-        """Give the folder its name; where that content stands already and is sound, keep what stands."""
+        """Rename the folder; if a sound folder of that content exists already, keep that one."""
         target = self.feature_dir / ledger.data
         try:
             folder.rename(target)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            if not problems(target):
-                standing = read_ledger_copy(LocalFolder(target))
-                if standing.clips == ledger.clips:
+            if not find_problems(target):
+                present = Ledger.read_copy(LocalFolder(target))
+                if present.clips == ledger.clips:
                     shutil.rmtree(folder)
-                    return standing
+                    return present
             aside = temporary_folder(target.parent, self.shard)
             target.rename(aside)
             folder.rename(target)
             shutil.rmtree(aside)
-        sync_folder(target.parent)
+        sync(target.parent)
         return ledger
 
-    def _opened(self) -> tuple[Path, ZarrFolder | Hdf5File]:
+    def _opened(self) -> tuple[Path, ZarrWriter | Hdf5Writer]:
         if self._folder is None or self._container is None:
             raise StoreError(f"shard {self.shard!r} is not being written: use a `with` block, and finish it once")
         return self._folder, self._container
 
-    def _add(self, clip_id: str, key: str, parts: list[Encoded], grid: Grid | None) -> None:
+    def _add(self, clip_id: str, key: str, parts: list[EncodedArray], grid: Grid | None) -> None:
         _, container = self._opened()
         specs = tuple(self.specs.values())
         for spec, part in zip(specs, parts, strict=True):
@@ -217,7 +236,7 @@ class ShardWriter:
         for name, spec in self.specs.items():
             _check_array(clip_id, spec, given.arrays[name], rows)
         if rows == 0:
-            raise ClipError(f"clip {clip_id!r} gives no rows: 0 {self.specs['values'].dims[0]}s")
+            raise ClipError(f"clip {clip_id!r} has no rows: 0 {self.specs['values'].dims[0]}s")
         if given.grid is not None:
             check_grid(clip_id, given.grid)
         elif "times" not in self.specs:
@@ -232,19 +251,16 @@ class ShardWriter:
         self._lock.release()
 
 
-def remove_temporaries(feature_dir: Path, shard: str) -> list[Path]:
-    """Remove what a dead writer of this shard left; only the holder of the shard's lock may do so."""
-    removed = []
+def remove_temporaries(feature_dir: Path, shard: str) -> None:
+    """Remove the unfinished work of a dead writer of this shard; only the holder of the shard's lock may do so."""
     for path in sorted((feature_dir / SHARDS).iterdir()):
         if shard_of_temporary(path.name) == shard:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-            removed.append(path)
-    return removed
 
 
 def _form(spec: ArraySpec) -> tuple[object, ...]:
-    """What two arrays have in common when one's stored rows can be the other's."""
-    return spec.name, spec.dtype, spec.shape, spec.codec if spec.joins_bytes else "plain", spec.per
+    """Properties that two arrays share if stored rows can be copied from one to the other."""
+    return spec.name, spec.dtype, spec.shape, spec.codec if spec.is_variable_length else "plain", spec.granularity
 
 
 def _check_array(clip_id: str, spec: ArraySpec, array: np.ndarray, rows: int) -> None:
@@ -253,11 +269,11 @@ def _check_array(clip_id: str, spec: ArraySpec, array: np.ndarray, rows: int) ->
         raise StoreError(f"{where}: dtype {array.dtype} instead of {spec.dtype}")
     if array.shape[1:] != spec.shape or array.ndim == 0:
         raise StoreError(f"{where}: shape {array.shape} instead of ({spec.dims[0]}, {', '.join(map(str, spec.shape))})")
-    if spec.per == "clip" and len(array) != 1:
-        raise StoreError(f"{where}: {len(array)} rows, but it is declared to have one a clip")
-    if spec.per == "row" and len(array) != rows:
+    if spec.granularity == "clip" and len(array) != 1:
+        raise StoreError(f"{where}: {len(array)} rows, but it is declared to have one per clip")
+    if spec.granularity == "row" and len(array) != rows:
         raise StoreError(f"{where}: {len(array)} rows, but 'values' has {rows}")
-    if spec.gaps:
+    if spec.allow_nan:
         if np.isinf(array).any():
             raise ClipError(f"{where}: {int(np.isinf(array).sum())} of {array.size} numbers are infinite")
     elif array.dtype.kind == "f" and not np.isfinite(array).all():

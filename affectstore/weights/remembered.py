@@ -14,11 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from affectstore.digest import digest_file
+from affectstore.digest import FileStamp, digest_file
 from affectstore.files import write_atomic
-
-#: Coarsest clock among the usual file systems (FAT: 2 s).
-_CLOCK_NS = 2_000_000_000
 
 
 def remembered_digest(path: Path, *, paranoid: bool = False) -> str:
@@ -53,9 +50,9 @@ def memory() -> Path:
 def _valid(entry: Any, status: os.stat_result) -> str | None:
     """The remembered digest, where it is still the file's."""
     try:
-        same = (entry["size"], entry["mtime_ns"]) == (status.st_size, status.st_mtime_ns)
-        certain = same and abs(entry["read_ns"] - entry["mtime_ns"]) > _CLOCK_NS
-        return entry["sha256"] if certain and isinstance(entry["sha256"], str) else None
+        stamp = FileStamp[int](entry["size"], entry["mtime_ns"], entry["read_ns"])
+        holds = stamp.holds(status.st_size, status.st_mtime_ns)
+        return entry["sha256"] if holds and isinstance(entry["sha256"], str) else None
     except (KeyError, TypeError):
         return None
 

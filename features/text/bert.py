@@ -87,9 +87,9 @@ class Extractor(base.BaseExtractor):
             ArraySpec("values", "float16", (row, "feature"), (width,)),
             ArraySpec("word", "int32", (row,)),
             ArraySpec("pieces", "int32", (row,)),
-            ArraySpec("times", "float64", (row,), unit="s", gaps=True),
-            ArraySpec("ends", "float64", (row,), unit="s", gaps=True),
-            ArraySpec("cls", "float16", ("clip", "feature"), (width,), per="clip"),
+            ArraySpec("times", "float64", (row,), unit="s", allow_nan=True),
+            ArraySpec("ends", "float64", (row,), unit="s", allow_nan=True),
+            ArraySpec("cls", "float16", ("clip", "feature"), (width,), granularity="clip"),
         )
 
     def weights_digest(self) -> str:

@@ -27,7 +27,7 @@ SPEC = base.Spec(
     summary="the words that are said, with their times where they are known",
     modality="text",
     media=("words",),
-    fields=("text",),
+    columns=("text",),
 )
 
 
@@ -74,11 +74,11 @@ class Options(base.Options):
         """Require audio for speech recognition only, and of the corpus only `source`."""
         if self.source == "asr":
             libraries = ("torch", "transformers", "soxr")
-            return replace(spec, media=(), fields=(), needs=("audio",), libraries=libraries, gpu=True)
+            return replace(spec, media=(), columns=(), needs=("audio",), libraries=libraries, gpu=True)
         return replace(
             spec,
             media=("words",) if self.source in ("corpus", "alignment") else (),
-            fields=("text",) if self.source in ("corpus", "text") else (),
+            columns=("text",) if self.source in ("corpus", "text") else (),
         )
 
 
@@ -94,9 +94,9 @@ class Extractor(base.BaseExtractor):
         """
         return (
             ArraySpec("values", "str", ("word",), codec="utf8"),
-            ArraySpec("times", "float64", ("word",), unit="s", gaps=True),
-            ArraySpec("ends", "float64", ("word",), unit="s", gaps=True),
-            ArraySpec("source", "str", ("clip",), codec="utf8", per="clip"),
+            ArraySpec("times", "float64", ("word",), unit="s", allow_nan=True),
+            ArraySpec("ends", "float64", ("word",), unit="s", allow_nan=True),
+            ArraySpec("source", "str", ("clip",), codec="utf8", granularity="clip"),
         )
 
     def weights_digest(self) -> str | None:

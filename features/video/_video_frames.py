@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from affectstore.media.decode_video import Picture, to_array
+from affectstore.media.decode_video import TimedFrame, to_array
 
 #: Decoded frames kept in memory: half a minute of 480 x 360 px at 30 per second, 6 s of 1280 x 720.
 #: Those of a longer clip are decoded again in every iteration.
@@ -29,19 +29,21 @@ class VideoFrames:
         starts: Start time of each frame; empty until the first complete iteration.
     """
 
-    def __init__(self, walk: Callable[[], Iterable[tuple[Picture, int]]], size_px: int | tuple[int, int] | None = None):
+    def __init__(
+        self, walk: Callable[[], Iterable[tuple[TimedFrame, int]]], size_px: int | tuple[int, int] | None = None
+    ):
         from av.video.reformatter import VideoReformatter
 
         self.starts: list[Fraction] = []
         self._walk, self._size_px = walk, size_px
-        self._kept: list[tuple[Picture, int]] | None = None
+        self._kept: list[tuple[TimedFrame, int]] | None = None
         self._scaler = VideoReformatter()
 
-    def __iter__(self) -> Iterator[tuple[Picture, int]]:
+    def __iter__(self) -> Iterator[tuple[TimedFrame, int]]:
         if self._kept is not None:
             yield from self._kept
             return
-        kept: list[tuple[Picture, int]] = []
+        kept: list[tuple[TimedFrame, int]] = []
         starts: list[Fraction] = []
         held = 0
         for picture, rows in self._walk():
@@ -56,7 +58,7 @@ class VideoFrames:
         if held <= KEPT_BYTES:
             self._kept = kept
 
-    def pixels(self, picture: Picture) -> np.ndarray:
+    def pixels(self, picture: TimedFrame) -> np.ndarray:
         """Convert a frame to uint8 (height, width, 3) RGB, upright."""
         return to_array(picture.frame, self._scaler, self._size_px)
 
@@ -84,9 +86,9 @@ class VideoFrames:
             yield numbers, np.stack(batch)
 
 
-def _with_last(shown: Iterable[tuple[Picture, int]]) -> Iterator[tuple[int, Picture, bool]]:
+def _with_last(shown: Iterable[tuple[TimedFrame, int]]) -> Iterator[tuple[int, TimedFrame, bool]]:
     """Enumerate the frames, with True for the last one."""
-    held: Picture | None = None
+    held: TimedFrame | None = None
     number = -1
     for picture, _ in shown:
         if held is not None:

@@ -16,7 +16,7 @@ from affectstore.features.video import _mtcnn as mtcnn
 from affectstore.features.video import _track
 from affectstore.features.video._crop import align_landmarks, crop_box, to_grayscale
 from affectstore.features.video._video_frames import VideoFrames
-from affectstore.media.decode_video import middle_picture, pictures, shown_rows
+from affectstore.media.decode_video import middle_frame, shown_rows, timed_frames
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid
@@ -27,7 +27,7 @@ SPEC = base.Spec(
     summary="the speaker's face, by MTCNN",
     modality="vision",
     media=("video",),
-    fields=("face_side",),
+    columns=("face_side",),
     libraries=("av", "facenet-pytorch", "torch"),
 )
 
@@ -109,7 +109,7 @@ class Options(base.Options):
 
     def spec_for(self, spec: base.Spec) -> base.Spec:
         """Remove the speaker's side from the inputs if it is ignored."""
-        return replace(spec, fields=()) if self.side == "whole" else spec
+        return replace(spec, columns=()) if self.side == "whole" else spec
 
     @property
     def smooth_sd(self) -> float:
@@ -164,12 +164,12 @@ class Extractor(base.BaseExtractor):
         side = clip.face_side if self.options.side == "given" else None
         where = source.path, source.start_s, source.end_s
         if at == "middle":
-            picture = middle_picture(*where)
+            picture = middle_frame(*where)
             return self._arrays(VideoFrames(lambda: [(picture, 1)], size), None, side)
         if at == "all":
-            return self._arrays(VideoFrames(lambda: ((picture, 1) for picture in pictures(*where)), size), None, side)
+            return self._arrays(VideoFrames(lambda: ((one, 1) for one in timed_frames(*where)), size), None, side)
         rate = Fraction(str(at))
-        return self._arrays(VideoFrames(lambda: shown_rows(pictures(*where), rate), size), rate, side)
+        return self._arrays(VideoFrames(lambda: shown_rows(timed_frames(*where), rate), size), rate, side)
 
     def _arrays(self, shown: VideoFrames, rate: Fraction | None, side: Side | None) -> ClipArrays:
         """Detect in a first iteration and crop in a last one: a long clip's full frames are never in memory."""

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from affectstore.errors import ClipError
 from affectstore.features import base
-from affectstore.media.decode_video import Picture, pictures, to_array
+from affectstore.media.decode_video import TimedFrame, timed_frames, to_array
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid, rows_covering
@@ -68,10 +68,10 @@ class Extractor(base.BaseExtractor):
         scaler = VideoReformatter()
         rate = 1 / Fraction(str(self.options.every_s))
 
-        def scaled(picture: Picture) -> np.ndarray:
+        def scaled(picture: TimedFrame) -> np.ndarray:
             return to_array(picture.frame, scaler, self.options.size_px, self.options.colour)
 
-        shown = pictures(source.path, source.start_s, source.end_s)
+        shown = timed_frames(source.path, source.start_s, source.end_s)
         first = next(shown)
         rows: list[np.ndarray] = []
         begun = 0

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from affectstore.features import base
-from affectstore.media.decode_video import pictures, shown_rows, to_array
+from affectstore.media.decode_video import shown_rows, timed_frames, to_array
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid
@@ -72,7 +72,7 @@ class Extractor(base.BaseExtractor):
         options = self.options
         scaler = VideoReformatter()
         source = clip.media.source("video")
-        shown = pictures(source.path, source.start_s, source.end_s)
+        shown = timed_frames(source.path, source.start_s, source.end_s)
         if options.fps == "source":
             rows, starts = [], []
             for number, picture in enumerate(shown, start=1):

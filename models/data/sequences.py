@@ -117,7 +117,8 @@ def to_prepended_step(feature: Any, name: str, clip_id: str, source: str) -> np.
     Raises:
         TrainingError: The feature has no such array, or its values are not numbers, or not finite.
     """
-    fitting = [n for n, spec in feature.specs.items() if spec.per == "clip" and spec.shape == feature.spec.shape]
+    shape = feature.spec.shape
+    fitting = [n for n, spec in feature.specs.items() if spec.granularity == "clip" and spec.shape == shape]
     if name not in fitting:
         raise TrainingError(
             f"`sequences.prepend` puts {name!r} before the rows of {source}, which has no array of that name with one "

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from affectstore.evaluation.overview import CorpusOverview, FeatureOverview
-from affectstore.evaluation.render.report import Section, format_duration, format_number, format_size, render_report
+from affectstore.evaluation.render.report import Section, format_duration, format_number, render_report
 from affectstore.evaluation.runs import read_runs
 from affectstore.evaluation.score import score
 from affectstore.evaluation.table import build_table
@@ -100,7 +100,6 @@ def test_the_same_results_give_the_same_page(page: str, tree: Path) -> None:
     assert str(tree) not in page
 
 
-def test_sizes_durations_and_numbers() -> None:
-    assert [format_size(n) for n in (512, 2048, 5 * 2**20, 3 * 2**30)] == ["512 B", "2 KiB", "5 MiB", "3.0 GiB"]
+def test_durations_and_numbers() -> None:
     assert [format_duration(s) for s in (3.21, 600, 7200)] == ["3.2 s", "10.0 min", "2.0 h"]
     assert [format_number(None), format_number(float("nan")), format_number(11173318)] == ["–", "–", "11,173,318"]

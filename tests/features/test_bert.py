@@ -48,7 +48,7 @@ def encoded(model: Path, words: list[str], **options: Any) -> dict[str, np.ndarr
     for spec in extractor.arrays():
         array = given.arrays[spec.name]
         assert array.dtype == spec.numpy_dtype
-        assert array.shape == (1 if spec.per == "clip" else given.rows, *spec.shape)
+        assert array.shape == (1 if spec.granularity == "clip" else given.rows, *spec.shape)
     assert list(given.arrays) == [spec.name for spec in extractor.arrays()]
     return dict(given.arrays)
 

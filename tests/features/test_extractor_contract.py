@@ -27,10 +27,10 @@ def test_declaration(name: str):
     assert spec.name == name
     assert spec.version >= 1
     assert spec.summary
-    assert spec.media or spec.needs or spec.fields
+    assert spec.media or spec.needs or spec.columns
     assert set(spec.needs) <= set(NAMES)
     assert set(spec.media) <= {"audio", "video", "words"}
-    assert set(spec.fields) <= {"text", "face_side"}
+    assert set(spec.columns) <= {"text", "face_side"}
     assert module.__doc__
     assert all(field.description for field in module.Options.model_fields.values())
     assert module.Options.model_config["frozen"]

@@ -198,7 +198,7 @@ def test_a_damaged_alignment_is_no_reason_to_guess(tmp_path: Path):
 def test_options_narrow_what_it_reads():
     module = EXTRACTORS.load("transcript")
     read = {
-        source: (spec.media, spec.fields, spec.needs)
+        source: (spec.media, spec.columns, spec.needs)
         for source in ("corpus", "alignment", "text", "asr")
         for spec in [module.Options(source=source).spec_for(module.SPEC)]
     }

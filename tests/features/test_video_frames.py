@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from affectstore.features.video import _video_frames as walked
-from affectstore.media.decode_video import Picture
+from affectstore.media.decode_video import TimedFrame
 
 
 class _Frame:
@@ -30,10 +30,10 @@ class _Frame:
 def test_pictures_are_kept_while_they_are_few(monkeypatch: pytest.MonkeyPatch, kept_bytes: int, walks: int, most: int):
     begun = []
 
-    def walk() -> Iterator[tuple[Picture, int]]:
+    def walk() -> Iterator[tuple[TimedFrame, int]]:
         begun.append(True)
         for k in range(10 if kept_bytes == 1000 else 50):
-            yield Picture(_Frame(), Fraction(k, 10), Fraction(k + 1, 10)), 1
+            yield TimedFrame(_Frame(), Fraction(k, 10), Fraction(k + 1, 10)), 1
 
     monkeypatch.setattr(walked, "KEPT_BYTES", kept_bytes)
     _Frame.most = _Frame.alive

@@ -1,3 +1,5 @@
+"""Folder for generated media."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,5 +9,5 @@ import pytest
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for the media that a test run makes."""
+    """Folder for the media that a test run makes."""
     return tmp_path_factory.mktemp("media")

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a file, decoding it ends in a ClipError that names the file and says what is wrong."""
+"""Bad media files: decoding ends in a ClipError that names the file and its fault."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 
 from affectstore.errors import ClipError
 from affectstore.media.decode_audio import decode_audio
-from affectstore.media.decode_video import middle_picture, pictures
+from affectstore.media.decode_video import middle_frame, timed_frames
 
 
-def all_pictures(path: Path) -> int:
-    return len(list(pictures(path)))
+def count_frames(path: Path) -> int:
+    return len(list(timed_frames(path)))
 
 
 def refuse(path: Path, *readers, match: str) -> None:
@@ -26,12 +26,12 @@ def refuse(path: Path, *readers, match: str) -> None:
 
 
 def test_missing(folder: Path):
-    refuse(folder / "nothing.flv", decode_audio, all_pictures, middle_picture, match="No such file")
+    refuse(folder / "nothing.flv", decode_audio, count_frames, middle_frame, match="No such file")
 
 
 def test_a_folder(folder: Path):
     (folder / "folder.flv").mkdir()
-    refuse(folder / "folder.flv", decode_audio, all_pictures, match="Is a directory")
+    refuse(folder / "folder.flv", decode_audio, count_frames, match="Is a directory")
 
 
 def test_unreadable(folder: Path):
@@ -43,11 +43,11 @@ def test_unreadable(folder: Path):
 
 
 def test_empty(folder: Path):
-    refuse(odd_media.empty(folder), decode_audio, all_pictures, middle_picture, match="empty")
+    refuse(odd_media.empty(folder), decode_audio, count_frames, middle_frame, match="empty")
 
 
 def test_not_media(folder: Path):
-    refuse(odd_media.not_media(folder), decode_audio, all_pictures, match="not readable as media")
+    refuse(odd_media.not_media(folder), decode_audio, count_frames, match="not readable as media")
 
 
 def test_a_playlist_opens_nothing(folder: Path):
@@ -59,8 +59,8 @@ def test_a_playlist_opens_nothing(folder: Path):
 
 def test_no_such_stream(folder: Path):
     refuse(odd_media.no_audio(folder), decode_audio, match="no audio stream; its streams: video")
-    refuse(odd_media.no_video(folder), all_pictures, middle_picture, match="no video stream; its streams: audio")
-    refuse(odd_media.cover_only(folder), all_pictures, middle_picture, match="no video stream")
+    refuse(odd_media.no_video(folder), count_frames, middle_frame, match="no video stream; its streams: audio")
+    refuse(odd_media.cover_only(folder), count_frames, middle_frame, match="no video stream")
     assert len(decode_audio(odd_media.cover_only(folder)).samples)
 
 
@@ -68,12 +68,12 @@ def test_no_such_stream(folder: Path):
 @pytest.mark.parametrize("maker", ["good_flv", "good_mp4", "good_wav"])
 def test_truncated(folder: Path, maker: str, keep: float):
     path = odd_media.truncated(getattr(odd_media, maker)(folder, f"{keep}_{maker}.{maker[-3:]}"), keep)
-    readers = (decode_audio,) if maker == "good_wav" else (decode_audio, all_pictures, middle_picture)
+    readers = (decode_audio,) if maker == "good_wav" else (decode_audio, count_frames, middle_frame)
     refuse(path, *readers, match="truncated|damaged")
 
 
 def test_truncated_between_packets(folder: Path):
-    """Nothing is damaged in such a file; only its header tells."""
+    """Every packet of such a file is intact; only its header shows that some are missing."""
     source = odd_media.good_flv(folder, "tags.flv")
     data, position, begins = source.read_bytes(), 13, []
     while position < len(data):
@@ -81,7 +81,7 @@ def test_truncated_between_packets(folder: Path):
         position += 15 + int.from_bytes(data[position + 1 : position + 4], "big")
     path = folder / "cut_between.flv"
     path.write_bytes(data[: begins[len(begins) // 2]])
-    refuse(path, decode_audio, all_pictures, middle_picture, match=r"truncated: its header says 2\.\d+ s, the data end")
+    refuse(path, decode_audio, count_frames, middle_frame, match=r"truncated: its header says 2\.\d+ s, the data end")
 
 
 def test_a_truncated_wav_says_how_much_is_missing(folder: Path):
@@ -95,7 +95,7 @@ def test_corrupt_middle(folder: Path, maker: str, length: int):
     source = getattr(odd_media, maker)(folder, f"{length}_{maker}.{maker[-3:]}")
     path = odd_media.corrupt_middle(source, length)
     reasons = []
-    for reader in (decode_audio, all_pictures):
+    for reader in (decode_audio, count_frames):
         try:
             reader(path)
         except ClipError as error:
@@ -114,16 +114,16 @@ def test_damage_is_told_with_its_time(folder: Path):
 
 def test_damage_outside_the_segment_is_another_clips(folder: Path):
     path = odd_media.corrupt_middle(odd_media.good_mp4(folder, "other.mp4"))
-    assert len(list(pictures(path, Fraction(0), Fraction("0.4")))) == 10
-    assert len(list(pictures(path, Fraction("1.6")))) == 10
+    assert len(list(timed_frames(path, Fraction(0), Fraction("0.4")))) == 10
+    assert len(list(timed_frames(path, Fraction("1.6")))) == 10
 
 
 def test_good_files_after_bad_ones(folder: Path):
-    """What a library says of one file is not held against the next."""
+    """Messages of a library about one file do not count against the next."""
     good = odd_media.good_mp4(folder)
     before = decode_audio(good).samples
     for bad in (odd_media.corrupt_middle(good), odd_media.truncated(good)):
         with pytest.raises(ClipError):
-            all_pictures(bad)
-        assert all_pictures(good) == 50
+            count_frames(bad)
+        assert count_frames(good) == 50
         assert (decode_audio(good).samples == before).all()

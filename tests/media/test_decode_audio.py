@@ -1,3 +1,5 @@
+"""Decoding of audio: samples, segments, gaps, channels."""
+
 from __future__ import annotations
 
 from fractions import Fraction
@@ -73,7 +75,7 @@ def test_a_segment_is_the_samples_whose_time_lies_in_it(folder: Path, start: str
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "wav", "flv"])
 def test_a_late_segment_is_that_of_the_whole(folder: Path, container: str):
-    """After a seek the decoder starts in the middle of the stream; its first blocks must not be heard."""
+    """After a seek the decoder starts in the middle of the stream; its first blocks must be dropped."""
     name = f"long.{container}"
     path = {
         "mp4": lambda: odd_media.good_mp4(folder, name, 12),

@@ -1,3 +1,5 @@
+"""Probing: streams and durations of media files."""
+
 from pathlib import Path
 
 import odd_media

@@ -1,3 +1,5 @@
+"""Reading of word times."""
+
 from __future__ import annotations
 
 from itertools import pairwise

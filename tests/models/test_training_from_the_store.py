@@ -17,8 +17,8 @@ from affectstore.models.cells.job import TrainJob
 from affectstore.models.cells.recipe import recipe_for
 from affectstore.models.data.dataset import load_clips
 from affectstore.models.train_fold import train_fold
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.commit import commit
 from affectstore.store.spec import ArraySpec
 from affectstore.store.writer import ShardWriter
 from affectstore.timeline import Grid

@@ -32,8 +32,8 @@ from affectstore.models.modules import Encoded
 from affectstore.models.spec import TRICKS, TrainingError
 from affectstore.models.train_fold import train_fold
 from affectstore.models.training.trick import Trick, TrickSetup
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.commit import commit
 from affectstore.store.spec import ArraySpec
 from affectstore.store.writer import ShardWriter
 from affectstore.timeline import Grid
@@ -164,9 +164,9 @@ SPECS = {
     "lld": (ArraySpec("values", "float32", ("frame", "feature"), (3,)),),
     "bert": (
         ArraySpec("values", "float16", ("word", "feature"), (4,)),
-        ArraySpec("times", "float64", ("word",), unit="s", gaps=True),
-        ArraySpec("ends", "float64", ("word",), unit="s", gaps=True),
-        ArraySpec("cls", "float16", ("clip", "feature"), (4,), per="clip"),
+        ArraySpec("times", "float64", ("word",), unit="s", allow_nan=True),
+        ArraySpec("ends", "float64", ("word",), unit="s", allow_nan=True),
+        ArraySpec("cls", "float16", ("clip", "feature"), (4,), granularity="clip"),
     ),
 }
 #: Times of three words, beside rows of .1 s: the last word is shorter than a row, and between two middles.

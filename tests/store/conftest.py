@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.ledger import Ledger
+from affectstore.store.commit import commit
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.spec import ArraySpec
 from affectstore.store.writer import ShardWriter
 from affectstore.timeline import Grid
@@ -27,31 +27,31 @@ WriteShard = Callable[..., Ledger]
 
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of real fsyncs take minutes, and no test here cuts the power."""
+    """Skip fsync: thousands of them take minutes, and no test here cuts the power."""
     monkeypatch.setattr(os, "fsync", lambda _handle: None)
 
 
 @pytest.fixture
 def mel() -> tuple[ArraySpec, ...]:
-    """The arrays of a small float feature."""
+    """Specs of a small float feature."""
     return MEL
 
 
 @pytest.fixture
 def clip() -> Callable[..., ClipArrays]:
-    """Arrays of one clip that follow from a seed."""
+    """Function that makes the arrays of one clip from a seed."""
     return make_clip
 
 
 @pytest.fixture
 def write_shard() -> WriteShard:
-    """Write a shard of `values` by clip id; a string instead of an array is the reason of a failure."""
+    """Function that writes a shard of `values` by clip id; a string instead of arrays is the reason of a failure."""
     return make_shard
 
 
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
-    """A corpus' folder with the feature `mel` in two shards, one clip failed, one not applicable."""
+    """A corpus' store with the feature `mel` in two shards, one clip failed, one not applicable."""
     feature = tmp_path / "corpus" / "mel"
     make_shard(feature, "0", {"a": make_clip(1), "b": make_clip(2, rows=3), "mute": "no sound"})
     make_shard(feature, "1", {"c": make_clip(3, rows=1)}, not_applicable={"still": "no picture"})
@@ -60,7 +60,7 @@ def published(tmp_path: Path) -> Path:
 
 
 def make_clip(seed: int, rows: int = 4, specs: Sequence[ArraySpec] = MEL, grid: Grid | None = GRID) -> ClipArrays:
-    """Random arrays of the declared types."""
+    """Make random arrays of the declared types."""
     rng = np.random.default_rng(seed)
     arrays = {}
     for spec in specs:

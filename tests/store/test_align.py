@@ -1,4 +1,4 @@
-"""Features on each other's time axes."""
+"""Align features to the time axes of others."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import affectstore
-from affectstore.errors import StoreError
-from affectstore.store.absent import AbsentError
-from affectstore.store.catalog import commit
+from affectstore.errors import AbsentError, StoreError
 from affectstore.store.client import Store
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.ledger import Ledger
+from affectstore.store.commit import commit
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import (
     Grid,
@@ -85,7 +84,7 @@ def test_overlap_weights_agree_with_the_resampler(a_rate, a_start, a_rows, b_rat
         dense[row, first:last] = part
     expected = overlap_weights(source, a_rows, (target.start, target.edge(b_rows)), b_rows)
     covered = [k for k in range(b_rows) if target.edge(k) >= source.start and target.edge(k + 1) <= source.edge(a_rows)]
-    # a span is known to a nanosecond, and the shortest row here lasts two milliseconds
+    # Spans are exact to a nanosecond, and the shortest row here lasts two milliseconds.
     np.testing.assert_allclose(dense[covered], expected[covered], atol=2e-6)
 
 
@@ -103,8 +102,8 @@ def test_rows_inside_have_their_middles_there(a_rate, a_start, a_rows, b_rate, b
 LLD = (ArraySpec("values", "float32", ("frame", "feature"), (2,)),)
 WORDS = (
     ArraySpec("values", "str", ("word",), codec="utf8"),
-    ArraySpec("times", "float64", ("word",), unit="s", gaps=True),
-    ArraySpec("ends", "float64", ("word",), unit="s", gaps=True),
+    ArraySpec("times", "float64", ("word",), unit="s", allow_nan=True),
+    ArraySpec("ends", "float64", ("word",), unit="s", allow_nan=True),
 )
 FRAMES = (ArraySpec("values", "uint8", ("frame", "height", "width"), (8, 8)),)
 
@@ -115,7 +114,7 @@ def spoken(words: list[str], times: list[float], ends: list[float]) -> ClipArray
 
 @pytest.fixture
 def store(tmp_path: Path, write_shard: WriteShard) -> Store:
-    """Ten LLD rows of 0.1 s that count up, five frames of 0.25 s that begin later and end later, three words."""
+    """Store of ten LLD rows of 0.1 s that count up, five frames of 0.25 s that begin and end later, three words."""
     lld = ClipArrays(
         {"values": np.stack([np.arange(10), -np.arange(10)], 1).astype("f4")}, Grid(Fraction(0), Fraction(10))
     )
@@ -201,5 +200,5 @@ def test_statistics_are_those_of_all_rows(tmp_path: Path, write_shard: WriteShar
     normal = found.normalise(rows)
     np.testing.assert_allclose(normal.std(axis=0), [1, 0], atol=1e-6)
     assert (normal[:, 1] == 0).all()
-    with pytest.raises(StoreError, match="no clips"):
+    with pytest.raises(StoreError, match="the selection is empty"):
         feature.statistics([])

@@ -1,4 +1,4 @@
-"""Publishing, wholeness, and finding what was computed before."""
+"""Publish features, find damage in shards, and find earlier results by key."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 import zarr
 
 from affectstore.errors import IntegrityError, StoreError
-from affectstore.store.catalog import Catalog, commit
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.integrity import restore_ledger, whole
-from affectstore.store.keys_index import find_keys
-from affectstore.store.ledger import ClipEntry, Ledger
+from affectstore.store.commit import commit
+from affectstore.store.index.catalog import Catalog
+from affectstore.store.index.keys import find_keys, restore_ledger
+from affectstore.store.index.ledger import ClipEntry, Ledger
 
 Clip = Callable[..., ClipArrays]
 WriteShard = Callable[..., Ledger]
@@ -65,22 +65,22 @@ def test_missing_disagreeing_or_broken_shards_stay_out(published: Path, clip: Cl
     assert (mel / "catalog.json").read_bytes() == before
 
 
-def test_whole_looks_at_every_file(published: Path) -> None:
+def test_damage_of_every_file_is_found(published: Path) -> None:
     mel = published / "mel"
     ledger = Ledger.read(mel / "shards" / "0.json")
-    assert whole(mel, ledger) == ""
+    assert ledger.find_damage(mel) is None
     for name in [*ledger.files, "ledger.json"]:
         path = mel / ledger.data / name
         kept = path.read_bytes()
         path.unlink()
-        assert "is missing" in whole(mel, ledger)
+        assert "is missing" in str(ledger.find_damage(mel))
         if name != "ledger.json":
             path.write_bytes(kept[:-1])
-            assert f"{len(kept) - 1} bytes instead of {len(kept)}" in whole(mel, ledger)
+            assert f"{len(kept) - 1} bytes instead of {len(kept)}" in str(ledger.find_damage(mel))
         path.write_bytes(kept)
-    assert whole(mel, ledger) == ""
+    assert ledger.find_damage(mel) is None
     shutil.rmtree(mel / ledger.data)
-    assert "is missing" in whole(mel, ledger)
+    assert "is missing" in str(ledger.find_damage(mel))
 
 
 def test_a_ledger_is_restored_from_the_data(published: Path, clip: Clip, write_shard: WriteShard) -> None:
@@ -171,7 +171,7 @@ def test_catalogs_do_not_lead_out_of_the_feature(published: Path) -> None:
 
 
 def test_a_ledger_of_a_thousand_clips_is_small(published: Path) -> None:
-    """Snakemake compares files under 1 MB by content."""
+    """Ledgers stay under 1 MB, up to which Snakemake compares files by content."""
     ledger = Ledger.read(published / "mel" / "shards" / "0.json")
     clips = tuple(ClipEntry(f"1001_DFA_ANG_XX_{i:06d}", "a" * 64, "ok", "", 200, "b" * 64) for i in range(1000))
     assert len(Ledger(1, ledger.feature_digest, "0", ledger.data, ledger.files, clips).encoded) < 300_000

@@ -1,4 +1,4 @@
-"""Opening stores, here and elsewhere."""
+"""Open stores in folders, archives, memory and behind a web server."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ import pytest
 
 import affectstore
 from affectstore.errors import StoreError
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.ledger import Ledger
+from affectstore.store.commit import commit
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.spec import ArraySpec
 
 Clip = Callable[..., ClipArrays]
@@ -29,10 +29,10 @@ Clip = Callable[..., ClipArrays]
 
 @pytest.fixture
 def store(published: Path, clip: Clip, write_shard: Callable[..., Ledger]) -> Path:
-    """`mel`, and the same compressed, as pictures and in HDF5; clips and a split beside them."""
-    pictures = (ArraySpec("values", "uint8", ("frame", "height", "width", "channel"), (16, 16, 3), "jpeg"),)
+    """`mel`, and the same compressed, as images and in HDF5; clips and a split beside them."""
+    images = (ArraySpec("values", "uint8", ("frame", "height", "width", "channel"), (16, 16, 3), "jpeg"),)
     zipped = (ArraySpec("values", "float32", ("column", "band"), (5,), "zstd"),)
-    write_shard(published / "frames", "0", {"a": clip(1, specs=pictures)}, specs=pictures)
+    write_shard(published / "frames", "0", {"a": clip(1, specs=images)}, specs=images)
     write_shard(published / "small", "0", {"a": clip(1), "b": clip(2, rows=3)}, specs=zipped)
     write_shard(published / "hdf", "0", {"a": clip(1), "b": clip(2, rows=3)}, container="hdf5")
     for name in ("frames", "small", "hdf"):
@@ -47,7 +47,7 @@ def store(published: Path, clip: Clip, write_shard: Callable[..., Ledger]) -> Pa
 
 @pytest.fixture
 def served(store: Path) -> Iterator[str]:
-    """The store's address behind a web server on this machine."""
+    """Address of the store behind a web server on this machine."""
     pytest.importorskip("aiohttp")
     handler = functools.partial(_Quiet, directory=str(store.parent))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -103,7 +103,7 @@ def test_a_web_server(served: str, clip: Clip) -> None:
     check(served, clip)
 
 
-def test_what_is_no_store_is_told_apart(store: Path) -> None:
+def test_folders_that_are_no_store_are_distinguished(store: Path) -> None:
     with pytest.raises(StoreError, match="several corpora; open one of them: corpus"):
         affectstore.open(store.parent)
     with pytest.raises(StoreError, match=r"one feature; .* store\['mel'\]"):
@@ -127,7 +127,7 @@ def test_names_do_not_leave_the_store(store: Path) -> None:
 
 def test_unknown_splits_and_missing_tables(store: Path) -> None:
     opened = affectstore.open(store)
-    with pytest.raises(KeyError, match="no split 'speaker_dependent': did you mean 'speaker_independent'"):
+    with pytest.raises(KeyError, match=r"no split 'speaker_dependent'; known: .*Did you mean 'speaker_independent'"):
         opened.split("speaker_dependent")
     (store / "clips.parquet").unlink()
     with pytest.raises(KeyError, match="the table of clips was not published"):
@@ -135,7 +135,7 @@ def test_unknown_splits_and_missing_tables(store: Path) -> None:
 
 
 def test_the_client_is_light(store: Path) -> None:
-    """Reading needs none of the packages of extraction and training, and a feature's folder needs no zarr."""
+    """Reading imports none of the packages of extraction and training, and for a feature's folder not even zarr."""
     program = f"""
 import sys, affectstore
 store = affectstore.open({str(store)!r})

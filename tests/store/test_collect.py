@@ -1,4 +1,4 @@
-"""Old data go, what anybody may still want stays."""
+"""Garbage collection removes old data and keeps all that a reader may still want."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import affectstore
-from affectstore.store.catalog import commit, snapshot_path
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.collect import collect
-from affectstore.store.ledger import Ledger
+from affectstore.store.commit import commit
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.spec import ArraySpec
 from affectstore.store.writer import ShardWriter
 
@@ -25,12 +25,12 @@ DAY = 24 * 3600.0
 
 @pytest.fixture
 def history(published: Path, clip: Clip, write_shard: WriteShard) -> dict[str, Path]:
-    """Shard 0 in three generations: published, published after it, extracted and not published yet."""
+    """Three generations of shard 0: published, published after it, extracted and not published yet."""
     mel = published / "mel"
     folders = {"old": mel / Ledger.read(mel / "shards" / "0.json").data}
     folders["old catalog"] = next((mel / "catalogs").iterdir())
     folders["present"] = mel / write_shard(mel, "0", {"a": clip(8)}).data
-    folders["present catalog"] = snapshot_path(mel, commit(mel, ["0", "1"], {}))
+    folders["present catalog"] = commit(mel, ["0", "1"], {}).kept_path(mel)
     folders["next"] = mel / write_shard(mel, "0", {"a": clip(9)}).data
     folders["never"] = mel / write_shard(mel, "2", {"z": clip(9)}).data
     (mel / "shards" / "2.json").unlink()
@@ -42,7 +42,7 @@ def age(path: Path, days: float) -> None:
     os.utime(path, (moment, moment))
 
 
-def standing(history: dict[str, Path]) -> set[str]:
+def existing(history: dict[str, Path]) -> set[str]:
     return {name for name, path in history.items() if path.exists()}
 
 
@@ -51,8 +51,8 @@ def test_nothing_young_goes(published: Path, history: dict[str, Path]) -> None:
     for path in history.values():
         if path.is_dir():
             age(path, 9)  # written long ago, but in use until today
-    assert {removal.path for removal in collect(published / "mel")} == {history["never"]}
-    assert standing(history) == history.keys() - {"never"}
+    assert {piece.path for piece in collect(published / "mel")} == {history["never"]}
+    assert existing(history) == history.keys() - {"never"}
 
 
 def test_what_was_replaced_long_ago_goes(published: Path, history: dict[str, Path]) -> None:
@@ -60,18 +60,18 @@ def test_what_was_replaced_long_ago_goes(published: Path, history: dict[str, Pat
         age(path, 3)
     age(history["old catalog"], 5)
     planned = collect(published / "mel", dry_run=True)
-    assert standing(history) == history.keys()
+    assert existing(history) == history.keys()
     removed = collect(published / "mel")
-    assert {removal.path for removal in removed} == {removal.path for removal in planned}
-    assert standing(history) == {"present", "present catalog", "next"}
-    assert all(removal.bytes > 0 and removal.reason for removal in removed)
+    assert {piece.path for piece in removed} == {piece.path for piece in planned}
+    assert existing(history) == {"present", "present catalog", "next"}
+    assert all(piece.bytes > 0 and piece.reason for piece in removed)
     mel = affectstore.open(published)["mel"]
     assert list(mel) == ["a", "c"]
 
 
 def test_without_grace_only_what_is_named_stays(published: Path, history: dict[str, Path], clip: Clip) -> None:
     collect(published / "mel", 0)
-    assert standing(history) == {"present", "present catalog", "next"}
+    assert existing(history) == {"present", "present catalog", "next"}
     commit(published / "mel", ["0", "1"], {})
     np.testing.assert_array_equal(affectstore.open(published)["mel"]["a"], clip(9).arrays["values"])
 
@@ -79,7 +79,7 @@ def test_without_grace_only_what_is_named_stays(published: Path, history: dict[s
 def test_a_deleted_catalog_makes_nothing_unused(published: Path, history: dict[str, Path]) -> None:
     (published / "mel" / "catalog.json").unlink()
     collect(published / "mel", 0)
-    assert {"present", "present catalog", "next"} <= standing(history)
+    assert {"present", "present catalog", "next"} <= existing(history)
 
 
 def test_a_reader_of_the_old_snapshot_is_served_within_the_grace(
@@ -100,8 +100,8 @@ def test_shards_being_written_are_left_alone(
     with ShardWriter(published / "mel", "0", "d", mel, {}, "zarr") as writer:
         writer.append("a", "k", clip(1))
         collect(published / "mel", 0)
-        assert {"old", "present", "next"} <= standing(history)
-        assert "never" not in standing(history)
+        assert {"old", "present", "next"} <= existing(history)
+        assert "never" not in existing(history)
         writer.finish()
 
 
@@ -111,13 +111,13 @@ def test_leftovers_of_dead_writers_go(published: Path) -> None:
     (dead / "values").mkdir(parents=True)
     document = published / "mel" / ".catalog.json.abcd1234"
     document.write_text("{")
-    assert [removal.path for removal in collect(published / "mel", 0)] == [dead]
+    assert [piece.path for piece in collect(published / "mel", 0)] == [dead]
     age(document, 1)
-    assert [removal.path for removal in collect(published / "mel", 0)] == [document]
+    assert [piece.path for piece in collect(published / "mel", 0)] == [document]
     assert (shards / "0.json").exists()
 
 
 def test_an_unreadable_ledger_keeps_its_shards_data(published: Path, history: dict[str, Path]) -> None:
     (published / "mel" / "shards" / "0.json").write_text("{")
     collect(published / "mel", 0)
-    assert {"old", "present", "next"} <= standing(history)
+    assert {"old", "present", "next"} <= existing(history)

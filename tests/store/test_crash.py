@@ -1,4 +1,4 @@
-"""Whatever step a writer dies at, what stood before still stands, and half a shard is never taken for a whole one."""
+"""A writer may die at any step: earlier data stay readable, and no unfinished shard passes for a complete one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affectstore.store.catalog import commit
 from affectstore.store.client import open_store
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.content import problems
-from affectstore.store.integrity import whole
-from affectstore.store.layout import data_folders
-from affectstore.store.ledger import Ledger
+from affectstore.store.commit import commit
+from affectstore.store.content import find_problems
+from affectstore.store.index.ledger import Ledger
+from affectstore.store.paths import data_folders
 
 #: Every call by which a writer changes the file system so that others can see it.
 STEPS = ("fsync", "rename", "replace", "mkdir", "rmdir", "unlink")
@@ -26,7 +25,7 @@ WriteShard = Callable[..., Ledger]
 
 
 class Fuse:
-    """Counts the steps, and at the one that is set does what is to be done."""
+    """Count the steps, and call `blow` at one of them."""
 
     def __init__(self, patch: pytest.MonkeyPatch, blow: Callable[[], None], at: int):
         self.count, self.at, self.blow = 0, at, blow
@@ -51,10 +50,10 @@ def write_new(root: Path, write_shard: WriteShard, clip: Callable[..., ClipArray
 def check_sound(root: Path, before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> None:
     feature = root / "corpus" / "mel"
     for folder in data_folders(feature):
-        assert problems(folder) == []
+        assert find_problems(folder) == []
     for shard in ("0", "1"):
         ledger = Ledger.read(feature / "shards" / f"{shard}.json")
-        assert whole(feature, ledger) == ""
+        assert ledger.find_damage(feature) is None
     read = open_store(root / "corpus")["mel"]
     found = {clip_id: np.array(read[clip_id]) for clip_id in read}
     assert any(
@@ -72,7 +71,7 @@ def count_steps(root: Path, write_shard: WriteShard, clip: Callable[..., ClipArr
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: disks are slow to delete thousands of files."""
+    """A folder in memory if the system has one: disks are slow to delete thousands of files."""
     if not Path("/dev/shm").is_dir():
         yield tmp_path
         return
@@ -96,7 +95,7 @@ def test_a_writer_dies_at_every_step(
     restore()
     steps = count_steps(work, write_shard, clip)
     assert steps > 50
-    # the two ways take turns
+    # The two ways alternate.
     for at in range(1 if how == "killed" else 2, steps + 1, 2):
         restore()
         if how == "killed":

@@ -1,4 +1,4 @@
-"""Reading a published feature."""
+"""Read a published feature."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import zarr
 import affectstore
 from affectstore.errors import IntegrityError, StoreError
 from affectstore.store import feature as feature_module
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.ledger import Ledger
+from affectstore.store.commit import commit
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.shard import ShardReader
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid, rows_overlapping
@@ -51,15 +51,15 @@ def test_status_names_every_clip_and_reason(published: Path) -> None:
     ]
 
 
-def test_missing_clips_say_why(published: Path) -> None:
+def test_errors_of_missing_clips_state_the_reason(published: Path) -> None:
     mel = affectstore.open(published)["mel"]
     with pytest.raises(KeyError, match=r"^clip 'mute' has no 'mel': failed: no sound$"):
         mel["mute"]
     with pytest.raises(KeyError, match="not applicable: no picture"):
         mel.grid("still")
-    with pytest.raises(StoreError, match=r"has no clip 'mutes': did you mean 'mute'\?"):
+    with pytest.raises(StoreError, match=r"has no clip 'mutes'; known: a, b, mute, c, still\. Did you mean 'mute'\?"):
         mel["mutes"]
-    with pytest.raises(KeyError, match="no array 'box': known: values"):
+    with pytest.raises(KeyError, match="no array 'box'; known: values"):
         mel.array("a", "box")
 
 
@@ -93,7 +93,7 @@ def test_silence_is_mapped_too(tmp_path: Path, write_shard: WriteShard) -> None:
 
 
 def test_arrays_that_are_not_flat_are_read_by_zarr(published: Path, clip: Clip) -> None:
-    """Somebody rewrote the array with other chunks: no map, the same values."""
+    """An array that was rewritten with other chunks is not mapped, but has the same values."""
     data = published / "mel" / affectstore.open(published)["mel"].catalog.shards[0].data
     array = zarr.open_array(data / "values", mode="r")
     values, attributes = array[:], dict(array.attrs)
@@ -146,7 +146,7 @@ def test_batch_pads_and_masks(published: Path, clip: Clip) -> None:
 def test_at_takes_the_rows_that_overlap(
     tmp_path: Path, write_shard: WriteShard, start_s: float, end_s: float, rows: tuple[int, int]
 ) -> None:
-    """Rows of 0.1 s: 0.7 s is exactly a border, though no float is."""
+    """0.7 s is exactly a border of rows of 0.1 s, though no float equals it."""
     values = np.arange(50, dtype="float32").reshape(10, 5)
     other = ClipArrays({"values": values - 1}, Grid(Fraction(3), Fraction(1)))
     clips = {"x": other, "y": ClipArrays({"values": values}, Grid(Fraction(0), Fraction(10)))}
@@ -182,7 +182,7 @@ def test_at_by_the_rows_own_times(tmp_path: Path, mel: tuple[ArraySpec, ...], wr
     ],
 )
 def test_rows_overlapping(span: tuple[float, float], rows: tuple[int, int]) -> None:
-    """Spans [0.5, 1), [1, 3), and [3, 5), as long as the one before it."""
+    """Rows span [0.5, 1), [1, 3), and [3, 5): the last is as long as the one before."""
     found = rows_overlapping(np.array([0.5, 1.0, 3.0]), *span)
     assert (found.start, found.stop) == rows
 

@@ -1,4 +1,4 @@
-"""The HDF5 twin: the same names, mapped, and one virtual dataset over the shards."""
+"""HDF5 container: the same names as in Zarr, mapped, and one virtual dataset over the shards."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 
 import affectstore
 from affectstore.errors import IntegrityError, StoreError
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.ledger import Ledger
+from affectstore.store.commit import commit
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.spec import ArraySpec
 
 Clip = Callable[..., ClipArrays]
@@ -22,7 +22,7 @@ WriteShard = Callable[..., Ledger]
 
 @pytest.fixture
 def store(tmp_path: Path, clip: Clip, write_shard: WriteShard) -> Path:
-    """`mel` in HDF5, the second of three shards empty."""
+    """Store of `mel` in HDF5, the second of three shards empty."""
     mel = tmp_path / "corpus" / "mel"
     write_shard(mel, "0", {"a": clip(1), "b": clip(2, rows=3), "mute": "no sound"}, container="hdf5")
     write_shard(mel, "1", {}, container="hdf5")

@@ -1,4 +1,4 @@
-"""What may be declared of an array."""
+"""Declarations of arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from affectstore.store.spec import ArraySpec
         ({"name": "offsets"}, "not a usable name"),
         ({"name": "values_offsets"}, "not a usable name"),
         ({"name": "../x"}, "not a usable name"),
-        ({"codec": "jpeg"}, "jpeg holds uint8 pictures"),
+        ({"codec": "jpeg"}, "jpeg holds uint8 images"),
         ({"codec": "lz4"}, "codec 'lz4' is not one of"),
         ({"columns": ("a", "b")}, "2 column names"),
     ],
@@ -36,7 +36,7 @@ def test_json_round_trip_keeps_everything() -> None:
 
 
 @pytest.mark.parametrize(("shape", "dims"), [((4, 5), 3), ((4, 5, 1), 4), ((4, 5, 3), 4)])
-def test_pictures_are_grey_or_of_three_colours(shape: tuple[int, ...], dims: int) -> None:
+def test_jpeg_images_have_one_or_three_channels(shape: tuple[int, ...], dims: int) -> None:
     spec = ArraySpec("values", "uint8", tuple("fhwc"[:dims]), shape, "jpeg")
     assert spec.stored_shape == ()
     with pytest.raises(StoreError, match="jpeg"):

@@ -1,4 +1,4 @@
-"""`affectstore ls | show | get | verify | gc`."""
+"""Verbs that read or clean a store: `affectstore ls | show | get | verify | gc`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from affectstore.cli.main import main
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.ledger import Ledger
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.spec import ArraySpec
 
 Clip = Callable[..., ClipArrays]
@@ -19,7 +19,7 @@ WriteShard = Callable[..., Ledger]
 
 @pytest.fixture
 def project(published: Path, clip: Clip, write_shard: WriteShard, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with results/store/corpus/{mel,draft}; the second was never published."""
+    """Stores of a working folder with results/store/corpus/{mel,draft}; the second was never published."""
     stores = published.parent / "results" / "store"
     stores.mkdir(parents=True)
     published.rename(stores / "corpus")
@@ -90,7 +90,7 @@ def test_get(project: Path, capsys: pytest.CaptureFixture[str], clip: Clip, tmp_
 
 
 def test_get_all_arrays_of_a_clip(project: Path, clip: Clip, write_shard: WriteShard, tmp_path: Path) -> None:
-    from affectstore.store.catalog import commit
+    from affectstore.store.commit import commit
 
     specs = (ArraySpec("values", "int16", ("row",)), ArraySpec("box", "float32", ("row", "corner"), (4,)))
     write_shard(project / "corpus" / "faces", "0", {"a": clip(1, specs=specs)}, specs=specs)

@@ -1,4 +1,4 @@
-"""Text, arrays with one row a clip, and numbers that are not known."""
+"""Text, arrays with one row per clip, and unknown numbers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import zarr
 
 import affectstore
 from affectstore.errors import ClipError, StoreError
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.ledger import Ledger
+from affectstore.store.commit import commit
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.shard import ShardReader
 from affectstore.store.spec import ArraySpec
 from affectstore.store.verify import verify_feature
@@ -24,9 +24,9 @@ WriteShard = Callable[..., Ledger]
 TEXT = np.dtypes.StringDType()
 SPECS = (
     ArraySpec("values", "str", ("word",), codec="utf8"),
-    ArraySpec("times", "float64", ("word",), unit="s", gaps=True),
-    ArraySpec("cls", "float16", ("clip", "feature"), (3,), per="clip"),
-    ArraySpec("source", "str", ("clip",), codec="utf8", per="clip"),
+    ArraySpec("times", "float64", ("word",), unit="s", allow_nan=True),
+    ArraySpec("cls", "float16", ("clip", "feature"), (3,), granularity="clip"),
+    ArraySpec("source", "str", ("clip",), codec="utf8", granularity="clip"),
 )
 
 
@@ -73,7 +73,7 @@ def test_round_trip(tmp_path: Path, write_shard: WriteShard, container: str) -> 
     assert report.problems == ()
 
 
-def test_clips_are_copied_as_they_are(tmp_path: Path, write_shard: WriteShard) -> None:
+def test_clips_are_copied_unchanged(tmp_path: Path, write_shard: WriteShard) -> None:
     first = write_shard(tmp_path / "one", "0", CLIPS, specs=SPECS)
     reader = ShardReader(tmp_path / "one" / first.data)
     with ShardWriter(tmp_path / "two", "0", "d", SPECS, {}) as writer:
@@ -95,13 +95,13 @@ def test_any_reader_finds_the_words(tmp_path: Path, write_shard: WriteShard) -> 
     assert group["status"][:].tolist() == [0, 1, 0, 0]
 
 
-def test_gaps_are_allowed_only_where_declared(tmp_path: Path) -> None:
+def test_nan_is_allowed_only_where_declared(tmp_path: Path) -> None:
     given = words("a", times=(np.inf,))
     with ShardWriter(tmp_path, "0", "d", SPECS, {}) as writer:
         with pytest.raises(ClipError, match="infinite"):
             writer.append("x", "k", given)
         two = dict(words("a").arrays, cls=np.zeros((2, 3), np.float16))
-        with pytest.raises(StoreError, match="one a clip"):
+        with pytest.raises(StoreError, match="one per clip"):
             writer.append("x", "k", ClipArrays(two))
         unknown = dict(words("a").arrays, cls=np.full((1, 3), np.nan, np.float16))
         with pytest.raises(ClipError, match="not finite"):
@@ -113,10 +113,10 @@ def test_gaps_are_allowed_only_where_declared(tmp_path: Path) -> None:
     [
         ({"dtype": "str"}, "codec utf8"),
         ({"dtype": "uint8", "codec": "utf8"}, "codec utf8"),
-        ({"dtype": "str", "codec": "utf8", "dims": ("word", "letter"), "shape": (4,)}, "one string a row"),
-        ({"name": "values", "per": "clip", "dims": ("clip",)}, "not 'values'"),
-        ({"per": "clip"}, "named 'clip'"),
-        ({"dtype": "int64", "gaps": True}, "gaps are NaN"),
+        ({"dtype": "str", "codec": "utf8", "dims": ("word", "letter"), "shape": (4,)}, "one string per row"),
+        ({"name": "values", "granularity": "clip", "dims": ("clip",)}, "not 'values'"),
+        ({"granularity": "clip"}, "named 'clip'"),
+        ({"dtype": "int64", "allow_nan": True}, "int64 has no NaN"),
     ],
 )
 def test_declarations_that_contradict_themselves(declared: dict[str, object], message: str) -> None:

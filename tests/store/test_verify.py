@@ -1,4 +1,4 @@
-"""Damage of any kind is found and named."""
+"""Damage of any kind is found and named by `verify`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from affectstore.store.catalog import Catalog, commit
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.ledger import Ledger
+from affectstore.store.commit import commit
+from affectstore.store.index.catalog import Catalog
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.spec import ArraySpec
 from affectstore.store.verify import verify_feature, verify_tables
 
@@ -20,7 +21,7 @@ WriteShard = Callable[..., Ledger]
 
 @pytest.fixture(params=["none", "zstd", "jpeg", "hdf5"])
 def feature(request: pytest.FixtureRequest, tmp_path: Path, clip: Clip, write_shard: WriteShard) -> Path:
-    """A published feature of pictures with boxes, under every codec and in both containers."""
+    """A published feature of images with boxes, under every codec and in both containers."""
     codec, container = ("none", "hdf5") if request.param == "hdf5" else (request.param, "zarr")
     specs = (
         ArraySpec("values", "uint8", ("frame", "height", "width"), (8, 8), codec),
@@ -42,7 +43,7 @@ def test_a_sound_feature_is_sound(feature: Path) -> None:
 
 
 def test_a_flipped_byte_is_found_wherever_it_is(feature: Path) -> None:
-    """HDF5 checks only what datasets hold: unused bytes of the file may change and harm nobody."""
+    """Every byte counts, except unused ones of HDF5 files, which no dataset holds."""
     data = feature / Catalog.read(feature).shards[0].data
     for path in sorted(data.rglob("*")):
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""Shards are written as given, whole, by one writer, in little memory."""
+"""Shards are written unchanged, completely, by one writer, in little memory."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from hypothesis import given, settings
 
 from affectstore.errors import ClipError, IntegrityError, StoreError
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.content import problems
-from affectstore.store.ledger import Ledger
+from affectstore.store.content import find_problems
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.shard import ShardReader
 from affectstore.store.spec import DTYPES, ArraySpec
 from affectstore.store.writer import ShardWriter
@@ -65,7 +65,7 @@ def test_round_trip(
         writer.fail("bad", "kb", "failed", "no face")
         ledger = writer.finish()
     assert Ledger.read(folder / "shards" / "7.json") == ledger
-    assert problems(folder / ledger.data) == []
+    assert find_problems(folder / ledger.data) == []
     reader = ShardReader(folder / ledger.data)
     assert reader.clip_ids == (*clips, "bad")
     for clip_id, arrays in clips.items():
@@ -124,7 +124,7 @@ def test_damaged_data_of_the_same_content_are_replaced(
     file = tmp_path / ledger.data / "values" / "c" / "0" / "0"
     file.write_bytes(b"\xff" + file.read_bytes()[1:])
     assert write_shard(tmp_path, "0", {"a": clip(1)}) == ledger
-    assert problems(tmp_path / ledger.data) == []
+    assert find_problems(tmp_path / ledger.data) == []
     assert len([path for path in (tmp_path / "shards").iterdir() if path.is_dir()]) == 1
 
 
@@ -170,7 +170,7 @@ def test_arrays_of_unequal_length_and_rows_without_time_are_refused(
         writer.append("a", "k", ClipArrays({**clip(1).arrays, "times": np.array([0.0, 2.0, 1.0, 3.0])}, None))
 
 
-def test_what_is_not_finished_is_not_kept(tmp_path: Path, mel: tuple[ArraySpec, ...], clip: Clip) -> None:
+def test_unfinished_shards_are_discarded(tmp_path: Path, mel: tuple[ArraySpec, ...], clip: Clip) -> None:
     def interrupted() -> None:
         with ShardWriter(tmp_path, "0", "d", mel, {}, "zarr") as writer:
             writer.append("a", "k", clip(1))
@@ -291,7 +291,7 @@ def test_an_empty_shard_is_a_shard(tmp_path: Path, mel: tuple[ArraySpec, ...]) -
         with ShardWriter(tmp_path / container, "0", "d", mel, {}, container) as writer:
             ledger = writer.finish()
         assert ledger.clips == ()
-        assert problems(tmp_path / container / ledger.data) == []
+        assert find_problems(tmp_path / container / ledger.data) == []
 
 
 @pytest.mark.parametrize("shard", ["", "../x", "a/b", ".hidden", "zarr", "0003.stats"])

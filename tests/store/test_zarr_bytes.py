@@ -1,4 +1,4 @@
-"""What is streamed is byte for byte what zarr-python writes, and zarr-python reads it."""
+"""Streamed arrays equal, byte for byte, those of zarr-python, and zarr-python reads them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from affectstore.errors import IntegrityError
-from affectstore.store import zarr_format
-from affectstore.store.index_arrays import INDEX_DIMS
+from affectstore.store.containers import zarr_format
+from affectstore.store.containers.zarr_format import encode_index, is_flat, rows_per_chunk
+from affectstore.store.containers.zarr_writer import ZarrWriter
+from affectstore.store.index.arrays import INDEX_DIMS
 from affectstore.store.spec import DTYPES, ArraySpec
-from affectstore.store.zarr_format import encode_index, is_flat, rows_per_chunk
-from affectstore.store.zarr_writing import ZarrFolder
 
 
 def by_zarr_python(folder: Path, spec: ArraySpec, values: np.ndarray) -> None:
-    """Write the same array by zarr-python itself."""
+    """Write the same array with zarr-python itself."""
     inner = rows_per_chunk(spec, len(values))
     outer = max(1, -(-len(values) // inner)) * inner
     array = zarr.create_array(
@@ -69,7 +69,7 @@ def test_stream_equals_zarr_python(
     values = np.concatenate([np.zeros((0, *shape), dtype), *parts])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zarr_format, "CHUNK_BYTES", chunk_bytes)
-        ours = ZarrFolder(folder / "ours", [spec])
+        ours = ZarrWriter(folder / "ours", [spec])
         for part in parts:
             ours.append("values", part)
         ours.finish({}, {})
@@ -83,7 +83,7 @@ def test_stream_equals_zarr_python(
 )
 def test_small_arrays_equal_zarr_python(tmp_path: Path, array: np.ndarray) -> None:
     name = "start" if array.ndim == 2 else "offsets"
-    ZarrFolder(tmp_path / "ours", [ArraySpec("values", "float32", ("row",))]).finish({name: array}, {"feature": "mel"})
+    ZarrWriter(tmp_path / "ours", [ArraySpec("values", "float32", ("row",))]).finish({name: array}, {"feature": "mel"})
     theirs = zarr.create_array(
         tmp_path / "theirs",
         shape=array.shape,
@@ -100,8 +100,8 @@ def test_small_arrays_equal_zarr_python(tmp_path: Path, array: np.ndarray) -> No
 
 
 def test_zarr_python_refuses_a_wrong_checksum(tmp_path: Path) -> None:
-    """Otherwise the equality above could hold for files without any."""
-    ours = ZarrFolder(tmp_path, [ArraySpec("values", "uint8", ("row",))])
+    """Zarr-python checks checksums: otherwise the equality above could hold for files without any."""
+    ours = ZarrWriter(tmp_path, [ArraySpec("values", "uint8", ("row",))])
     ours.append("values", np.arange(9, dtype=np.uint8))
     ours.finish({}, {})
     file = tmp_path / "values" / "c" / "0"

@@ -63,9 +63,9 @@ def run(extractor: BaseExtractor, media: Media, **fields: Any) -> ClipArrays:
     for array_name, array in given.arrays.items():
         spec = specs[array_name]
         assert array.dtype == spec.numpy_dtype, array_name
-        assert array.shape == (given.rows if spec.per == "row" else 1, *spec.shape), array_name
+        assert array.shape == (given.rows if spec.granularity == "row" else 1, *spec.shape), array_name
         assert len(spec.dims) == array.ndim, array_name
-        assert array.dtype.kind != "f" or spec.gaps or np.isfinite(array).all(), array_name
+        assert array.dtype.kind != "f" or spec.allow_nan or np.isfinite(array).all(), array_name
     assert given.grid is not None or "times" in given.arrays
     return given
 

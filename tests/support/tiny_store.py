@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.commit import commit
 from affectstore.store.spec import ArraySpec
 from affectstore.store.writer import ShardWriter
 from affectstore.timeline import Grid
@@ -31,8 +31,8 @@ SPECS = {
     "vggface": (_STEPS,),
     "bert": (
         ArraySpec("values", "float16", ("word", "feature"), (COLUMNS,)),
-        ArraySpec("times", "float64", ("word",), unit="s", gaps=True),
-        ArraySpec("ends", "float64", ("word",), unit="s", gaps=True),
+        ArraySpec("times", "float64", ("word",), unit="s", allow_nan=True),
+        ArraySpec("ends", "float64", ("word",), unit="s", allow_nan=True),
     ),
 }
 

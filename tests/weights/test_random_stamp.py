@@ -13,8 +13,8 @@ from affectstore.config.main import Config
 from affectstore.features.extract import provenance
 from affectstore.features.keys import features_of
 from affectstore.features.video import faces as faces_module
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
+from affectstore.store.commit import commit
 from affectstore.store.spec import ArraySpec
 from affectstore.store.writer import ShardWriter
 from affectstore.timeline import Grid

@@ -16,7 +16,7 @@ import bad_corpus
 import pytest
 import tiny_project
 
-from affectstore.store.ledger import Ledger
+from affectstore.store.index.ledger import Ledger
 
 #: Tests that share the one run below run in one worker.
 SHARED = pytest.mark.xdist_group("bad-input")

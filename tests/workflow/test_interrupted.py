@@ -16,8 +16,8 @@ import tiny_project
 import yaml
 
 import affectstore
-from affectstore.store.content import problems
-from affectstore.store.layout import data_folders, ledger_files
+from affectstore.store.content import find_problems
+from affectstore.store.paths import data_folders, ledger_files
 
 pytestmark = pytest.mark.slow
 
@@ -171,7 +171,7 @@ def test_all_killed_in_the_middle_of_a_shard(fresh: Path, built: Path, start: Ca
     driver.process.wait()
     feature = fresh / "results/store/synthetic/frames"
     assert len(ledger_files(feature)) < 2
-    assert all(problems(path) == [] for path in data_folders(feature)), "half a shard bears no name of a whole one"
+    assert all(find_problems(path) == [] for path in data_folders(feature)), "half a shard bears no name of a whole one"
     assert any(path.name.startswith(".") and path.is_dir() for path in (feature / "shards").iterdir())
     assert not (feature / "catalog.json").exists()
     seen = tiny_project.run("snakemake", fresh, ("results/store/synthetic/frames/catalog.json",))

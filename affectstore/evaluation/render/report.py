@@ -20,6 +20,7 @@ from affectstore.evaluation.render.wide_table import WideTable, condition_table
 from affectstore.evaluation.row_notes import device_kinds, meaning_of
 from affectstore.evaluation.runs import Run
 from affectstore.evaluation.table import SHOWN, Row, Table
+from affectstore.wording import size_text
 
 _CAPTIONS = {
     "bars": "Scores on the test clips, with 95 % intervals.",
@@ -125,7 +126,7 @@ def render_report(
         "number": format_number,
         "percent": format_percent,
         "above": percent_above_chance,
-        "size": format_size,
+        "size": size_text,
         "duration": format_duration,
         "numeric": lambda names: [(name, "n") for name in names],
         "plain": lambda names: [(name, "") for name in names],
@@ -195,17 +196,6 @@ def format_percent(value: float, digits: int = 1) -> str:
 def percent_above_chance(value: float, chance: float) -> int:
     """Position of a score between chance (0) and perfect (100): the colour of a cell."""
     return 0 if math.isnan(value) or chance >= 1 else max(0, round(100 * (value - chance) / (1 - chance)))
-
-
-def format_size(n_bytes: float) -> str:
-    """Format a number of bytes in binary units."""
-    if math.isnan(n_bytes):
-        return "–"
-    for unit in ("B", "KiB", "MiB"):
-        if n_bytes < 1024:
-            return f"{n_bytes:,.0f} {unit}"
-        n_bytes /= 1024
-    return f"{n_bytes:,.1f} GiB"
 
 
 def format_duration(seconds: float) -> str:

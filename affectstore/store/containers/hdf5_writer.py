@@ -1,7 +1,7 @@
-"""Streaming one shard into one HDF5 file of contiguous datasets.
+"""Writer of HDF5 data folders: one shard becomes one file of contiguous datasets.
 
-HDF5 wants to know a contiguous dataset's length when it is made, so rows go to plain files first and are
-copied block by block at the end: twice the writing, in memory that one clip bounds.
+HDF5 needs the length of a contiguous dataset when it is made, so rows go to plain files first and are copied block by
+block at the end: twice the writing, in memory that one clip bounds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from affectstore.errors import StoreError
-from affectstore.store.ledger import HDF5_FILE
+from affectstore.store.paths import HDF5_FILE
 from affectstore.store.spec import ArraySpec
 
 #: Datasets begin at multiples of this, so that they can be mapped with their elements aligned.
@@ -23,7 +23,7 @@ ALIGNMENT = 64
 _BLOCK_BYTES = 1 << 22
 
 
-class Hdf5File:
+class Hdf5Writer:
     """A shard as one HDF5 file: `append` per clip and array, then `finish`."""
 
     def __init__(self, folder: Path, specs: Sequence[ArraySpec]):
@@ -50,9 +50,9 @@ class Hdf5File:
         """Write the file.
 
         Args:
-            index: the small arrays, by name.
-            attributes: of the shard; with the arrays' own they are kept as JSON in the dataset `metadata`,
-                because HDF5 attributes end at 64 KB.
+            index: Index arrays, by name.
+            attributes: Attributes of the shard; with those of the arrays they are kept as JSON in the dataset
+                `metadata`, because HDF5 attributes end at 64 KB.
         """
         import h5py
 
@@ -75,7 +75,7 @@ class Hdf5File:
         shutil.rmtree(self._spool)
 
     def close(self) -> None:
-        """Let go of all files, finished or not."""
+        """Close all files, finished or not."""
         for file in self._files.values():
             file.close()
 

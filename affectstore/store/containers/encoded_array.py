@@ -1,7 +1,7 @@
 """A clip's arrays as they are stored, and their digest.
 
-Plain arrays are stored as they are. Pictures under the codec `jpeg` are one JPEG a row, joined: quality
-95, 4:2:0 (video is 4:2:0 to begin with), grey where there is one channel. Text is UTF-8, joined likewise.
+Plain arrays are stored as they are. Images under the codec `jpeg` are one JPEG per row, joined: quality 95, 4:2:0
+(as most video), grayscale if there is one channel. Text is UTF-8, joined likewise.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedArray:
     """One array of one clip in stored form.
 
     Attributes:
-        data: stored dtype, C order; for pictures and text their bytes, (byte,) uint8.
-        lengths: int64 (row,), bytes of each picture or string; None for plain arrays.
+        data: Elements of the stored dtype, in C order; for JPEG images and text their bytes, (byte,) uint8.
+        lengths: Bytes of each image or string, int64 (row,); None for plain arrays.
     """
 
     data: np.ndarray
@@ -39,12 +39,12 @@ class Encoded:
         return len(self.data) if self.lengths is None else len(self.lengths)
 
 
-def encode(spec: ArraySpec, array: np.ndarray) -> Encoded:
+def encode(spec: ArraySpec, array: np.ndarray) -> EncodedArray:
     """Bring an array of the spec's dtype and shape into stored form."""
-    if not spec.joins_bytes:
-        return Encoded(np.ascontiguousarray(array, dtype=spec.stored_dtype))
-    rows = [row.encode() for row in array] if spec.codec == "utf8" else [_encode_jpeg(picture) for picture in array]
-    return Encoded(
+    if not spec.is_variable_length:
+        return EncodedArray(np.ascontiguousarray(array, dtype=spec.stored_dtype))
+    rows = [row.encode() for row in array] if spec.codec == "utf8" else [_encode_jpeg(image) for image in array]
+    return EncodedArray(
         np.frombuffer(b"".join(rows), dtype=np.uint8),
         np.array([len(row) for row in rows], dtype="<i8"),
     )
@@ -54,8 +54,9 @@ def decode_rows(spec: ArraySpec, data: np.ndarray, edges: np.ndarray) -> np.ndar
     """Decode joined JPEGs or strings.
 
     Args:
-        data: (byte,) uint8.
-        edges: (row + 1,) where each row begins in `data`, and where the last ends.
+        spec: Spec of their array.
+        data: Joined bytes, (byte,) uint8.
+        edges: Begin of each row in `data`, and end of the last: (row + 1,).
 
     Returns:
         (row, *spec.shape) of the spec's dtype.
@@ -67,27 +68,27 @@ def decode_rows(spec: ArraySpec, data: np.ndarray, edges: np.ndarray) -> np.ndar
 
     out = np.empty((len(edges) - 1, *spec.shape), dtype=np.uint8)
     for row, (first, last) in enumerate(pairwise(edges.tolist())):
-        with Image.open(io.BytesIO(data[first:last].data), formats=("JPEG",)) as picture:
-            out[row] = np.asarray(picture).reshape(spec.shape)
+        with Image.open(io.BytesIO(data[first:last].data), formats=("JPEG",)) as image:
+            out[row] = np.asarray(image).reshape(spec.shape)
     return out
 
 
-def _encode_jpeg(picture: np.ndarray) -> bytes:
+def _encode_jpeg(image: np.ndarray) -> bytes:
     from PIL import Image
 
-    if picture.ndim == 3 and picture.shape[2] == 1:
-        picture = picture[:, :, 0]
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
     return buffer.getvalue()
 
 
-def clip_digest(specs: Sequence[ArraySpec], parts: Sequence[Encoded], grid: Grid | None) -> str:
-    """sha256 of what is stored of a clip: the same in every container and under every lossless codec."""
+def clip_digest(specs: Sequence[ArraySpec], parts: Sequence[EncodedArray], grid: Grid | None) -> str:
+    """Compute the sha256 of a clip's arrays: the same in every container and under every lossless codec."""
     head = {
         "grid": None if grid is None else [str(grid.start), str(grid.rate)],
         "arrays": [
-            [spec.name, spec.dtype, list(spec.shape), spec.codec if spec.joins_bytes else "", part.rows]
+            [spec.name, spec.dtype, list(spec.shape), spec.codec if spec.is_variable_length else "", part.rows]
             for spec, part in zip(specs, parts, strict=True)
         ],
     }

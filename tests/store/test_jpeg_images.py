@@ -1,4 +1,4 @@
-"""Pictures kept as JPEG."""
+"""Images stored as JPEG."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import zarr
 from PIL import Image
 
 import affectstore
-from affectstore.store.catalog import commit
 from affectstore.store.clip_arrays import ClipArrays
-from affectstore.store.ledger import Ledger
+from affectstore.store.commit import commit
+from affectstore.store.index.ledger import Ledger
 from affectstore.store.shard import ShardReader
 from affectstore.store.spec import ArraySpec
 from affectstore.store.writer import ShardWriter
@@ -25,14 +25,14 @@ WriteShard = Callable[..., Ledger]
 GRID = Grid(Fraction(0), Fraction(24))
 
 
-def smooth_pictures(count: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    """Waves of different phase: what JPEG is made for."""
+def smooth_images(count: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """Make images of waves of different phase, which JPEG compresses well."""
     height, width, *channels = shape
     rows, columns = np.mgrid[0:height, 0:width]
     phases = np.random.default_rng(seed).random((count, channels[0] if channels else 1)) * 6
     waves = np.sin(rows / 9 + columns / 13 + phases[:, :, None, None])
-    pictures = np.moveaxis((waves + 1) * 127, 1, -1).astype(np.uint8)
-    return np.ascontiguousarray(pictures if channels else pictures[..., 0])
+    images = np.moveaxis((waves + 1) * 127, 1, -1).astype(np.uint8)
+    return np.ascontiguousarray(images if channels else images[..., 0])
 
 
 @pytest.mark.parametrize("container", ["zarr", "hdf5"])
@@ -40,13 +40,13 @@ def smooth_pictures(count: int, shape: tuple[int, ...], seed: int = 0) -> np.nda
 def test_round_trip(tmp_path: Path, write_shard: WriteShard, shape: tuple[int, ...], container: str) -> None:
     dims = ("frame", "height", "width", "channel")[: len(shape) + 1]
     specs = (ArraySpec("values", "uint8", dims, shape, "jpeg"),)
-    pictures = {"a": smooth_pictures(3, shape, 1), "b": smooth_pictures(5, shape, 2)}
-    clips = {clip_id: ClipArrays({"values": values}, GRID) for clip_id, values in pictures.items()}
+    images = {"a": smooth_images(3, shape, 1), "b": smooth_images(5, shape, 2)}
+    clips = {clip_id: ClipArrays({"values": values}, GRID) for clip_id, values in images.items()}
     write_shard(tmp_path / "c" / "frames", "0", {"bad": "no frames", **clips}, specs=specs, container=container)
     commit(tmp_path / "c" / "frames", ["0"], {})
     frames = affectstore.open(tmp_path / "c")["frames"]
     assert frames.spec.shape == shape
-    for clip_id, values in pictures.items():
+    for clip_id, values in images.items():
         found = frames[clip_id]
         assert (found.shape, found.dtype) == (values.shape, np.uint8)
         assert np.abs(found.astype(int) - values).mean() < 2
@@ -54,18 +54,18 @@ def test_round_trip(tmp_path: Path, write_shard: WriteShard, shape: tuple[int, .
     np.testing.assert_array_equal(frames.at("b", 1 / 24, 3 / 24), frames["b"][1:3])
 
 
-def test_any_reader_finds_the_pictures(tmp_path: Path, write_shard: WriteShard) -> None:
+def test_any_reader_finds_the_images(tmp_path: Path, write_shard: WriteShard) -> None:
     specs = (ArraySpec("values", "uint8", ("frame", "height", "width", "channel"), (32, 32, 3), "jpeg"),)
-    values = smooth_pictures(4, (32, 32, 3))
+    values = smooth_images(4, (32, 32, 3))
     ledger = write_shard(tmp_path, "0", {"a": ClipArrays({"values": values}, GRID)}, specs=specs)
     group = zarr.open_group(tmp_path / ledger.data, mode="r")
     offsets, joined = group["values_offsets"][:], group["values"][:]
     assert (len(offsets), offsets[0], offsets[-1]) == (5, 0, len(joined))
-    with Image.open(io.BytesIO(joined[offsets[2] : offsets[3]].tobytes())) as picture:
+    with Image.open(io.BytesIO(joined[offsets[2] : offsets[3]].tobytes())) as image:
         np.testing.assert_array_equal(
-            np.asarray(picture), ShardReader(tmp_path / ledger.data).arrays("a").arrays["values"][2]
+            np.asarray(image), ShardReader(tmp_path / ledger.data).arrays("a").arrays["values"][2]
         )
-        assert picture.format == "JPEG"
+        assert image.format == "JPEG"
 
 
 def test_copies_are_not_coded_again(tmp_path: Path, write_shard: WriteShard) -> None:

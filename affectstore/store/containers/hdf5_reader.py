@@ -1,4 +1,4 @@
-"""Reading an HDF5 data folder: contiguous datasets are mapped through their offset in the file."""
+"""Reader of HDF5 data folders: contiguous datasets are mapped through their offset in the file."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from affectstore.errors import IntegrityError
+from affectstore.store.containers.reader import ContainerReader, Rows
 from affectstore.store.folders import Folder, LocalFolder
-from affectstore.store.ledger import HDF5_FILE, Ledger
-from affectstore.store.reading import Container, Rows
+from affectstore.store.index.ledger import Ledger
+from affectstore.store.paths import HDF5_FILE
 from affectstore.store.spec import ArraySpec
 
 
-class Hdf5Container(Container):
+class Hdf5Reader(ContainerReader):
     """A shard as one HDF5 file.
 
-    Elsewhere than on this machine the file is fetched whole. No handle stays open: HDF5 has one lock a
-    process, and a map needs none.
+    A remote file is fetched whole. No handle stays open: HDF5 has one lock per process, and a memory map needs none.
     """
 
     def __init__(self, folder: Folder, ledger: Ledger):
@@ -46,15 +46,15 @@ class Hdf5Container(Container):
             raise IntegrityError(f"{folder}/{HDF5_FILE} has no usable description: {error}") from error
 
     def stored(self, name: str) -> Rows:
-        """Zero-copy for a file on this machine."""
+        """Open an array in stored form, without a copy for a file on this machine."""
         return self._array(name)
 
     def read_index(self, name: str) -> np.ndarray:
-        """A small array; HDF5 keeps no checksum of it, `verify` compares it with the ledger."""
+        """Read an index array; HDF5 keeps no checksum of it, `verify` compares it with the ledger."""
         return self._array(name)
 
-    def damage(self, index: Mapping[str, np.ndarray]) -> list[str]:
-        """Datasets that should be there and are not, or the other way round."""
+    def find_damage(self, index: Mapping[str, np.ndarray]) -> list[str]:
+        """List the datasets that are missing, and those that do not belong there."""
         expected = {*index, *self.specs, "metadata"}
         return [f"{self.folder}/{HDF5_FILE}: dataset {name!r}" for name in sorted(expected ^ self._places.keys())]
 

@@ -1,22 +1,22 @@
-"""The small arrays of a shard, by which any reader finds a clip's rows.
+"""Index arrays of a shard, by which any reader finds a clip's rows.
 
-`offsets` int64 (clip + 1,): clip k is rows offsets[k]:offsets[k+1] of every array. `clip_id` and
-`clip_id_offsets`: the ids as UTF-8 bytes, joined. `status` uint8 (clip,): 0 ok, 1 failed, 2 not applicable.
-`start` and `rate` int64 (clip, 2): numerator and denominator of the first row's time in seconds and of the
-rows per second; a rate of 0/1 says that the rows have no grid, and their times are in the array `times`.
-`{name}_offsets` int64 (row + 1,): where each picture of a JPEG array, or each string of text, begins.
+- `offsets` int64 (clip + 1,): clip k is rows offsets[k]:offsets[k+1] of every array.
+- `clip_id` and `clip_id_offsets`: the ids as UTF-8 bytes, joined.
+- `status` uint8 (clip,): 0 ok, 1 failed, 2 not applicable.
+- `start` and `rate` int64 (clip, 2): numerator and denominator of the first row's time in seconds and of the rows per
+  second; a rate of 0/1 means that the rows have no grid, and their times are in the array `times`.
+- `{name}_offsets` int64 (row + 1,): first byte of each image of a JPEG array, or of each string of text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 
 from affectstore.errors import ClipError
-from affectstore.store.ledger import STATUSES, ClipEntry
+from affectstore.store.index.ledger import STATUSES, ClipEntry
 from affectstore.store.spec import ArraySpec
 from affectstore.timeline import Grid
 
@@ -31,7 +31,7 @@ INDEX_DIMS = {
 
 
 def row_offsets_name(name: str) -> str:
-    """Name of the array that says where each picture or string of the array `name` begins."""
+    """Name of the array with the first byte of each image or string of the array `name`."""
     return f"{name}_offsets"
 
 
@@ -41,11 +41,13 @@ def index_arrays(
     specs: Sequence[ArraySpec],
     lengths: Mapping[str, Sequence[np.ndarray]],
 ) -> dict[str, np.ndarray]:
-    """The small arrays of a shard.
+    """Build the index arrays of a shard.
 
     Args:
-        clips, grids: one each, in stored order.
-        lengths: for each array of pictures or text its rows' bytes, clip by clip.
+        clips: Clips in stored order.
+        grids: Their grids.
+        specs: Specs of the arrays.
+        lengths: For each array of images or text the bytes of its rows, clip by clip.
     """
     ids = [clip.clip_id.encode() for clip in clips]
     arrays = {
@@ -57,27 +59,21 @@ def index_arrays(
         "rate": _fractions([grid.rate if grid else Fraction(0) for grid in grids]),
     }
     for spec in specs:
-        if spec.joins_bytes:
+        if spec.is_variable_length:
             joined = np.concatenate([np.zeros(0, "<i8"), *lengths[spec.name]])
             arrays[row_offsets_name(spec.name)] = edges(joined)
     return arrays
 
 
 def edges(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Where parts of these lengths begin when joined, and where the last ends: int64 (part + 1,)."""
+    """Compute the begin of each joined part, and the end of the last: int64 (part + 1,)."""
     out = np.zeros(len(lengths) + 1, dtype="<i8")
     np.cumsum(np.asarray(lengths, dtype="<i8"), out=out[1:])
     return out
 
 
-def clip_ids(arrays: Mapping[str, np.ndarray]) -> tuple[str, ...]:
-    """The ids out of `clip_id` and `clip_id_offsets`."""
-    joined, cuts = arrays["clip_id"].tobytes(), arrays["clip_id_offsets"].tolist()
-    return tuple(joined[first:last].decode() for first, last in pairwise(cuts))
-
-
 def grid_of(start: np.ndarray, rate: np.ndarray) -> Grid | None:
-    """A clip's grid out of its rows of `start` and `rate`."""
+    """Build a clip's grid from its rows of `start` and `rate`."""
     if not rate[0]:
         return None
     return Grid(Fraction(int(start[0]), int(start[1])), Fraction(int(rate[0]), int(rate[1])))
@@ -87,7 +83,7 @@ def check_grid(clip_id: str, grid: Grid) -> None:
     """Refuse a grid that does not fit into the stored integers.
 
     Raises:
-        ClipError: a numerator or denominator takes more than 63 bits.
+        ClipError: A numerator or denominator takes more than 63 bits.
     """
     for value in (grid.start, grid.rate):
         if max(abs(value.numerator), value.denominator) >= 2**63:

@@ -1,8 +1,8 @@
-"""The parts of Zarr v3 that a shard is made of: metadata documents and the sharding index.
+"""Parts of Zarr v3 that a shard is made of: metadata documents and the sharding index.
 
-Every large array is one file: inner chunks along the first axis, one behind the other, then the index
-(offset and length of each chunk, uint64) and its CRC32C (Zarr v3 codec `sharding_indexed`). Small arrays
-are one chunk with a CRC32C behind it. Both are byte for byte what zarr-python writes.
+Every array of rows is one file: inner chunks along the first axis, one behind the other, then the index (offset and
+length of each chunk, uint64) and its CRC32C (Zarr v3 codec `sharding_indexed`). Index arrays are one chunk with a
+CRC32C behind it. Both equal, byte for byte, the files of zarr-python.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import google_crc32c
 import numpy as np
 
 from affectstore.errors import IntegrityError
-from affectstore.store.index_arrays import INDEX_DIMS
+from affectstore.store.index.arrays import INDEX_DIMS
 from affectstore.store.spec import ArraySpec
 
-#: Aimed at size of an inner chunk: what a foreign reader fetches at least, and what zstd sees at once.
+#: Aimed at size of an inner chunk: other readers fetch at least so much, and zstd compresses so much at once.
 CHUNK_BYTES = 1 << 17
 ZSTD_LEVEL = 3
 _CRC_BYTES = 4
 
 
 def rows_per_chunk(spec: ArraySpec, rows: int | None = None) -> int:
-    """Rows of an inner chunk; an array of fewer `rows` is one chunk, so that little is padding."""
+    """Count the rows of an inner chunk; an array of fewer `rows` is one chunk, so that little is padding."""
     most = max(1, CHUNK_BYTES // spec.row_bytes)
     return min(most, rows) if rows else most
 
@@ -36,15 +36,16 @@ def chunk_name(axes: int) -> str:
 
 
 def group_document(attributes: Mapping[str, Any]) -> bytes:
-    """`zarr.json` of a group."""
+    """Write `zarr.json` of a group."""
     return _document({"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"})
 
 
 def rows_document(spec: ArraySpec, rows: int) -> bytes:
-    """`zarr.json` of an array that joins all clips.
+    """Write `zarr.json` of an array that joins all clips.
 
     Args:
-        rows: length of the stored first axis.
+        spec: Spec of the array.
+        rows: Length of the stored first axis.
     """
     inner_rows = rows_per_chunk(spec, rows)
     chunks = max(1, -(-rows // inner_rows))
@@ -71,7 +72,7 @@ def rows_document(spec: ArraySpec, rows: int) -> bytes:
 
 
 def index_document(name: str, array: np.ndarray) -> bytes:
-    """`zarr.json` of one of the small arrays by which clips are found."""
+    """Write `zarr.json` of an index array."""
     return _array_document(
         dtype=array.dtype,
         shape=array.shape,
@@ -83,15 +84,15 @@ def index_document(name: str, array: np.ndarray) -> bytes:
 
 
 def with_crc(data: bytes) -> bytes:
-    """`data` and its CRC32C, as the codec `crc32c` writes it."""
+    """Append the CRC32C of `data`, as the codec `crc32c` writes it."""
     return data + google_crc32c.value(data).to_bytes(_CRC_BYTES, "little")
 
 
 def without_crc(data: bytes, source: str) -> bytes:
-    """The data before its CRC32C.
+    """Check and remove the CRC32C behind data.
 
     Raises:
-        IntegrityError: the CRC is another.
+        IntegrityError: The CRC is another.
     """
     body = data[:-_CRC_BYTES]
     if len(data) < _CRC_BYTES or google_crc32c.value(body).to_bytes(_CRC_BYTES, "little") != data[-_CRC_BYTES:]:
@@ -100,7 +101,7 @@ def without_crc(data: bytes, source: str) -> bytes:
 
 
 def encode_index(lengths: Sequence[int] | np.ndarray) -> bytes:
-    """Index of chunks of these lengths that lie one behind the other, with its CRC."""
+    """Write the index, with its CRC, of chunks of these lengths one behind the other."""
     index = np.empty((len(lengths), 2), dtype="<u8")
     index[:, 1] = lengths
     index[:, 0] = np.cumsum(index[:, 1]) - index[:, 1]
@@ -108,18 +109,20 @@ def encode_index(lengths: Sequence[int] | np.ndarray) -> bytes:
 
 
 def index_bytes(chunks: int) -> int:
-    """Size of the index of so many chunks, with its CRC."""
+    """Size of the index of some chunks, with its CRC."""
     return 16 * chunks + _CRC_BYTES
 
 
 def is_flat(index: bytes, chunk_bytes: int, source: str) -> bool:
-    """Whether chunks of one size lie one behind the other, complete and in order: then the file is the array.
+    """True if chunks of one size lie one behind the other, complete and in order: then the file is the array.
 
     Args:
-        index: the end of the file, as `encode_index` gives it.
+        index: End of the file, as `encode_index` writes it.
+        chunk_bytes: Size of a chunk.
+        source: Address of the file, for messages.
 
     Raises:
-        IntegrityError: the index is damaged.
+        IntegrityError: The index is damaged.
     """
     found = np.frombuffer(without_crc(index, source), dtype="<u8").reshape(-1, 2)
     order = np.arange(len(found), dtype=np.uint64) * np.uint64(chunk_bytes)

@@ -1,4 +1,4 @@
-"""Streaming one shard into a Zarr v3 folder, in memory that one clip bounds."""
+"""Writer of Zarr v3 data folders, in memory that one clip bounds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from affectstore.store.spec import ArraySpec
-from affectstore.store.zarr_format import (
+from affectstore.store.containers.zarr_format import (
     ZSTD_LEVEL,
     chunk_name,
     encode_index,
@@ -19,6 +18,7 @@ from affectstore.store.zarr_format import (
     rows_per_chunk,
     with_crc,
 )
+from affectstore.store.spec import ArraySpec
 
 
 class ShardFile:
@@ -54,7 +54,7 @@ class ShardFile:
             del self._pending[: self._chunk_bytes]
 
     def finish(self) -> None:
-        """Zero-pad the last chunk, write index, CRC and metadata."""
+        """Pad the last chunk with zeros, write index, CRC and metadata."""
         spec, rows = self._spec, self._rows
         inner = rows_per_chunk(spec, rows)
         size = inner * spec.row_bytes
@@ -72,7 +72,7 @@ class ShardFile:
         (self._folder / "zarr.json").write_bytes(rows_document(spec, rows))
 
     def close(self) -> None:
-        """Let go of the file, finished or not."""
+        """Close the file, finished or not."""
         self._file.close()
 
     def _compress(self, raw: bytes) -> None:
@@ -89,26 +89,23 @@ class ShardFile:
             parent.rmdir()
 
 
-class ZarrFolder:
+class ZarrWriter:
     """A shard as a Zarr group: `append` per clip and array, then `finish`."""
 
     def __init__(self, folder: Path, specs: Sequence[ArraySpec]):
         self._folder = folder
-        self._specs = {spec.name: spec for spec in specs}
-        self._files: dict[str, ShardFile] = {}
-        for spec in specs:
-            self._files[spec.name] = ShardFile(folder / spec.name, spec)
+        self._files = {spec.name: ShardFile(folder / spec.name, spec) for spec in specs}
 
     def append(self, name: str, data: np.ndarray) -> None:
         """Add one clip's rows, in stored form, to an array."""
         self._files[name].append(data)
 
     def finish(self, index: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
-        """Write what follows from all clips.
+        """Write index arrays and metadata.
 
         Args:
-            index: the small arrays, by name.
-            attributes: of the group.
+            index: Index arrays, by name.
+            attributes: Attributes of the group.
         """
         for file in self._files.values():
             file.finish()
@@ -123,6 +120,6 @@ class ZarrFolder:
         (self._folder / "zarr.json").write_bytes(group_document(attributes))
 
     def close(self) -> None:
-        """Let go of all files, finished or not."""
+        """Close all files, finished or not."""
         for file in self._files.values():
             file.close()

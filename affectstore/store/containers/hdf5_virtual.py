@@ -1,13 +1,12 @@
-"""One HDF5 file over the shards' files, for readers that want a feature as one dataset."""
+"""Virtual HDF5 file over the shards' files, for readers that want a feature as one dataset."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from affectstore.files import sync_folder
-from affectstore.store.catalog import Catalog
-from affectstore.store.ledger import HDF5_FILE
-from affectstore.store.shard import ShardReader
+from affectstore.files import sync
+from affectstore.store.index.catalog import Catalog
+from affectstore.store.paths import HDF5_FILE
 
 VIRTUAL_FILE = "virtual.h5"
 
@@ -15,8 +14,8 @@ VIRTUAL_FILE = "virtual.h5"
 def write_virtual(feature_dir: Path, catalog: Catalog) -> None:
     """Join the plain arrays of all shards in `virtual.h5`, in the order of the catalog.
 
-    The file holds no data, only where they lie; `data` lists the shards' folders, and each folder's own
-    `offsets` and `clip_id` say whose rows are whose.
+    The file holds no data but references to them; `data` lists the shards' folders, and each folder's own `offsets` and
+    `clip_id` assign the rows to clips.
     """
     import h5py
 
@@ -24,14 +23,13 @@ def write_virtual(feature_dir: Path, catalog: Catalog) -> None:
         "row": {shard.data: shard.rows for shard in catalog.shards},
         "clip": {shard.data: shard.ok for shard in catalog.shards},
     }
-    specs = ShardReader(feature_dir / catalog.shards[0].data).specs
     temporary = feature_dir / f".{VIRTUAL_FILE}.tmp"
     temporary.unlink(missing_ok=True)
     with h5py.File(temporary, "x", libver=("v110", "v110")) as file:
-        for spec in specs.values():
-            if spec.joins_bytes:
+        for spec in catalog.arrays:
+            if spec.is_variable_length:
                 continue
-            rows = counts[spec.per]
+            rows = counts[spec.granularity]
             layout = h5py.VirtualLayout((sum(rows.values()), *spec.stored_shape), spec.stored_dtype)
             first = 0
             for data, count in rows.items():
@@ -46,4 +44,4 @@ def write_virtual(feature_dir: Path, catalog: Catalog) -> None:
                 dataset.dims[axis].label = label
         file.create_dataset("data", data=[shard.data for shard in catalog.shards], dtype=h5py.string_dtype())
     temporary.replace(feature_dir / VIRTUAL_FILE)
-    sync_folder(feature_dir)
+    sync(feature_dir)

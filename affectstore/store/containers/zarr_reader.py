@@ -1,4 +1,4 @@
-"""Reading a Zarr data folder: a memory map where the file is the flat array, zarr-python elsewhere."""
+"""Reader of Zarr data folders: a memory map where a file is the flat array, zarr-python elsewhere."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from typing import Any
 import numpy as np
 
 from affectstore.errors import IntegrityError
-from affectstore.store.folders import Folder, LocalFolder
-from affectstore.store.ledger import Ledger
-from affectstore.store.reading import Container, Rows
-from affectstore.store.spec import ArraySpec
-from affectstore.store.zarr_format import (
+from affectstore.store.containers.reader import ContainerReader, Rows
+from affectstore.store.containers.zarr_format import (
     chunk_name,
     group_document,
     index_bytes,
@@ -24,12 +21,15 @@ from affectstore.store.zarr_format import (
     rows_per_chunk,
     without_crc,
 )
+from affectstore.store.folders import Folder, LocalFolder
+from affectstore.store.index.ledger import Ledger
+from affectstore.store.spec import ArraySpec
 
 _INDEX_TYPES = {"clip_id": "u1", "status": "u1"}  # all others int64
 _PAIRS = frozenset({"start", "rate"})
 
 
-class ZarrContainer(Container):
+class ZarrReader(ContainerReader):
     """A shard as a Zarr group."""
 
     def __init__(self, folder: Folder, ledger: Ledger):
@@ -41,7 +41,7 @@ class ZarrContainer(Container):
         self.specs = {name: ArraySpec.from_json(document["attributes"]) for name, document in self._documents.items()}
 
     def stored(self, name: str) -> Rows:
-        """Zero-copy where the file is the flat array and lies on this machine."""
+        """Open an array in stored form, without a copy if its file is the flat array and is on this machine."""
         spec, document = self.specs[name], self._documents[name]
         shape = tuple(document["shape"])
         if not shape[0]:
@@ -55,14 +55,14 @@ class ZarrContainer(Container):
         return RangeRows(self.folder, flat, spec, shape[0])
 
     def read_index(self, name: str) -> np.ndarray:
-        """A small array: one chunk and its CRC32C."""
+        """Read an index array: one chunk and its CRC32C."""
         file = f"{name}/{chunk_name(2 if name in _PAIRS else 1)}"
         data = without_crc(self.folder.read(file), f"{self.folder}/{file}") if file in self.ledger.files else b""
         array = np.frombuffer(data, dtype=_INDEX_TYPES.get(name, "<i8"))
         return array.reshape(-1, 2) if name in _PAIRS else array
 
-    def damage(self, index: Mapping[str, np.ndarray]) -> list[str]:
-        """Metadata other than what the writer writes, and padding other than zeros."""
+    def find_damage(self, index: Mapping[str, np.ndarray]) -> list[str]:
+        """List the metadata that the writer would write otherwise, and padding other than zeros."""
         expected = {"zarr.json": group_document(self.attributes)}
         for name, array in index.items():
             expected[f"{name}/zarr.json"] = index_document(name, array)
@@ -73,19 +73,20 @@ class ZarrContainer(Container):
             for name, document in expected.items()
             if self.folder.read(name) != document
         ]
-        return found + [text for name in self.specs if (text := self._padding(name))]
+        return found + [text for name in self.specs if (text := self._padding_damage(name))]
 
-    def _padding(self, name: str) -> str:
+    def _padding_damage(self, name: str) -> str | None:
+        """Describe padding other than zeros behind the last row, or None."""
         flat = self._flat_file(name) if self._documents[name]["shape"][0] else None
         if flat is None:
-            return ""
+            return None
         rows, outer = self._documents[name]["shape"][0], _outer_rows(self._documents[name])
         row_bytes = self.specs[name].row_bytes
         padding = self.folder.read_range(flat, rows * row_bytes, outer * row_bytes)
-        return f"{self.folder}/{flat}: the padding behind the last row is not zero" if any(padding) else ""
+        return f"{self.folder}/{flat}: the padding behind the last row is not zero" if any(padding) else None
 
     def _flat_file(self, name: str) -> str | None:
-        """The file that is the flat array, or None where the chunks are compressed or lie in another way."""
+        """Name of the file that is the flat array; None if the chunks are compressed or lie in another order."""
         spec, document = self.specs[name], self._documents[name]
         rows = document["shape"][0]
         if spec.codec == "zstd" or document != json.loads(rows_document(spec, rows)):
@@ -104,7 +105,7 @@ def _outer_rows(document: dict[str, Any]) -> int:
 
 
 class ZarrRows:
-    """An array that zarr-python reads."""
+    """Rows that zarr-python reads."""
 
     def __init__(self, store: Any, name: str):
         import zarr
@@ -118,7 +119,7 @@ class ZarrRows:
 
 
 class RangeRows:
-    """A flat file elsewhere, read by byte ranges."""
+    """Rows of a remote flat file, read by byte ranges."""
 
     def __init__(self, folder: Folder, file: str, spec: ArraySpec, rows: int):
         self._folder, self._file, self._spec, self._rows = folder, file, spec, rows

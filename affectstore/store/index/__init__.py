@@ -1,0 +1,1 @@
+"""Documents and arrays by which clips are found: ledgers, catalogs, keys, offsets."""
