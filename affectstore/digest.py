@@ -6,13 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-if TYPE_CHECKING:
-    import numpy as np
-
-#: One number of nanoseconds or bytes, or an array of them, one per file.
-Int = TypeVar("Int", int, "np.ndarray")
+from typing import Any
 
 #: Coarsest clock among the usual file systems (FAT: 2 s).
 CLOCK_NS = 2_000_000_000
@@ -35,24 +29,16 @@ def digest_file(path: Path) -> str:
 
 
 @dataclass(frozen=True)
-class FileStamp(Generic[Int]):
-    """State of one file, or of several, when their digests were computed.
+class FileStamp:
+    """State of a file, or of several (arrays), when its digest was computed: size, time of change, begin of reading."""
 
-    Attributes:
-        size: Bytes.
-        mtime_ns: Time of last change.
-        read_ns: Time at which reading began.
-    """
+    size: Any
+    mtime_ns: Any
+    read_ns: Any
 
-    size: Int
-    mtime_ns: Int
-    read_ns: Int
-
-    def holds(self, size: Int, mtime_ns: Int) -> Any:
+    def holds(self, size: Any, mtime_ns: Any) -> Any:
         """True where a file of this size and time still has the digest.
 
-        A file that changed within a tick of the clock around the time of reading is not trusted: a later change
-        could bear the same time.
+        A file that changed within a tick of the clock around its reading may have changed again at the same time.
         """
-        certain = abs(self.read_ns - self.mtime_ns) > CLOCK_NS
-        return (self.size == size) & (self.mtime_ns == mtime_ns) & certain
+        return (self.size == size) & (self.mtime_ns == mtime_ns) & (abs(self.read_ns - self.mtime_ns) > CLOCK_NS)

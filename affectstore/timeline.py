@@ -66,12 +66,6 @@ def overlap_weights(source: Grid, source_rows: int, span: tuple[Fraction, Fracti
     Cell j is the mean of the source over its own part of the span: each source row is weighted by the length of its
     overlap with the cell. Outside the source the nearest row is used, so that the weights of every cell sum to one.
 
-    Args:
-        source: Grid of the rows.
-        source_rows: Number of rows.
-        span: Time to resample, in seconds.
-        width: Number of equal cells.
-
     Returns:
         float64 (width, source_rows).
 

@@ -58,7 +58,6 @@ def collect(feature_dir: Path, grace_s: float = GRACE_S, *, dry_run: bool = Fals
     may still be at work; other data, until they are that old. Shards that are being written are left alone.
 
     Args:
-        feature_dir: Folder of the feature.
         grace_s: Seconds to keep data that were in use.
         dry_run: True to remove nothing.
 

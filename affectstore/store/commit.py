@@ -11,7 +11,7 @@ from typing import Any
 from affectstore.digest import canonical_json
 from affectstore.errors import IntegrityError, StoreError
 from affectstore.files import write_atomic
-from affectstore.store.containers.hdf5_virtual import write_virtual
+from affectstore.store.containers.hdf5_writer import write_virtual
 from affectstore.store.containers.zarr_format import group_document
 from affectstore.store.index.catalog import Catalog, CatalogShard
 from affectstore.store.index.ledger import Ledger
@@ -24,7 +24,6 @@ def commit(feature_dir: Path, shards: Sequence[str], attributes: Mapping[str, An
     """Publish the data that the ledgers of these shards name.
 
     Args:
-        feature_dir: Folder of the feature.
         shards: Names of all shards of the feature, in the order of the plan.
         attributes: Provenance, JSON-like.
 

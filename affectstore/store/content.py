@@ -24,10 +24,7 @@ def content_digest(
     """Compute the digest of all that a data folder holds.
 
     Args:
-        container: "zarr" or "hdf5".
-        specs: Specs of the arrays.
         attributes: Attributes of the shard's group, the store's own among them.
-        clips: Entries of the ledger.
     """
     return digest(
         {

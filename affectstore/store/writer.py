@@ -39,12 +39,7 @@ class ShardBusyError(StoreError):
 
 
 class ShardLock(FileLock):
-    """Exclusive right to write one shard.
-
-    Args:
-        feature_dir: Folder of the feature.
-        shard: Name of the shard.
-    """
+    """Exclusive right to write one shard."""
 
     def __init__(self, feature_dir: Path, shard: str) -> None:
         super().__init__(

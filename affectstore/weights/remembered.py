@@ -50,7 +50,7 @@ def memory() -> Path:
 def _valid(entry: Any, status: os.stat_result) -> str | None:
     """The remembered digest, where it is still the file's."""
     try:
-        stamp = FileStamp[int](entry["size"], entry["mtime_ns"], entry["read_ns"])
+        stamp = FileStamp(entry["size"], entry["mtime_ns"], entry["read_ns"])
         holds = stamp.holds(status.st_size, status.st_mtime_ns)
         return entry["sha256"] if holds and isinstance(entry["sha256"], str) else None
     except (KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Writer of HDF5 data folders: one shard becomes one file of contiguous datasets.
+"""Writer of HDF5 data folders: one shard becomes one file of contiguous datasets; a virtual file joins the shards.
 
 HDF5 needs the length of a contiguous dataset when it is made, so rows go to plain files first and are copied block by
 block at the end: twice the writing, in memory that one clip bounds.
@@ -15,12 +15,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from affectstore.errors import StoreError
+from affectstore.files import sync
+from affectstore.store.index.catalog import Catalog
 from affectstore.store.paths import HDF5_FILE
 from affectstore.store.spec import ArraySpec
 
 #: Datasets begin at multiples of this, so that they can be mapped with their elements aligned.
 ALIGNMENT = 64
 _BLOCK_BYTES = 1 << 22
+VIRTUAL_FILE = "virtual.h5"
 
 
 class Hdf5Writer:
@@ -86,3 +89,39 @@ class Hdf5Writer:
                 rows = min(step, self._rows[name] - first)
                 block = np.frombuffer(spool.read(rows * spec.row_bytes), dtype=spec.stored_dtype)
                 dataset[first : first + rows] = block.reshape(rows, *spec.stored_shape)
+
+
+def write_virtual(feature_dir: Path, catalog: Catalog) -> None:
+    """Join the plain arrays of all shards in `virtual.h5`, in the order of the catalog.
+
+    The file holds no data but references to them; `data` lists the shards' folders, and each folder's own `offsets` and
+    `clip_id` assign the rows to clips.
+    """
+    import h5py
+
+    counts = {
+        "row": {shard.data: shard.rows for shard in catalog.shards},
+        "clip": {shard.data: shard.ok for shard in catalog.shards},
+    }
+    temporary = feature_dir / f".{VIRTUAL_FILE}.tmp"
+    temporary.unlink(missing_ok=True)
+    with h5py.File(temporary, "x", libver=("v110", "v110")) as file:
+        for spec in catalog.arrays:
+            if spec.is_variable_length:
+                continue
+            rows = counts[spec.granularity]
+            layout = h5py.VirtualLayout((sum(rows.values()), *spec.stored_shape), spec.stored_dtype)
+            first = 0
+            for data, count in rows.items():
+                if count:
+                    source = h5py.VirtualSource(
+                        f"{data}/{HDF5_FILE}", spec.name, (count, *spec.stored_shape), spec.stored_dtype
+                    )
+                    layout[first : first + count] = source
+                first += count
+            dataset = file.create_virtual_dataset(spec.name, layout)
+            for axis, label in enumerate(spec.stored_dims):
+                dataset.dims[axis].label = label
+        file.create_dataset("data", data=[shard.data for shard in catalog.shards], dtype=h5py.string_dtype())
+    temporary.replace(feature_dir / VIRTUAL_FILE)
+    sync(feature_dir)

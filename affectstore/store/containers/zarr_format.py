@@ -44,7 +44,6 @@ def rows_document(spec: ArraySpec, rows: int) -> bytes:
     """Write `zarr.json` of an array that joins all clips.
 
     Args:
-        spec: Spec of the array.
         rows: Length of the stored first axis.
     """
     inner_rows = rows_per_chunk(spec, rows)
@@ -118,8 +117,6 @@ def is_flat(index: bytes, chunk_bytes: int, source: str) -> bool:
 
     Args:
         index: End of the file, as `encode_index` writes it.
-        chunk_bytes: Size of a chunk.
-        source: Address of the file, for messages.
 
     Raises:
         IntegrityError: The index is damaged.

@@ -10,7 +10,7 @@ from typing import Any, Self
 from affectstore.errors import StoreError
 from affectstore.store.folders import Folder, LocalFolder
 from affectstore.store.index.document import Document, lines_of
-from affectstore.store.index.ledger import Ledger
+from affectstore.store.index.ledger import STATUSES, Ledger
 from affectstore.store.paths import CATALOG, CATALOGS, FORMAT, SHORT, is_snapshot_name, shard_of_data
 from affectstore.store.spec import ArraySpec
 
@@ -40,16 +40,9 @@ class CatalogShard:
     @classmethod
     def of(cls, ledger: Ledger) -> Self:
         """Summarise a ledger."""
-        return cls(
-            shard=ledger.shard,
-            data=ledger.data,
-            ledger=ledger.digest,
-            ok=ledger.count("ok"),
-            failed=ledger.count("failed"),
-            not_applicable=ledger.count("not_applicable"),
-            rows=ledger.rows,
-            bytes=ledger.size_bytes,
-        )
+        status = [clip.status for clip in ledger.clips]
+        ok, failed, not_applicable = (status.count(name) for name in STATUSES)
+        return cls(ledger.shard, ledger.data, ledger.digest, ok, failed, not_applicable, ledger.rows, ledger.size_bytes)
 
 
 @dataclass(frozen=True)

@@ -64,12 +64,6 @@ class Document(abc.ABC):
 
 
 def lines_of(head: dict[str, Any], name: str, rows: Sequence[Any]) -> bytes:
-    """Write an object of `head` and a last list, one line per entry and per row, so that people can compare files.
-
-    Args:
-        head: Entries before the list.
-        name: Name of the list.
-        rows: Its items.
-    """
+    """Write the entries of `head` and a list of rows, one line each, so that people can compare files."""
     lines = [f"{canonical_json(key)}:{canonical_json(value)}," for key, value in head.items()]
     return ("{" + "\n".join([*lines, f'"{name}":[', ",\n".join(map(canonical_json, rows))]) + "\n]}\n").encode()

@@ -21,11 +21,6 @@ def find_keys(feature_dir: Path, keys: set[str], shard: str) -> dict[str, tuple[
     was set back). The shard's own generations are searched first, then all others until every key is found. Damaged
     folders are passed over.
 
-    Args:
-        feature_dir: Folder of the feature.
-        keys: Keys that are wanted.
-        shard: Shard to search first.
-
     Returns:
         By key, the data folder and the clip id there. Failed clips are found too; `ShardWriter.copy` copies their
         reason.
@@ -46,7 +41,6 @@ def restore_ledger(feature_dir: Path, shard: str, feature_digest: str, keys: Map
     """Put a missing ledger back from the copy in a data folder.
 
     Args:
-        feature_dir: Folder of the feature.
         shard: Shard whose ledger is missing.
         feature_digest: Digest of the feature's definition.
         keys: Key of each clip that the shard has to hold, by clip id.

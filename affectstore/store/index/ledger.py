@@ -83,10 +83,6 @@ class Ledger(Document):
         """Key of each clip, by clip id."""
         return {clip.clip_id: clip.key for clip in self.clips}
 
-    def count(self, status: Status) -> int:
-        """Count the clips of a status."""
-        return sum(clip.status == status for clip in self.clips)
-
     def canonical(self) -> bytes:
         """Write the file's bytes, one line per clip."""
         head = {name: getattr(self, name) for name in ("format", "feature_digest", "shard", "data")}
@@ -110,12 +106,7 @@ class Ledger(Document):
 
     @classmethod
     def decode(cls, data: bytes, source: str) -> Self:
-        """Build a ledger from its file's bytes, and keep them: the digest is that of the file.
-
-        Raises:
-            IntegrityError: The bytes are not a ledger.
-            StoreError: A format that this version does not read.
-        """
+        """Build a ledger from its file's bytes (`Document.decode`), and keep them: the digest is that of the file."""
         ledger = super().decode(data, source)
         ledger.__dict__["encoded"] = bytes(data)
         return ledger
