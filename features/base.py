@@ -182,7 +182,7 @@ class BaseExtractor(abc.ABC):
 
 
 def height_width(size: ImageSize) -> tuple[int, int]:
-    """Convert the side of a square to height and width; keep both where they are given."""
+    """Convert the side of a square to height and width; keep both if it has both."""
     return (size, size) if isinstance(size, int) else size
 
 
@@ -206,6 +206,6 @@ def build(
         pydantic.ValidationError: An option is unknown or impossible.
     """
     module = EXTRACTORS.load(name)
-    given, own = dict(upstream or {}), module.Options(**(options or {}))
-    sources = {need: given[need] if need in given else build(need) for need in own.spec_for(module.SPEC).needs}
+    passed, own = dict(upstream or {}), module.Options(**(options or {}))
+    sources = {need: passed[need] if need in passed else build(need) for need in own.spec_for(module.SPEC).needs}
     return module.Extractor(own, sources)

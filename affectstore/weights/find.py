@@ -89,17 +89,15 @@ def require(name: str, *, paranoid: bool = False) -> Weights:
 def missing_message(name: str) -> str:
     """Explain how to get a known file that is in none of its folders."""
     known = published(name)
-    looked = (
-        ", ".join(str(folder.absolute()) for folder in search_folders(known))
-        or "no folder: the package is not installed"
-    )
+    folders = ", ".join(str(folder.absolute()) for folder in search_folders(known))
     random = (
         ". (`weights: random` needs none: an extractor's is for tests only, and marked on everything that is computed "
         "from it)"
     )
     return (
         f"{known.used_by} needs the weights {name} ({known.title}; about {known.size_mb} MB), which were not found; "
-        f"looked for in {looked}. To get them, {_remedy(known)}{'' if known.package else random}"
+        f"looked for in {folders or 'no folder: the package is not installed'}. "
+        f"To get them, {_remedy(known)}{'' if known.package else random}"
     )
 
 

@@ -121,10 +121,10 @@ class TextEncoder:
         for number, row in enumerate(rows):
             ids[number, : len(row)] = torch.tensor(row)
             mask[number, : len(row)] = 1
-        where = self._device
+        device = self._device
         with deterministic_inference():
-            given = self._model(input_ids=ids.to(where), attention_mask=mask.to(where), output_hidden_states=True)
-            return given.hidden_states[self._layer].cpu().numpy()
+            output = self._model(input_ids=ids.to(device), attention_mask=mask.to(device), output_hidden_states=True)
+            return output.hidden_states[self._layer].cpu().numpy()
 
     def _longest(self, found: ModelFolder) -> int:
         """Count the positions of the network's input, [CLS] and [SEP] included.
@@ -169,5 +169,5 @@ class TextEncoder:
         if pieces:
             return matrix[pieces].mean(dim=0)
         seed = int.from_bytes(hashlib.sha256(token.encode()).digest()[:8])
-        drawn = np.random.default_rng(seed).standard_normal(matrix.shape[1])
-        return torch.from_numpy((_EMBEDDING_STD * drawn).astype(np.float32))
+        values = np.random.default_rng(seed).standard_normal(matrix.shape[1])
+        return torch.from_numpy((_EMBEDDING_STD * values).astype(np.float32))

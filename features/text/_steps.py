@@ -99,8 +99,8 @@ def refuse_only_noise(words: Words) -> Words:
         ClipError: The clip has only noise.
     """
     if all(mark(word.text) in ("s", "/s", "sil", "breathing", "garbage") for word in words):
-        heard = " ".join(word.text for word in words) or "nothing"
-        raise ClipError(f"no word and no laughter in the transcript: {heard}")
+        tokens = " ".join(word.text for word in words) or "nothing"
+        raise ClipError(f"no word and no laughter in the transcript: {tokens}")
     return words
 
 

@@ -109,8 +109,8 @@ class Extractor(base.BaseExtractor):
             ClipError: The transcript is empty, or a vector is not finite.
             ConfigError: The model cannot be loaded.
         """
-        given = clip.upstream["transcript"].arrays
-        words = [str(word) for word in given["values"]]
+        transcript = clip.upstream["transcript"].arrays
+        words = [str(word) for word in transcript["values"]]
         if not words:
             raise ClipError("the transcript has no word")
         encoded = self._encoder.encode(words)
@@ -120,8 +120,8 @@ class Extractor(base.BaseExtractor):
                 "values": values.astype(np.float16),
                 "word": word,
                 "pieces": pieces,
-                "times": np.asarray(given["times"])[word],
-                "ends": np.asarray(given["ends"])[word],
+                "times": np.asarray(transcript["times"])[word],
+                "ends": np.asarray(transcript["ends"])[word],
                 "cls": encoded.cls[None].astype(np.float16),
             }
         )

@@ -112,11 +112,11 @@ class FaceVectorExtractor(base.BaseExtractor):
         with deterministic_inference():
             for first in range(0, len(images), batch):
                 rows = self._prepare(images[first : first + batch])
-                given = self.forward(network, self.scale(rows.to(where).float()))
-                largest = float(given.abs().max())
+                output = self.forward(network, self.scale(rows.to(where).float()))
+                largest = float(output.abs().max())
                 if not largest <= float(np.finfo(np.float16).max):
                     raise ClipError(f"a vector holds {largest:g}, which float16 cannot: other weights or scaling?")
-                vectors[first : first + batch] = given.cpu().numpy()
+                vectors[first : first + batch] = output.cpu().numpy()
         return vectors
 
     def _prepare(self, images: np.ndarray) -> Tensor:

@@ -110,15 +110,15 @@ def _torch7_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _with_weights(given: Any, seen: set[int]) -> list[Layer]:
+def _with_weights(value: Any, seen: set[int]) -> list[Layer]:
     """List layers with a weight, in the order in which containers hold them; each once."""
-    if not isinstance(given, Layer) or id(given) in seen:
+    if not isinstance(value, Layer) or id(value) in seen:
         return []
-    seen.add(id(given))
-    if isinstance(given.fields.get("weight"), np.ndarray):
-        return [given]
-    inner = given.fields.get("modules")
+    seen.add(id(value))
+    if isinstance(value.fields.get("weight"), np.ndarray):
+        return [value]
+    inner = value.fields.get("modules")
     if not isinstance(inner, dict):
         return []
-    places = sorted(key for key in inner if isinstance(key, int))
-    return [layer for place in places for layer in _with_weights(inner[place], seen)]
+    keys = sorted(key for key in inner if isinstance(key, int))
+    return [layer for key in keys for layer in _with_weights(inner[key], seen)]

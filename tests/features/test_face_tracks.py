@@ -195,7 +195,7 @@ def test_faces_aligned_by_their_landmarks(drifting: Path):
     from facenet_pytorch import MTCNN
 
     _, _, landmarks = MTCNN().detect(given["values"][0], landmarks=True)
-    # A drawn face has not the proportions of the people of whom the template was taken.
+    # A synthetic face has not the proportions of the people of whom the template was taken.
     assert np.abs(landmarks[0] - (TEMPLATE * 144 + 40)).max() < 12
     eyes = landmarks[0][1] - landmarks[0][0]
     assert abs(eyes[1]) < 0.1 * eyes[0]

@@ -46,12 +46,12 @@ def lively_state(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(value) for name, value in state.items()}
 
 
-def run(extractor: BaseExtractor, pictures: np.ndarray, grid: Grid | None = None) -> ClipArrays:
-    faces = ClipArrays({"values": pictures, "times": np.arange(len(pictures)) / 24}, grid)
+def run(extractor: BaseExtractor, images: np.ndarray, grid: Grid | None = None) -> ClipArrays:
+    faces = ClipArrays({"values": images, "times": np.arange(len(images)) / 24}, grid)
     return extractor.extract(Clip("clip", Media(), {"faces": faces}))
 
 
-def drawn(count: int, size: int = 160) -> np.ndarray:
+def random_images(count: int, size: int = 160) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (count, size, size, 3), dtype=np.uint8)
 
 
@@ -75,12 +75,12 @@ def test_embeddings_are_facenet_pytorchs(corpus: str, places: Path, monkeypatch:
     extractor = build("facenet", {"weights": corpus})
     assert extractor.weights_digest() == digest_file(places / name)
 
-    pictures = drawn(2, size=224)
-    given = run(extractor, pictures).arrays["values"]
+    images = random_images(2, size=224)
+    given = run(extractor, images).arrays["values"]
     reference.load_state_dict(state)
     reference.eval()
     reference.classify = False
-    small = np.stack([np.asarray(Image.fromarray(p).resize((160, 160), Image.Resampling.BILINEAR)) for p in pictures])
+    small = np.stack([np.asarray(Image.fromarray(p).resize((160, 160), Image.Resampling.BILINEAR)) for p in images])
     with torch.inference_mode():
         expected = reference(fixed_image_standardization(torch.from_numpy(small).permute(0, 3, 1, 2).float())).numpy()
     assert given.dtype == np.float16
@@ -94,7 +94,7 @@ def test_a_file_that_is_not_the_published_one_is_refused(places: Path) -> None:
     with pytest.raises(ConfigError, match="is not the published file"):
         build("facenet").weights_digest()
     with pytest.raises(ConfigError, match="is not the published file"):
-        run(build("facenet"), drawn(1))
+        run(build("facenet"), random_images(1))
 
 
 def test_the_other_corpus_file_is_refused(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_the_other_corpus_file_is_refused(places: Path, monkeypatch: pytest.Monk
     torch.save(small_state(shapes), places / name)
     publish(monkeypatch, name, sha256=None)
     with pytest.raises(ConfigError, match=r"logits\.weight is \(10575, 512\), needs \(8631, 512\)"):
-        run(build("facenet"), drawn(1))
+        run(build("facenet"), random_images(1))
 
 
 def test_a_missing_file_is_said(places: Path) -> None:
@@ -114,12 +114,12 @@ def test_a_missing_file_is_said(places: Path) -> None:
 def test_random_weights_every_fourth_face(places: Path) -> None:
     extractor = build("facenet", {"weights": "random", "every": 4})
     assert extractor.weights_digest() == "random:0"
-    pictures = drawn(9)
-    given = run(extractor, pictures, Grid(Fraction(0), Fraction(25)))
+    images = random_images(9)
+    given = run(extractor, images, Grid(Fraction(0), Fraction(25)))
     assert given.grid == Grid(Fraction(0), Fraction(25, 4))
     assert given.rows == 3
     np.testing.assert_array_equal(given.arrays["times"], [0, 4 / 24, 8 / 24])
-    again = run(build("facenet", {"weights": "random"}), pictures[::4])
+    again = run(build("facenet", {"weights": "random"}), images[::4])
     np.testing.assert_array_equal(given.arrays["values"], again.arrays["values"])
     values = run(extractor, PLANES).arrays["values"]
     # Where this fails, the output has changed: bump SPEC.version, and record the new values with it.

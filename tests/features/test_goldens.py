@@ -43,7 +43,7 @@ def ramp_mel(columns: int = 50) -> ClipArrays:
 
 @pytest.fixture(scope="module")
 def film(folder: Path) -> Path:
-    """Write half a second of a drawn face that moves to the right."""
+    """Write half a second of a synthetic face that moves to the right."""
     moving = np.stack([face_picture(centre=(0.4 + 0.02 * k, 0.5)) for k in range(12)])
     return lossless_video(folder / "face.avi", moving)
 

@@ -101,14 +101,14 @@ def test_a_sound_without_words_fails_with_a_reason(tmp_path: Path):
 
 
 @pytest.fixture(scope="module")
-def heard() -> np.ndarray:
+def speech() -> np.ndarray:
     return (np.random.default_rng(0).standard_normal(24000) * 3000).astype(np.int16)
 
 
 @pytest.mark.parametrize("word_times", [True, False])
-def test_whisper(tmp_path: Path, heard: np.ndarray, word_times: bool):
-    folder = tiny_whisper(tmp_path / "w", heard.astype(np.float32) / 32768, "hello there", word_times=word_times)
-    given = recognised(folder, heard, start=Fraction(1, 2))
+def test_whisper(tmp_path: Path, speech: np.ndarray, word_times: bool):
+    folder = tiny_whisper(tmp_path / "w", speech.astype(np.float32) / 32768, "hello there", word_times=word_times)
+    given = recognised(folder, speech, start=Fraction(1, 2))
     assert given.arrays["values"].tolist() == ["hello", "there"]
     times, ends = given.arrays["times"], given.arrays["ends"]
     if word_times:
@@ -120,7 +120,7 @@ def test_whisper(tmp_path: Path, heard: np.ndarray, word_times: bool):
     else:
         assert np.isnan(times).all()
         assert np.isnan(ends).all()
-    again = recognised(folder, heard, start=Fraction(1, 2))
+    again = recognised(folder, speech, start=Fraction(1, 2))
     np.testing.assert_array_equal(again.arrays["times"], times)
 
 
@@ -140,11 +140,11 @@ def test_word_times_stay_inside_the_sound():
     assert words == (Word("one", 1.2, 1.4), Word("two's", 1.2, 1.2), Word("three", 1.9, 2), Word("four", 2, 2))
 
 
-def test_models_that_recognise_nothing_are_refused(tmp_path: Path, heard: np.ndarray):
+def test_models_that_recognise_nothing_are_refused(tmp_path: Path, speech: np.ndarray):
     folder = tiny_bert(tmp_path / "bert")
     (folder / "preprocessor_config.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"BertModel recognises no speech; known: models with a CTC head"):
-        recognised(folder, heard)
+        recognised(folder, speech)
     with pytest.raises(ConfigError, match=r"'facebook/wav2vec2-base-960h' \(revision 22aad52d.*is not on this machine"):
         _missing(tmp_path)
 

@@ -25,16 +25,16 @@ PLANES = (np.mgrid[:224, :224].sum(axis=0)[..., None] * np.array([1, 2, 3]) % 25
 MEAN_RGB = np.array([129.1863, 104.7624, 93.5940], dtype=np.float32)
 
 
-def faces_of(pictures: np.ndarray, grid: Grid | None = None) -> ClipArrays:
+def faces_of(images: np.ndarray, grid: Grid | None = None) -> ClipArrays:
     """Build the arrays of `faces` that the extractor reads."""
-    return ClipArrays({"values": pictures, "times": np.arange(len(pictures)) / 24 + 0.5}, grid)
+    return ClipArrays({"values": images, "times": np.arange(len(images)) / 24 + 0.5}, grid)
 
 
-def run(extractor: BaseExtractor, pictures: np.ndarray, grid: Grid | None = None) -> ClipArrays:
-    return extractor.extract(Clip("clip", Media(), {"faces": faces_of(pictures, grid)}))
+def run(extractor: BaseExtractor, images: np.ndarray, grid: Grid | None = None) -> ClipArrays:
+    return extractor.extract(Clip("clip", Media(), {"faces": faces_of(images, grid)}))
 
 
-def drawn(count: int = 2, size: int = 224, seed: int = 0) -> np.ndarray:
+def random_images(count: int = 2, size: int = 224, seed: int = 0) -> np.ndarray:
     """Generate images with structure at several scales, red, green and blue different."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 255, (count, 7, 7, 3), dtype=np.uint8)
@@ -100,9 +100,9 @@ def reference(state: dict[str, torch.Tensor]) -> Callable[[np.ndarray, str], np.
     return describe
 
 
-def scaled(pictures: np.ndarray) -> np.ndarray:
+def scaled(images: np.ndarray) -> np.ndarray:
     """Scale images as in training."""
-    return np.ascontiguousarray((pictures.astype(np.float32) - MEAN_RGB).transpose(0, 3, 1, 2))
+    return np.ascontiguousarray((images.astype(np.float32) - MEAN_RGB).transpose(0, 3, 1, 2))
 
 
 def agrees(given: np.ndarray, expected: np.ndarray) -> None:
@@ -117,9 +117,9 @@ def test_every_format_gives_what_torchvisions_network_gives(name: str, places: P
     path = write(name, state, places)
     assert path.stat().st_size < 2_000_000  # 580 MB of numbers, most of them repeated
     extractor = build("vggface", {"weights": name})
-    pictures = drawn(1)
-    given = run(extractor, pictures).arrays["values"]
-    agrees(given, reference(scaled(pictures), "fc7"))
+    images = random_images(1)
+    given = run(extractor, images).arrays["values"]
+    agrees(given, reference(scaled(images), "fc7"))
     network = extractor._network
     assert sum(parameter.numel() for parameter in network.parameters()) == 145_002_878
     assert not network.training
@@ -127,18 +127,18 @@ def test_every_format_gives_what_torchvisions_network_gives(name: str, places: P
     if name == FILES[0]:
         fc6 = build("vggface", {"weights": name, "layer": "fc6"})
         vars(fc6)["_network"] = network
-        agrees(run(fc6, pictures).arrays["values"], reference(scaled(pictures), "fc6"))
+        agrees(run(fc6, images).arrays["values"], reference(scaled(images), "fc6"))
         symmetric = build("vggface", {"weights": name, "scaling": "symmetric"})
         vars(symmetric)["_network"] = network
-        symmetrical = (pictures.astype(np.float32) / 127.5 - 1).transpose(0, 3, 1, 2).copy()
-        agrees(run(symmetric, pictures).arrays["values"], reference(symmetrical, "fc7"))
+        symmetrical = (images.astype(np.float32) / 127.5 - 1).transpose(0, 3, 1, 2).copy()
+        agrees(run(symmetric, images).arrays["values"], reference(symmetrical, "fc7"))
 
 
 def test_the_order_of_the_colours_can_be_chosen(places: Path, state, reference) -> None:
     write("vgg_face_dag.pth", state, places)
-    pictures = drawn(1)
-    given = run(build("vggface", {"weights": "vgg_face_dag.pth", "channels": "bgr"}), pictures).arrays["values"]
-    agrees(given, reference(scaled(pictures)[:, ::-1].copy(), "fc7"))
+    images = random_images(1)
+    given = run(build("vggface", {"weights": "vgg_face_dag.pth", "channels": "bgr"}), images).arrays["values"]
+    agrees(given, reference(scaled(images)[:, ::-1].copy(), "fc7"))
 
 
 @pytest.fixture(scope="module")
@@ -160,26 +160,26 @@ def test_random_weights_are_the_same_each_time(random: BaseExtractor) -> None:
 
 
 def test_every_third_face_at_its_time(random: BaseExtractor) -> None:
-    pictures = drawn(8)
-    given = run(random, pictures, Grid(Fraction(1, 7), Fraction(24)))
+    images = random_images(8)
+    given = run(random, images, Grid(Fraction(1, 7), Fraction(24)))
     assert given.grid == Grid(Fraction(1, 7), Fraction(8))
     assert given.rows == 3
     assert [given.grid.edge(row) for row in range(3)] == [Fraction(1, 7) + Fraction(3 * row, 24) for row in range(3)]
-    np.testing.assert_array_equal(given.arrays["times"], faces_of(pictures).arrays["times"][::3])
+    np.testing.assert_array_equal(given.arrays["times"], faces_of(images).arrays["times"][::3])
     for row in range(3):
-        alone = run(random, pictures[3 * row : 3 * row + 1])
+        alone = run(random, images[3 * row : 3 * row + 1])
         np.testing.assert_allclose(given.arrays["values"][row], alone.arrays["values"][0], rtol=2e-3, atol=0.1)
         assert alone.grid is None
 
 
 def test_neither_the_cores_nor_the_clips_before_matter(random: BaseExtractor) -> None:
-    pictures = drawn(4)
-    first = run(random, pictures).arrays["values"]
-    run(random, drawn(1, seed=1))
+    images = random_images(4)
+    first = run(random, images).arrays["values"]
+    run(random, random_images(1, seed=1))
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(4)
-        np.testing.assert_array_equal(run(random, pictures).arrays["values"], first)
+        np.testing.assert_array_equal(run(random, images).arrays["values"], first)
         assert torch.get_num_threads() == 4
     finally:
         torch.set_num_threads(threads)
@@ -188,14 +188,14 @@ def test_neither_the_cores_nor_the_clips_before_matter(random: BaseExtractor) ->
 def test_batches_are_joined_in_order(random: BaseExtractor, monkeypatch: pytest.MonkeyPatch) -> None:
     from affectstore.features.video import _face_vectors
 
-    pictures = drawn(9)
-    whole = run(random, pictures).arrays["values"]
+    images = random_images(9)
+    whole = run(random, images).arrays["values"]
     monkeypatch.setattr(_face_vectors, "_BATCH", {"cpu": 2, "cuda": 2})
-    np.testing.assert_allclose(run(random, pictures).arrays["values"], whole, rtol=2e-3, atol=0.1)
+    np.testing.assert_allclose(run(random, images).arrays["values"], whole, rtol=2e-3, atol=0.1)
 
 
 def test_faces_of_another_size_are_scaled(random: BaseExtractor) -> None:
-    small = drawn(1, size=112)
+    small = random_images(1, size=112)
     large = np.asarray(Image.fromarray(small[0]).resize((224, 224), Image.Resampling.BILINEAR))[None]
     np.testing.assert_array_equal(run(random, small).arrays["values"], run(random, large).arrays["values"])
 
@@ -203,10 +203,8 @@ def test_faces_of_another_size_are_scaled(random: BaseExtractor) -> None:
 def test_faces_stored_in_bgr_are_turned(random: BaseExtractor) -> None:
     turned = build("vggface", {"weights": "random"}, {"faces": build("faces", {"colour": "bgr"})})
     vars(turned)["_network"] = random._network
-    pictures = drawn(1)
-    np.testing.assert_array_equal(
-        run(turned, pictures[..., ::-1]).arrays["values"], run(random, pictures).arrays["values"]
-    )
+    images = random_images(1)
+    np.testing.assert_array_equal(run(turned, images[..., ::-1]).arrays["values"], run(random, images).arrays["values"])
 
 
 @pytest.mark.parametrize("name", ["vggface", "facenet"])
@@ -216,7 +214,7 @@ def test_grey_faces_are_refused_when_the_features_are_planned(name: str) -> None
 
 
 def test_a_clip_without_faces_has_no_vectors(random: BaseExtractor) -> None:
-    assert run(random, drawn(1)[:0]).arrays["values"].shape == (0, 4096)
+    assert run(random, random_images(1)[:0]).arrays["values"].shape == (0, 4096)
 
 
 @pytest.mark.parametrize("factor", [1e6, float("nan")])
@@ -224,7 +222,7 @@ def test_what_float16_cannot_hold_fails_the_clip(random: BaseExtractor, factor: 
     forward = type(random).forward
     monkeypatch.setattr(type(random), "forward", lambda self, *given: forward(self, *given) * factor)
     with pytest.raises(ClipError, match=r"a vector holds .*, which float16 cannot"):
-        run(random, drawn(1))
+        run(random, random_images(1))
 
 
 def test_a_missing_file_is_said_before_anything_is_computed(places: Path) -> None:
@@ -239,7 +237,7 @@ def test_a_network_of_other_shapes_is_refused(name: str, places: Path, state) ->
     with pytest.raises(
         ConfigError, match=r"is not of this network: fc8\.weight is \(1000, 4096\), needs \(2622, 4096\)"
     ) as error:
-        run(build("vggface", {"weights": name}), drawn(1))
+        run(build("vggface", {"weights": name}), random_images(1))
     assert str(places.name) in str(error.value)
 
 
@@ -247,14 +245,14 @@ def test_a_network_of_other_layers_is_refused(places: Path, state) -> None:
     short = {name: value for name, value in state.items() if not name.startswith("fc8")}
     torch.save(short, places / "vgg_face_dag.pth")
     with pytest.raises(ConfigError, match=r"it lacks fc8\.bias, fc8\.weight"):
-        run(build("vggface"), drawn(1))
+        run(build("vggface"), random_images(1))
     write_torch7(places / "VGG_FACE.t7", torch7_network(short))
     with pytest.raises(ConfigError, match="15 layers with weights, not 16"):
-        run(build("vggface", {"weights": "VGG_FACE.t7"}), drawn(1))
+        run(build("vggface", {"weights": "VGG_FACE.t7"}), random_images(1))
     torchvisions = {f"features.{k}": value for k, value in enumerate(state.values())}
     torch.save(torchvisions, places / "vgg_face_weights.pth")
     with pytest.raises(ConfigError, match=r"lacks conv1_1\.bias.* and has features\.0"):
-        run(build("vggface", {"weights": "vgg_face_weights.pth"}), drawn(1))
+        run(build("vggface", {"weights": "vgg_face_weights.pth"}), random_images(1))
 
 
 def test_torch7_files_of_something_else_are_refused(places: Path, state) -> None:
@@ -264,12 +262,12 @@ def test_torch7_files_of_something_else_are_refused(places: Path, state) -> None
     for value in (3.0, {"a": 1}, loop, Instance("nn.Sequential", {"modules": 3.0})):
         write_torch7(places / "VGG_FACE.t7", value)
         with pytest.raises(ConfigError, match="0 layers with weights, not 16"):
-            run(extractor, drawn(1))
+            run(extractor, random_images(1))
     network = torch7_network(state)
     network.fields["modules"][1].fields["bias"] = None
     write_torch7(places / "VGG_FACE.t7", network)
     with pytest.raises(ConfigError, match=r"conv1_1\.bias is not there, needs \(64,\)"):
-        run(extractor, drawn(1))
+        run(extractor, random_images(1))
 
 
 def test_the_digest_is_the_files(places: Path, state) -> None:
