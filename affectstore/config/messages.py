@@ -1,4 +1,4 @@
-"""Pydantic's findings as messages that name the key, the value and the known keys."""
+"""Error messages for pydantic's findings, which name the key, the value and the known keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def validated(model: type[Model], value: Mapping[str, Any], where: str) -> Model
     """Build `model` from `value`.
 
     Raises:
-        ConfigError: Every key that is unknown, renamed, missing or impossible, one per line.
+        ConfigError: Keys are unknown, renamed, missing or impossible; the message lists all of them, one per line.
     """
     try:
         return model(**value)
@@ -27,12 +27,12 @@ def validated(model: type[Model], value: Mapping[str, Any], where: str) -> Model
         raise ConfigError(f"{where}:\n" + "\n".join(f"  {line}" for line in lines)) from None
     except TypeError:
         raise ConfigError(
-            f"{where}: keys must be text, found {[key for key in value if not isinstance(key, str)]}"
+            f"{where}: keys must be strings, found {[key for key in value if not isinstance(key, str)]}"
         ) from None
 
 
 def _line(model: type[BaseModel], finding: Any) -> str:
-    *parents, last = finding["loc"] or ("(the whole)",)
+    *parents, last = finding["loc"] or ("(all of it)",)
     path, value, kind = ".".join(map(str, (*parents, last))), finding.get("input"), finding["type"]
     parent = _model_at(model, tuple(parents))
     if kind in ("extra_forbidden", "literal_error") and parent is not None and issubclass(parent, Settings):
@@ -43,8 +43,8 @@ def _line(model: type[BaseModel], finding: Any) -> str:
             return str(UnknownNameError("value", str(value), (), renamed_to=new, where=path))
     if kind == "extra_forbidden":
         known = sorted(parent.model_fields) if parent is not None else []
-        near = difflib.get_close_matches(str(last), known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        similar = difflib.get_close_matches(str(last), known, n=1)
+        hint = f" Did you mean {similar[0]!r}?" if similar else ""
         return f"{path}: unknown key (value {value!r}); known: {', '.join(known) or 'none'}.{hint}"
     if kind == "missing":
         return f"{path}: missing; {finding['msg'].lower()}"
@@ -52,7 +52,7 @@ def _line(model: type[BaseModel], finding: Any) -> str:
 
 
 def _model_at(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Model of the mapping at `path` below `model`; None where it has none."""
+    """Return the model of the mapping at `path` below `model`; None if it has none."""
     current: Any = model
     for part in path:
         if isinstance(current, type) and issubclass(current, BaseModel):
