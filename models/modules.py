@@ -171,7 +171,7 @@ class Encoder(nn.Module, abc.ABC):
     """Map the input of one modality to a vector, and where it can, to a sequence and layers.
 
     Attributes:
-        output_dim: Length of the vector, and of each step of the sequence and the layers.
+        output_dim: Dimension of the vector, and of each step of the sequence and the layers.
         unused_parameters: Beginnings of the names of parameters that no loss reaches; kept because a study counted
             them.
     """

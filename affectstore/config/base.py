@@ -1,4 +1,4 @@
-"""Base of all configuration models: frozen, and no unknown key."""
+"""Base class of all configuration models: frozen, without unknown keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """A frozen model that refuses keys it does not know.
+    """A frozen model that refuses unknown keys.
 
     Attributes:
         renamed: Former name of a key -> its name today, for the message about the former one. The value may be a longer

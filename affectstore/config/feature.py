@@ -1,4 +1,4 @@
-"""`features.<instance>` of config.yaml."""
+"""Model of `features.<instance>` of config.yaml."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from affectstore.config.base import Settings
 
 
 class FeatureSettings(Settings):
-    """A named instance of an extractor: several settings of one extractor may live side by side."""
+    """A named instance of an extractor; one extractor may have several instances."""
 
     extractor: str = Field(description="Name of a file in `features/`.")
-    options: dict[str, Any] = Field(
-        default={}, description="Options of the extractor; those not named keep their defaults."
-    )
+    options: dict[str, Any] = Field(default={}, description="Options of the extractor; others have their defaults.")
     inputs: dict[str, str] = Field(
         default={},
-        description="Which instance feeds each upstream need (`{mel: mel64}`); by default the instance of that name.",
+        description="Upstream feature -> instance that is read (`{mel: mel64}`); by default the instance of that name.",
     )
     codec: Literal["none", "zstd", "jpeg", "utf8"] | None = Field(
         default=None,
-        description="How the arrays are stored: none, zstd, jpeg, or utf8 (text); by default as the extractor says.",
+        description="Compression of the arrays: none, zstd, jpeg, or utf8 (text); by default that of the extractor.",
     )

@@ -1,4 +1,4 @@
-"""config.yaml as a whole."""
+"""Model of config.yaml."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from affectstore.config.feature import FeatureSettings
 
 
 class StoreSettings(Settings):
-    """How features are written."""
+    """Storage of features."""
 
     format: Literal["zarr", "hdf5"] = Field(default="zarr", description="Container of the arrays: Zarr v3, or HDF5.")
 
 
 class Config(Settings):
-    """All that can change a number, but for the experiment files it names."""
+    """All settings that can change a number, except those of the experiment files that it names."""
 
     corpora: dict[str, CorpusSettings] = Field(description="Corpora by name (files in `affectstore/corpora/`).")
     features: dict[str, FeatureSettings] = Field(description="Feature instances by name.")
     presets: tuple[str, ...] = Field(
         default=(),
-        description="Files of `workflow/presets/`: the preprocessing of published studies, added to `features` as "
-        "`<preset>.<instance>` (docs/presets.md).",
+        description="Files of `workflow/presets/`: the preprocessing of published studies, added to `features` "
+        "as `<preset>.<instance>` (docs/presets.md).",
     )
-    store: StoreSettings = Field(default=StoreSettings(), description="How features are written.")
+    store: StoreSettings = Field(default=StoreSettings(), description="Storage of features.")
     experiments: tuple[str, ...] = Field(description="Experiment files that the default target builds.")
 
     def kind_of(self, corpus: str) -> str:
-        """Name of the file in `affectstore/corpora/` that reads a corpus."""
+        """Return the name of the file in `affectstore/corpora/` that reads a corpus."""
         return self.corpora[corpus].kind or corpus

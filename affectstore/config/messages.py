@@ -1,4 +1,4 @@
-"""Pydantic's findings as messages that name the key, the value and the known keys."""
+"""Error messages for pydantic's findings, which name the key, the value and the known keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def validated(model: type[Model], value: Mapping[str, Any], where: str) -> Model
     """Build `model` from `value`.
 
     Raises:
-        ConfigError: Every key that is unknown, renamed, missing or impossible, one per line.
+        ConfigError: Keys are unknown, renamed, missing or impossible; the message lists all of them, one per line.
     """
     try:
         return model(**value)
@@ -26,12 +26,12 @@ def validated(model: type[Model], value: Mapping[str, Any], where: str) -> Model
         raise ConfigError(f"{where}:\n" + "\n".join(f"  {line}" for line in lines)) from None
     except TypeError:
         raise ConfigError(
-            f"{where}: keys must be text, found {[key for key in value if not isinstance(key, str)]}"
+            f"{where}: keys must be strings, found {[key for key in value if not isinstance(key, str)]}"
         ) from None
 
 
 def _line(model: type[BaseModel], finding: Any) -> str:
-    *parents, last = finding["loc"] or ("(the whole)",)
+    *parents, last = finding["loc"] or ("(all of it)",)
     path, value, kind = ".".join(map(str, (*parents, last))), finding.get("input"), finding["type"]
     parent = _model_at(model, tuple(parents))
     if kind in ("extra_forbidden", "literal_error") and parent is not None and issubclass(parent, Settings):
@@ -49,7 +49,7 @@ def _line(model: type[BaseModel], finding: Any) -> str:
 
 
 def _model_at(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Model of the mapping at `path` below `model`; None where it has none."""
+    """Return the model of the mapping at `path` below `model`; None if it has none."""
     current: Any = model
     for part in path:
         if isinstance(current, type) and issubclass(current, BaseModel):

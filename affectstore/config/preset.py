@@ -1,4 +1,4 @@
-"""A file of workflow/presets/: the features of a published study."""
+"""Model of a file of workflow/presets/: the features of a published study."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from affectstore.config.feature import FeatureSettings
 class Preset(Settings):
     """Named instances of extractors with the options of a study."""
 
-    title: str = Field(description="One sentence: which study, and what of it.")
+    title: str = Field(description="One sentence: the study, and the part of it that the preset reproduces.")
     corpus: str = Field(description="Corpus that the study used.")
     notes: tuple[str, ...] = Field(
-        default=(), description="What the options follow from, and what of the study no option says."
+        default=(), description="Sources of the options, and details of the study that no option covers."
     )
     features: dict[str, FeatureSettings] = Field(
-        description="Feature instances; in config.yaml's features they are called `<preset>.<instance>`."
+        description="Feature instances; in config.yaml they are named `<preset>.<instance>`."
     )
 
     def instances(self, name: str) -> dict[str, FeatureSettings]:
-        """The instances under their full names; inputs that are the preset's own likewise.
+        """Return the instances under their full names, with inputs of the preset under theirs.
 
         Args:
-            name: the preset's name.
+            name: Name of the preset.
         """
         return {
             f"{name}.{instance}": settings.model_copy(

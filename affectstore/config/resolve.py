@@ -1,4 +1,4 @@
-"""One resolved configuration: what every job of a run reads, whatever happens to config.yaml meanwhile."""
+"""Resolved configuration, which all jobs of a run read, also if config.yaml is edited meanwhile."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Resolved:
-    """config.yaml with its experiment files read and its environment variables filled in.
+    """config.yaml with its experiment files read and its environment variables replaced.
 
     Attributes:
-        config: config.yaml.
-        experiments: every experiment file, by name.
-        roots: corpus -> its folder, for those whose environment variables are set.
-        unset: corpus -> what is missing before its folder is known.
+        config: Content of config.yaml.
+        experiments: Name -> content of each experiment file.
+        roots: Corpus -> its folder, if its environment variables are set.
+        unset: Corpus -> message about an environment variable that is not set.
     """
 
     config: Config
@@ -41,11 +41,11 @@ class Resolved:
     unset: Mapping[str, str]
 
     def root(self, corpus: str) -> Path:
-        """Folder of a corpus.
+        """Return the folder of a corpus.
 
         Raises:
             UnknownNameError: config.yaml has no such corpus.
-            CorpusError: an environment variable of its path is not set.
+            CorpusError: An environment variable of its path is not set.
         """
         if corpus not in self.config.corpora:
             raise UnknownNameError("corpus in config.yaml", corpus, self.config.corpora)
@@ -54,10 +54,10 @@ class Resolved:
         return Path(self.roots[corpus])
 
     def experiment(self, name: str) -> Experiment:
-        """An experiment by its file's name.
+        """Return the experiment of a file's name.
 
         Raises:
-            UnknownNameError: there is no such file.
+            UnknownNameError: There is no such file.
         """
         if name not in self.experiments:
             raise UnknownNameError(f"experiment in {EXPERIMENTS}", name, self.experiments)
@@ -65,7 +65,7 @@ class Resolved:
 
     @cached_property
     def text(self) -> str:
-        """Canonical JSON of the whole."""
+        """Canonical JSON of all of it."""
         return canonical_json(
             {
                 "config": self.config.model_dump(mode="json"),
@@ -77,15 +77,15 @@ class Resolved:
 
     @property
     def path(self) -> Path:
-        """Where it is written: the name follows from the content."""
+        """Path of its file, named by a digest of the content."""
         return RESULTS.configs / f"{digest(json.loads(self.text))[:12]}.json"
 
 
 def project_root() -> Path:
-    """The folder that holds workflow/: the working folder, or the checkout that is installed.
+    """Find the folder that holds workflow/: the working folder, or the checkout that is installed.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: There is none.
     """
     for folder in (Path(), Path(__file__).parents[2]):
         if (folder / "workflow" / "Snakefile").exists():
@@ -97,7 +97,7 @@ def read_config() -> Resolved:
     """Read and check config.yaml and every experiment file, of the working folder or else of the checkout.
 
     Raises:
-        ConfigError: naming file, key, value and what is known.
+        ConfigError: A key or value is wrong; the message names the file, the key, the value and the known names.
     """
     config_path = Path("config.yaml") if Path("config.yaml").exists() else project_root() / "config.yaml"
     experiments = EXPERIMENTS if EXPERIMENTS.is_dir() else project_root() / EXPERIMENTS
@@ -123,10 +123,10 @@ def read_config() -> Resolved:
 
 
 def read_presets() -> dict[str, Preset]:
-    """Every preset, of the working folder or else of the checkout, by name.
+    """Read every preset, of the working folder or else of the checkout, by name.
 
     Raises:
-        ConfigError: naming file, key, value and what is known.
+        ConfigError: A key or value is wrong; the message names the file, the key, the value and the known names.
     """
     folder = PRESETS if PRESETS.is_dir() else project_root() / PRESETS
     paths = sorted(folder.glob("*.yaml"), key=lambda path: path.stem)
@@ -134,7 +134,7 @@ def read_presets() -> dict[str, Preset]:
 
 
 def _with_presets(config: Config, config_path: Path) -> Config:
-    """The configuration with the features of the presets that it names."""
+    """Add the features of the presets that the configuration names."""
     if not config.presets:
         return config
     known = read_presets()
@@ -147,10 +147,10 @@ def _with_presets(config: Config, config_path: Path) -> Config:
 
 
 def load_resolved(path: Path) -> Resolved:
-    """The resolved configuration that a run wrote for its jobs.
+    """Read the resolved configuration that a run wrote for its jobs.
 
     Raises:
-        ConfigError: the file is missing or not one of ours.
+        ConfigError: The file is missing or not a resolved configuration.
     """
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""YAML files, read strictly."""
+"""Strict reading of YAML files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from affectstore.errors import ConfigError
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice: YAML keeps the last one without a word."""
+    """A safe loader that refuses repeated keys, of which YAML silently keeps the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -24,10 +24,10 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
+    """Read the mapping in a YAML file.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or does not hold a mapping.
+        ConfigError: The file is missing, is not YAML, repeats a key or does not hold a mapping.
     """
     try:
         with open(path, encoding="utf-8") as file:

@@ -1,13 +1,14 @@
-"""The contract of a protocol: one file of this folder says which clips a fold trains on, chooses on and tests on.
+"""Contract of a protocol: one file of this folder assigns the clips to the subsets of each fold.
 
 A protocol module declares
 
-- `VERSION`, an int, bumped when the same clips are dealt differently;
-- `SPEAKER_DISJOINT`, whether no speaker is in two subsets of a fold;
-- `split(clips) -> DataFrame`: columns SPLIT_COLUMNS, one row a fold and clip of the clips table, by
-  way of `split_table`. A pure function of the clips table, whatever the order of its rows.
+- `VERSION`, an int, bumped when the same clips are assigned differently;
+- `SPEAKER_DISJOINT`, True if no speaker is in two subsets of a fold;
+- `split(clips) -> DataFrame`: columns SPLIT_COLUMNS, one row per fold and clip of the clips table, built with
+  `split_table`. It depends on the clips table alone, not on the order of its rows. It raises CorpusError if too few
+  clips are usable.
 
-Every clip is in every fold: a clip that takes no part is in the subset `excluded`, with the reason.
+Every clip is in every fold: a clip that is not used is in the subset `excluded`, with the reason.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ PROTOCOLS: Registry[Any] = Registry("protocol", ("affectstore.splits",), ("VERSI
 #: Former name of a protocol -> its name today.
 RENAMED: Mapping[str, str] = {"sound": "speaker_independent"}
 
-#: Subsets of a fold: `unlabelled` clips may be trained on without their labels.
+#: Subsets of a fold; `unlabelled` clips may be trained on without labels.
 SUBSETS = ("train", "val", "test", "unlabelled", "excluded")
 SPLIT_COLUMNS: Mapping[str, str] = {"fold": "int64", "clip_id": "string", "subset": "string", "reason": "string"}
 _ARROW = {"int64": pa.int64(), "string": pa.string()}
@@ -59,7 +60,7 @@ def split_table(folds: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Join the folds, numbered from 0, in the order of fold and clip id.
 
     Args:
-        folds: columns clip_id, subset and reason ('' for a clip that takes part).
+        folds: Tables with the columns clip_id, subset and reason ('' for a clip that is used).
     """
     table = pd.concat(
         [fold.sort_values("clip_id").assign(fold=number) for number, fold in enumerate(folds)], ignore_index=True
@@ -68,7 +69,7 @@ def split_table(folds: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def split_digest(split: pd.DataFrame) -> str:
-    """sha256 over the rows of a split, in the order of fold and clip id."""
+    """Compute the sha256 of the rows of a split, in the order of fold and clip id."""
     sha256 = hashlib.sha256()
     for fold in sorted(split["fold"].unique()):
         rows = split.loc[split["fold"] == fold, ["clip_id", "subset", "reason"]].sort_values("clip_id")
@@ -79,10 +80,15 @@ def split_digest(split: pd.DataFrame) -> str:
 
 
 def check_split(split: pd.DataFrame, clips: pd.DataFrame, *, speaker_disjoint: bool) -> None:
-    """Check that a split deals every clip of the table once per fold and keeps speakers apart.
+    """Check that a split has every clip of the table once per fold, and separates speakers.
+
+    Args:
+        split: Columns SPLIT_COLUMNS.
+        clips: Clips table that was split.
+        speaker_disjoint: No speaker may be in two subsets of a fold.
 
     Raises:
-        IntegrityError: naming the fold and the clip or speaker that is wrong.
+        IntegrityError: The split is wrong; the message names the fold and the clip or speaker.
     """
     unknown = sorted(set(split["subset"]) - set(SUBSETS))
     if unknown:
@@ -109,15 +115,15 @@ def check_split(split: pd.DataFrame, clips: pd.DataFrame, *, speaker_disjoint: b
 
 
 def exclusions(clips: pd.DataFrame, *, speakers: bool = True) -> pd.Series:
-    """Why each clip takes no part in any fold; '' for those that do.
+    """Reason why each clip is excluded from all folds; '' for clips that are used.
 
-    Out are clips known to be bad, clips without a speaker, and clips whose media are another clip's under
-    another label or speaker: one of the two labels is wrong. Repeats are known from the corpus' card, or show
-    in the media's digests; of the latter the first by clip id stays.
+    Excluded are clips known to be bad, clips without a speaker, and clips with the media of another clip under another
+    label or speaker, since one of the two labels is wrong. Repeated media are listed on the corpus' card or found by
+    their digests; of the latter the first by clip id is kept.
 
     Args:
-        clips: the clips table.
-        speakers: whether a clip needs a speaker.
+        clips: Clips table.
+        speakers: Exclude clips without a speaker.
     """
     ids = clips["clip_id"].astype("string")
     label, speaker = clips["label_intended"].fillna(""), clips["speaker"].fillna("")
@@ -137,7 +143,7 @@ def exclusions(clips: pd.DataFrame, *, speakers: bool = True) -> pd.Series:
 
 
 def _first_with_media(clips: pd.DataFrame, kind: str) -> pd.Series:
-    """The first clip, by id, with the same file content and segment; NA for that one and where there is none."""
+    """Return the first clip, by id, with the same file content and segment; NA for that clip and for unique ones."""
     key = [f"{kind}_sha256", "start_s", "end_s"]
     whole = (clips["whole_media"] == kind).fillna(False).astype(bool)
     clips = clips.assign(start_s=clips["start_s"].mask(whole), end_s=clips["end_s"].mask(whole))
@@ -148,7 +154,7 @@ def _first_with_media(clips: pd.DataFrame, kind: str) -> pd.Series:
 
 
 def unlabelled(clips: pd.DataFrame) -> np.ndarray:
-    """Which clips have no label of any target, bool (clip,)."""
+    """Test which clips have no label of any target, bool (clip,)."""
     return clips.filter(regex="^label_").isna().all(axis=1).to_numpy()
 
 
@@ -158,16 +164,16 @@ def write_split(
     """Check a split and write it as `{protocol}.parquet` with its digest and counts as `{protocol}.json`.
 
     Args:
-        split: as given by the protocol.
-        corpus, protocol: names.
-        clips: the clips table that was split.
-        folders: where to write; the same bytes for the same split, and nothing where they stand already.
+        split: Result of the protocol.
+        corpus, protocol: Their names.
+        clips: Clips table that was split.
+        folders: Folders to write to; the same split gives the same bytes, and unchanged files are not rewritten.
 
     Returns:
-        What the JSON file holds.
+        Content of the JSON file.
 
     Raises:
-        IntegrityError: see `check_split`.
+        IntegrityError: The split is wrong.
     """
     module = PROTOCOLS.load(protocol)
     check_split(split, clips, speaker_disjoint=module.SPEAKER_DISJOINT)
@@ -192,14 +198,20 @@ def write_split(
     return record
 
 
-def need(count: int, least: int, what: str, protocol: str) -> None:
-    """Stop where a corpus is too small for a protocol.
+def check_count(count: int, minimum: int, what: str, protocol: str) -> None:
+    """Check that a corpus is large enough for a protocol.
+
+    Args:
+        count: Number of usable clips or speakers.
+        minimum: Minimum of this number.
+        what: "clips" or "speakers".
+        protocol: Name of the protocol, for the message.
 
     Raises:
-        CorpusError: fewer than `least`.
+        CorpusError: The number is too small.
     """
-    if count < least:
+    if count < minimum:
         raise CorpusError(
-            f"protocol {protocol!r} needs at least {least} {what}, so that training, validation and test subset "
+            f"protocol {protocol!r} needs at least {minimum} {what}, so that training, validation and test subset "
             f"each have one; the clips have {count}"
         )

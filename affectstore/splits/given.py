@@ -1,7 +1,7 @@
-"""The subsets that the corpus itself gives its clips (the column `split` of the clips table): one fold.
+"""Subsets of the corpus itself (column `split` of the clips table): one fold.
 
-Where it gives no validation subset, a fifth of the training subset's speakers become one, dealt by their names; of
-clips whose speakers are not known, a fifth of the clips. Whether speakers are kept apart is the corpus' doing.
+If the corpus has no validation subset, it consists of a fifth of the training subset's speakers, chosen by their names,
+or of a fifth of the clips if speakers are unknown. The corpus determines if speakers are separated.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from affectstore.splits.base import exclusions, split_table, unlabelled
 
 VERSION = 1
 SPEAKER_DISJOINT = False
-#: One of so many speakers, or clips, validates.
-_SHARE = 5
+#: One of this many speakers, or clips, is used for validation.
+_VALIDATION_EVERY = 5
 _NO_LABEL = "no label to validate or test on"
 
 
 def split(clips: pd.DataFrame) -> pd.DataFrame:
-    """Deal the clips of a corpus.
+    """Assign the clips of a corpus to its own subsets.
 
     Raises:
-        CorpusError: the corpus gives its clips no subsets, or none that trains or tests.
+        CorpusError: The corpus has no subsets, or no usable clip for training or test.
     """
     reason = exclusions(clips, speakers=False).to_numpy(dtype=object).copy()
     subset = clips["split"].astype("object").where(clips["split"].notna(), "").to_numpy(dtype=object).copy()
@@ -49,12 +49,12 @@ def split(clips: pd.DataFrame) -> pd.DataFrame:
 
 
 def _validating(clips: pd.DataFrame, train: np.ndarray) -> np.ndarray:
-    """Whose clips validate instead of training, bool (clip,), by the speakers of the labelled ones."""
-    who = clips["speaker"].where(clips["speaker"].notna(), clips["clip_id"]).astype(str).to_numpy()
-    names = sorted(set(who[train]), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    """Choose the clips that validate instead of training, bool (clip,), by the speakers of the labelled ones."""
+    speakers = clips["speaker"].where(clips["speaker"].notna(), clips["clip_id"]).astype(str).to_numpy()
+    names = sorted(set(speakers[train]), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     if len(names) < 2:
         raise CorpusError(
-            "protocol 'given': the corpus gives no validation subset, and none can be made of a training subset of one "
-            "speaker; say `val` in the column `split`"
+            "protocol 'given': the corpus has no validation subset, and a training subset of one speaker cannot be "
+            "divided; write `val` in the column `split`"
         )
-    return np.isin(who, names[: max(1, len(names) // _SHARE)])
+    return np.isin(speakers, names[: max(1, len(names) // _VALIDATION_EVERY)])

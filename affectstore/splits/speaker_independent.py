@@ -1,4 +1,4 @@
-"""Speaker-independent cross-validation: all clips of a speaker are on one subset, and validation has a fold of its own.
+"""Speaker-independent cross-validation: all clips of a speaker are in one subset, and validation has a fold of its own.
 
 Fold k tests on the k-th group of speakers, validates on the next group and trains on the others. The groups are those
 that the corpus' card lists, if each of them has a speaker here (RAVDESS: six groups of actors; IEMOCAP: five sessions).
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from affectstore.corpora.base import CORPORA
-from affectstore.splits.base import exclusions, need, split_table, unlabelled
+from affectstore.splits.base import check_count, exclusions, split_table, unlabelled
 
 VERSION = 1
 SPEAKER_DISJOINT = True
@@ -31,7 +31,7 @@ def split(clips: pd.DataFrame) -> pd.DataFrame:
     part = reason == ""
     group = _listed_groups(clips[part]) or groups_of(clips.loc[part, "speaker"])
     folds = max(group.values(), default=-1) + 1
-    need(len(group), 3, "speakers", "speaker_independent")
+    check_count(len(group), 3, "speakers", "speaker_independent")
     number = clips["speaker"].map(group).fillna(-1).to_numpy(dtype=np.int64)
     no_label = unlabelled(clips)
     tables = []

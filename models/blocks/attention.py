@@ -23,7 +23,7 @@ class MultiHeadAttention(nn.Module):
     Keys and values share one linear map; `torch.nn.MultiheadAttention` would initialise them in another order.
 
     Args:
-        dim: Length of each step.
+        dim: Dimension of each step.
         heads: Number of heads; divides `dim`.
         dropout: Dropout on the attention weights. Without it they are never stored as a whole, which takes half the
             time and much less memory.

@@ -21,11 +21,11 @@ class CrossmodalNetwork(nn.Module):
     classifier.
 
     It reads the first layer of encoders that output layers, and the sequence of others; inputs of the network's own
-    length are not projected. As published there is no attention dropout between modalities, and the self-attention
+    dimension are not projected. As published there is no attention dropout between modalities, and the self-attention
     transformers receive no positions.
 
     Args:
-        dims: Modality -> length of each step of its encoder's output.
+        dims: Modality -> dimension of each step of its encoder's output.
         num_classes: Number of logits.
         options: Sizes and dropouts.
     """

@@ -14,7 +14,7 @@ def sinusoidal_positions(steps: int, dim: int, like: Tensor) -> Tensor:
 
     Args:
         steps: Number of steps.
-        dim: Length of each; an odd one ends with a sine.
+        dim: Dimension of each; an odd one ends with a sine.
         like: Tensor whose device and floating type are used.
     """
     step = torch.arange(steps, device=like.device, dtype=torch.float64)
@@ -53,8 +53,8 @@ class Projection(nn.Module):
     """Temporal convolution without bias (Tsai et al. 2019, equation 1); zeros precede and follow each clip.
 
     Args:
-        input_dim: Length of each input step.
-        dim: Length of each output step.
+        input_dim: Dimension of each input step.
+        dim: Dimension of each output step.
         kernel: Kernel size; odd.
     """
 

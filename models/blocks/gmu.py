@@ -14,8 +14,8 @@ class GatedMultimodalUnit(nn.Module):
     modality has a gate of its own, z_m = sigmoid(W_zm [x_1, ..., x_M] + b_zm), and gates need not sum to one.
 
     Args:
-        dims: Modality -> length of its vector.
-        hidden_dim: Length of h.
+        dims: Modality -> dimension of its vector.
+        hidden_dim: Dimension of h.
     """
 
     def __init__(self, dims: Mapping[str, int], hidden_dim: int) -> None:

@@ -45,7 +45,7 @@ def build_config(entries: Mapping[str, Any], channels: int) -> PreTrainedConfig:
 
 
 def hidden_size(config: PreTrainedConfig) -> int:
-    """Length of a token after the last layer.
+    """Dimension of a token after the last layer.
 
     Raises:
         ConfigError: The configuration does not state it.

@@ -33,7 +33,7 @@ class LateFusion(Fusion):
     """Base of late fusions: one classifier per modality; subclasses combine their log-probabilities.
 
     Args:
-        dims: Modality -> length of its vector.
+        dims: Modality -> dimension of its vector.
         num_classes: Number of logits.
     """
 

@@ -33,7 +33,7 @@ class LSTM(nn.Module):
     """Stacked LSTM layers.
 
     Args:
-        input_dim: Length of each input step.
+        input_dim: Dimension of each input step.
         hidden_dim: Units of each direction.
         layers: Number of layers.
         bidirectional: Also read backwards; states have twice `hidden_dim` then.

@@ -78,8 +78,8 @@ class AttentionPool(nn.Module):
     v has no bias, which the softmax would cancel.
 
     Args:
-        dim: Length of each step.
-        hidden_dim: Length of v.
+        dim: Dimension of each step.
+        hidden_dim: Dimension of v.
     """
 
     def __init__(self, dim: int, hidden_dim: int) -> None:
@@ -103,7 +103,7 @@ class Pooling(nn.Module):
 
     Args:
         method: "last" step, first step ("cls"), "mean" over the steps, or their sum weighted by "attention".
-        dim: Length of each step.
+        dim: Dimension of each step.
         attention_dim: Hidden units of the attention.
     """
 

@@ -22,7 +22,7 @@ class ResidualHead(nn.Module):
     """Classifier of MulT and AuxFormer: an MLP whose output is added to its input, then a linear layer.
 
     Args:
-        input_dim: Length of the vectors.
+        input_dim: Dimension of the vectors.
         hidden_dims: Hidden layers of the MLP.
         num_classes: Number of logits.
         dropout: Dropout on the hidden units.
@@ -43,14 +43,14 @@ class ResidualHead(nn.Module):
 
 
 class MatchDims(nn.Module):
-    """Bring vectors to one length, so that no modality outweighs another by its length (document 004, architecture 3).
+    """Project vectors to one dimension, so that no modality outweighs another (document 004, architecture 3).
 
-    There the longer vector goes through "a small MLP" to the length of the shorter one; sizes are not stated. Ours: one
-    hidden layer of the target length. Vectors that have that length already pass unchanged.
+    There the longer vector goes through "a small MLP" to the dimension of the shorter one; sizes are not stated. Ours:
+    one hidden layer of the target dimension. Vectors that have that dimension already pass unchanged.
 
     Args:
-        dims: Modality -> length of its vector.
-        dim: Target length.
+        dims: Modality -> dimension of its vector.
+        dim: Target dimension.
     """
 
     def __init__(self, dims: Mapping[str, int], dim: int) -> None:
@@ -58,7 +58,7 @@ class MatchDims(nn.Module):
         self.mlps = nn.ModuleDict({m: mlp(size, (dim,), dim) for m, size in dims.items() if size != dim})
 
     def forward(self, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Vectors (clip, any length) to vectors (clip, dim)."""
+        """Vectors (clip, any dimension) to vectors (clip, dim)."""
         return {m: self.mlps[m](vector) if m in self.mlps else vector for m, vector in vectors.items()}
 
 
@@ -66,8 +66,8 @@ class UnimodalProjections(nn.Module):
     """A linear layer with ReLU per modality (the subnetworks of tensor fusion).
 
     Args:
-        dims: Modality -> length of its vector.
-        hidden_dims: Modality -> length of its projection.
+        dims: Modality -> dimension of its vector.
+        hidden_dims: Modality -> dimension of its projection.
     """
 
     def __init__(self, dims: Mapping[str, int], hidden_dims: Mapping[str, int]) -> None:

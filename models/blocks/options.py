@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 #: Lengths of hidden layers, from the first to the last; none is a single linear layer.
 HiddenDims = tuple[Annotated[int, Field(ge=1)], ...]
 
-_FFN_TIMES = 4  # length of a feed-forward layer, in lengths of a step
+_FFN_TIMES = 4  # dimension of a feed-forward layer, relative to that of a step
 
 
 def heads_divide(dim: str) -> Any:
-    """Validator of options: `heads` divides the option of this name, so that all heads have the same length."""
+    """Validator of options: `heads` divides the option of this name, so that all heads have the same dimension."""
 
     def check(options: Any) -> Any:
         size = getattr(options, dim)
@@ -38,7 +38,7 @@ class TransformerOptions(Settings):
 
     renamed: ClassVar[Mapping[str, str]] = {"width": "dim"}
 
-    dim: int = Field(default=64, ge=1, description="Length of each step inside the fusion.")
+    dim: int = Field(default=64, ge=1, description="Dimension of each step inside the fusion.")
     heads: int = Field(default=4, ge=1, description="Attention heads; they divide `dim`.")
     layers: int = Field(default=2, ge=1, description="Layers of each transformer.")
     kernel: int = Field(default=1, ge=1, description="Kernel size of the projection of each sequence; odd.")
@@ -57,7 +57,7 @@ class TransformerOptions(Settings):
         return self
 
     def layer_sizes(self, dim: int) -> LayerSizes:
-        """Arguments of a `TransformerLayer` for steps of this length, normalised before each branch."""
+        """Arguments of a `TransformerLayer` for steps of this dimension, normalised before each branch."""
         return {
             "dim": dim,
             "heads": self.heads,
@@ -71,7 +71,7 @@ class TransformerOptions(Settings):
 class CrossmodalNetworkOptions(TransformerOptions):
     """Options of AuxFormer's main network, with the published defaults."""
 
-    dim: int = Field(default=130, ge=1, description="Length of each step inside the fusion.")
+    dim: int = Field(default=130, ge=1, description="Dimension of each step inside the fusion.")
     heads: int = Field(default=10, ge=1, description="Attention heads; they divide `dim`.")
     layers: int = Field(default=5, ge=1, description="Layers of each transformer.")
     head_dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout in the classifiers' hidden layers.")
@@ -80,7 +80,7 @@ class CrossmodalNetworkOptions(TransformerOptions):
 class CrossmodalOptions(TransformerOptions, FusionOptions):
     """Options of crossmodal transformers, with the defaults published for MulT."""
 
-    dim: int = Field(default=50, ge=1, description="Length of each step inside the fusion.")
+    dim: int = Field(default=50, ge=1, description="Dimension of each step inside the fusion.")
     heads: int = Field(default=10, ge=1, description="Attention heads; they divide `dim`.")
     layers: int = Field(default=4, ge=1, description="Layers of each crossmodal transformer.")
     memory_layers: int | None = Field(
@@ -95,14 +95,14 @@ class CrossmodalOptions(TransformerOptions, FusionOptions):
 
 
 class MatchDimsOptions(FusionOptions):
-    """Options of fusions that bring all vectors to one length."""
+    """Options of fusions that project all vectors to one dimension."""
 
     renamed: ClassVar[Mapping[str, str]] = {"width": "dim", "hidden": "hidden_dims"}
 
     dim: int | None = Field(
         default=None,
         ge=1,
-        description="Length that every vector is brought to; none: that of the shortest one. Vectors that have it "
+        description="Dimension that every vector is projected to; none: that of the shortest one. Vectors that have it "
         "already pass unchanged.",
     )
     hidden_dims: HiddenDims = Field(
@@ -110,7 +110,7 @@ class MatchDimsOptions(FusionOptions):
     )
 
     def target_dim(self, dims: Mapping[str, int]) -> int:
-        """Length of every vector after `MatchDims`."""
+        """Dimension of every vector after `MatchDims`."""
         return self.dim if self.dim is not None else min(dims.values())
 
 

@@ -3,7 +3,7 @@
 Self-attention layers are the encoder of Vaswani et al. 2017. With a `context` they are a crossmodal transformer (Tsai
 et al. 2019, "Multimodal Transformer for Unaligned Multimodal Language Sequences", equation 4): in every layer the
 target's steps attend to the other sequence as it was given. No step attends to padding; where a clip lacks the other
-sequence, its padding, which is zero, stands for it.
+sequence, they attend to its padding, which is zero.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class TransformerLayer(nn.Module):
     """Attention and a feed-forward network with ReLU, each with a residual connection.
 
     Args:
-        dim: Length of each step.
+        dim: Dimension of each step.
         heads: Attention heads; divides `dim`.
         ffn_dim: Hidden units of the feed-forward network.
         dropout: Dropout on the hidden units and on the output of each branch.

@@ -129,7 +129,7 @@ def network_problem(experiment: Experiment, cell: Cell) -> str | None:
 
 
 def dims_problem(experiment: Experiment, cell: Cell, dims: Mapping[str, int]) -> str | None:
-    """Reason why modalities cannot share weights: their sequences have steps of different lengths; or None.
+    """Reason why modalities cannot share weights: their sequences have steps of different dimensions; or None.
 
     Args:
         experiment: The experiment.
@@ -144,8 +144,8 @@ def dims_problem(experiment: Experiment, cell: Cell, dims: Mapping[str, int]) ->
         return None
     listed = ", ".join(f"{feature!r} {dims[feature]}" for feature in sequences)
     return (
-        f"`sharing: {cell.sharing}` is one set of weights, and the rows of its inputs differ in length: {listed}; "
-        "choose features of the same length under `inputs`, or `sharing: separate`"
+        f"`sharing: {cell.sharing}` is one set of weights, and the rows of its inputs differ in dimension: {listed}; "
+        "choose features of the same dimension under `inputs`, or `sharing: separate`"
     )
 
 

@@ -30,7 +30,7 @@ class Options(EncoderOptions):
 
     renamed: ClassVar[Mapping[str, str]] = {"hidden": "hidden_dim"}
 
-    hidden_dim: int = Field(default=128, ge=1, description="Units of each layer, and length of the vector.")
+    hidden_dim: int = Field(default=128, ge=1, description="Units of each layer, and dimension of the vector.")
     layers: int = Field(default=2, ge=1, description="Layers.")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout between layers.")
 

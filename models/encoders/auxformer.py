@@ -46,7 +46,7 @@ class Options(EncoderOptions):
         description="Pooling of the last layer: its last step, its mean over the steps, or the sum weighted by "
         "e = v^T tanh(W h + b).",
     )
-    dim: int = Field(default=130, ge=1, description="Length of each step, and of the vector.")
+    dim: int = Field(default=130, ge=1, description="Dimension of each step, and of the vector.")
     layers: int = Field(default=5, ge=0, description="Self-attention layers; 0 keeps the projection alone.")
     passes: int = Field(default=1, ge=1, description="Number of passes through the same layers.")
     heads: int = Field(default=10, ge=1, description="Attention heads; they divide `dim`.")

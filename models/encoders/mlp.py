@@ -37,7 +37,7 @@ class Options(EncoderOptions):
         description="Statistics of each column over the steps: its mean; with its standard deviation; with its "
         "standard deviation, minimum and maximum. The mean of one row is the row.",
     )
-    hidden_dim: int = Field(default=128, ge=1, description="Units of each layer, and length of the vector.")
+    hidden_dim: int = Field(default=128, ge=1, description="Units of each layer, and dimension of the vector.")
     layers: int = Field(default=3, ge=1, description="Layers.")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout after each layer.")
 

@@ -74,7 +74,7 @@ class Options(HubOptions):
     )
     patch_px: int | None = Field(default=None, ge=1, description="Side of each patch, in pixels; none: its own, 16.")
     dim: int | None = Field(
-        default=None, ge=1, description="Length of each token, and of the vector; none: its own, 768."
+        default=None, ge=1, description="Dimension of each token, and of the vector; none: its own, 768."
     )
     layers: int | None = Field(default=None, ge=1, description="Transformer layers; none: its own, 12.")
     heads: int | None = Field(

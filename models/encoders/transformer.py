@@ -37,7 +37,7 @@ class Options(EncoderOptions):
         description="Pooling of the last layer: its mean over the steps, its last step, its first step (for words "
         "whose first row is [CLS]), or the sum weighted by e = v^T tanh(W h + b).",
     )
-    dim: int = Field(default=128, ge=1, description="Length of each step, and of the vector.")
+    dim: int = Field(default=128, ge=1, description="Dimension of each step, and of the vector.")
     layers: int = Field(default=4, ge=0, description="Self-attention layers; 0 keeps the projection alone.")
     heads: int = Field(default=4, ge=1, description="Attention heads; they divide `dim`.")
     ffn_dim: int = Field(default=512, ge=1, description="Hidden units of each layer's feed-forward network.")

@@ -66,7 +66,7 @@ class Options(HubOptions):
     )
     patch_px: int = Field(default=16, ge=1, description="Side of each patch, in pixels.")
     patch_frames: int = Field(default=2, ge=1, description="Frames of each patch.")
-    dim: int = Field(default=768, ge=1, description="Length of each token, and of the vector.")
+    dim: int = Field(default=768, ge=1, description="Dimension of each token, and of the vector.")
     layers: int = Field(default=12, ge=1, description="Transformer layers.")
     heads: int = Field(default=12, ge=1, description="Attention heads; they divide `dim`.")
     ffn_dim: int = Field(default=3072, ge=1, description="Hidden units of each layer's feed-forward network.")

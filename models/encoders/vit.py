@@ -39,7 +39,7 @@ class Options(EncoderOptions):
     renamed: ClassVar[Mapping[str, str]] = {"mlp": "ffn_dim"}
 
     patch_px: int = Field(default=16, ge=1, description="Side of each patch, in pixels.")
-    dim: int = Field(default=768, ge=1, description="Length of each token, and of the vector.")
+    dim: int = Field(default=768, ge=1, description="Dimension of each token, and of the vector.")
     blocks: int = Field(default=6, ge=1, description="Transformer blocks.")
     heads: int = Field(default=4, ge=1, description="Attention heads; they divide `dim`.")
     ffn_dim: int = Field(default=1024, ge=1, description="Hidden units of each block's MLP.")
@@ -55,7 +55,7 @@ class SelfAttention(nn.Module):
     """Multi-head self-attention without biases (Vaswani et al. 2017, equation 1).
 
     Args:
-        dim: Length of each token.
+        dim: Dimension of each token.
         heads: Number of heads; divides `dim`.
     """
 
@@ -76,7 +76,7 @@ class ViTBlock(nn.Module):
     """Self-attention and a two-layer MLP with GELU, each with a residual connection.
 
     Args:
-        dim: Length of each token.
+        dim: Dimension of each token.
         heads: Attention heads.
         ffn_dim: Hidden units of the MLP.
         dropout: Dropout after the attention and after both layers of the MLP.

@@ -1,6 +1,6 @@
 """Attention over the steps of all modalities (Nagrani et al. 2021, "Attention Bottlenecks for Multimodal Fusion").
 
-Sequences are projected to one length; sinusoidal positions and a trainable vector of its modality are added to every
+Sequences are projected to one dimension; sinusoidal positions and a trainable vector of its modality are added to every
 step. Without bottlenecks (the default) the steps of all modalities form one sequence, and in a transformer each
 attends to all ("vanilla" fusion there). With bottlenecks (there 4) each modality has layers of its own, in which its
 steps attend to each other and to a few trainable tokens; after each layer these tokens are the mean of the

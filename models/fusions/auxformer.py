@@ -6,14 +6,14 @@ cell's encoders, whose vector passes a residual MLP that all share. The loss is 
 prediction the mean of their logits. In training the whole input of a modality is set to zero at random, so that the
 network learns to predict without it.
 
-Defaults are those published: length 130, 10 heads, 5 layers, no attention dropout between modalities, modality
+Defaults are those published: dimension 130, 10 heads, 5 layers, no attention dropout between modalities, modality
 dropout .2, MLPs of 260 and of 512 and 256. With encoder `auxformer` and `passes: 3` it is the published network:
 there the main network reads the projected input, the encoder's layer 0. It reads the sequence of encoders without
 layers.
 
 Ours: modality dropout is sampled for each clip, not once for a batch; a step of the main network attends to the whole
 clip; residual sums have no trainable weight; with three modalities there are six ordered pairs; where vectors differ
-in length each modality has an MLP of its own.
+in dimension each modality has an MLP of its own.
 
 The prediction carries no gradient in training: the losses `joint` and `auxiliary_<modality>` sum to the loss.
 """

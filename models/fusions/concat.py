@@ -1,7 +1,7 @@
 """Vector fusion by concatenation: the encoders' vectors one after the other, then one linear layer, or an MLP.
 
 With two hidden layers it is architecture 1 of document 004 (RAVDESS): the flattened outputs of two networks, of
-unequal length, joined as they are and classified by a three-layer MLP. Its architecture 2 is the same with
+unequal dimension, joined as they are and classified by a three-layer MLP. Its architecture 2 is the same with
 `audio_lstm` in place of `audio_cnn`. The document states no sizes; `[128, 64]` are those of `equalised` (its
 architecture 3), so that the two differ in the equalisation alone:
 

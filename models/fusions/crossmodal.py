@@ -1,15 +1,15 @@
 """Crossmodal transformers (Tsai et al. 2019, "Multimodal Transformer for Unaligned Multimodal Language Sequences").
 
-Each modality's sequence is projected by a temporal convolution to one length (equation 1). For each ordered pair of
+Each modality's sequence is projected by a temporal convolution to one dimension (equation 1). For each ordered pair of
 modalities a transformer lets the target's steps attend to the source's, whatever their rates (equation 4). A target's
 outputs for all sources are joined and pass a transformer with self-attention; the last steps of all targets are
 joined, pass a residual MLP, and are classified. For two or three modalities.
 
-The input of each transformer is scaled by the root of its length and sinusoidal positions are added; layer
+The input of each transformer is scaled by the root of its dimension and sinusoidal positions are added; layer
 normalisation comes before attention and feed-forward network, and once more after the layers. Every layer reads the
 source as it was given.
 
-Defaults are those published for MulT: length 50, 10 heads, 4 layers, kernel 5, attention dropout .3; the
+Defaults are those published for MulT: dimension 50, 10 heads, 4 layers, kernel 5, attention dropout .3; the
 self-attention transformers have as many layers as the crossmodal ones, and at least 3. Ours: a step attends to the
 whole clip, where the published program hides later steps; one kernel size for all.
 """

@@ -1,6 +1,6 @@
-"""Concatenation of vectors of one length (document 004, architecture 3).
+"""Concatenation of vectors of one dimension (document 004, architecture 3).
 
-The longer vector is brought to the length of the shorter one by a small MLP, then the vectors are joined and a
+The longer vector is projected to the dimension of the shorter one by a small MLP, then the vectors are joined and a
 three-layer MLP classifies them. The document states no sizes: those of `blocks/mlp.py` and `hidden_dims` are ours;
 with more than two modalities, each that is longer than the shortest has an MLP. Without the equalisation it is
 `concat` with hidden layers (architecture 1).
@@ -17,7 +17,7 @@ from affectstore.models.spec import FusionSpec
 
 SPEC = FusionSpec(
     version=1,
-    summary="vectors of one length joined, then a three-layer MLP",
+    summary="vectors of one dimension joined, then a three-layer MLP",
     needs="vector",
     paper="Document 004, architecture 3",
 )
@@ -26,7 +26,7 @@ Options = MatchDimsOptions
 
 
 class Equalised(Fusion):
-    """Bring the vectors to one length, concatenate and classify them."""
+    """Project the vectors to one dimension, concatenate and classify them."""
 
     def __init__(self, dims: Mapping[str, int], num_classes: int, options: Options) -> None:
         super().__init__()

@@ -28,7 +28,9 @@ class Options(FusionOptions):
 
     renamed: ClassVar[Mapping[str, str]] = {"width": "hidden_dim"}
 
-    hidden_dim: int = Field(default=128, ge=1, description="Length of the gate and of the vector that it multiplies.")
+    hidden_dim: int = Field(
+        default=128, ge=1, description="Dimension of the gate and of the vector that it multiplies."
+    )
     gated: Place = Field(default="last", description="Modality of the cell that is gated by the others.")
 
 

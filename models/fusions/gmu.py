@@ -33,7 +33,7 @@ class Options(FusionOptions):
 
     renamed: ClassVar[Mapping[str, str]] = {"width": "hidden_dim"}
 
-    hidden_dim: int = Field(default=128, ge=1, description="Length of the hidden vectors and of their sum.")
+    hidden_dim: int = Field(default=128, ge=1, description="Dimension of the hidden vectors and of their sum.")
 
 
 class GMU(Fusion):

@@ -99,7 +99,7 @@ class Ladder(Fusion):
     """Classify noisy layers, and restore the clean ones from them.
 
     Args:
-        dims: Modality -> length of each of its encoder's layers.
+        dims: Modality -> dimension of each of its encoder's layers.
         num_classes: Number of logits.
         options: Options of `ladder`.
 

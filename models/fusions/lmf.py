@@ -34,9 +34,9 @@ SPEC = FusionSpec(
 class Options(FusionOptions):
     """Options of `lmf`."""
 
-    audio: int = Field(default=16, ge=1, description="Length of the hidden vector of audio.")
-    vision: int = Field(default=128, ge=1, description="Length of the hidden vector of vision.")
-    text: int = Field(default=128, ge=1, description="Length of the hidden vector of text.")
+    audio: int = Field(default=16, ge=1, description="Dimension of the hidden vector of audio.")
+    vision: int = Field(default=128, ge=1, description="Dimension of the hidden vector of vision.")
+    text: int = Field(default=128, ge=1, description="Dimension of the hidden vector of text.")
     rank: int = Field(
         default=3, ge=1, description="Number of products of factors that the weight tensor is the sum of."
     )

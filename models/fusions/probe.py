@@ -1,6 +1,6 @@
 """Probes beside the joint classifier (document 004, architecture 4).
 
-As `equalised`, and each modality has a probe: an MLP that classifies its vector of the common length alone.
+As `equalised`, and each modality has a probe: an MLP that classifies its vector of the common dimension alone.
 L = L_joint + sum over modalities of L_probe, all cross-entropies, so that no modality is neglected. The document adds
 them with equal weights; `weight` scales the probes. Sizes are not stated: the probes' hidden layer is ours. The
 losses are named `probe_<modality>`; the probes take no part in the prediction.

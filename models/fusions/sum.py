@@ -33,7 +33,7 @@ class Options(FusionOptions):
     hidden_dim: int | None = Field(
         default=None,
         ge=1,
-        description="Length of the hidden vectors that are added before one linear layer; none: logits are added.",
+        description="Dimension of the hidden vectors that are added before one linear layer; none: logits are added.",
     )
 
 

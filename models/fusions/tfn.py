@@ -35,9 +35,9 @@ class Options(FusionOptions):
 
     renamed: ClassVar[Mapping[str, str]] = {"hidden": "hidden_dims"}
 
-    audio: int = Field(default=32, ge=1, description="Length of the hidden vector of audio.")
-    vision: int = Field(default=128, ge=1, description="Length of the hidden vector of vision.")
-    text: int = Field(default=128, ge=1, description="Length of the hidden vector of text.")
+    audio: int = Field(default=32, ge=1, description="Dimension of the hidden vector of audio.")
+    vision: int = Field(default=128, ge=1, description="Dimension of the hidden vector of vision.")
+    text: int = Field(default=128, ge=1, description="Dimension of the hidden vector of text.")
     hidden_dims: HiddenDims = Field(
         default=(64, 64), description="Hidden layers between the outer product and the logits; none: one linear layer."
     )

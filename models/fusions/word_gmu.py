@@ -55,7 +55,7 @@ class Options(FusionOptions):
         description="State of a word: the forward half of the last and the backward half of the first state under it, "
         "or the mean of all states under it.",
     )
-    hidden_dim: int = Field(default=128, ge=1, description="Length of the gated units' hidden vectors.")
+    hidden_dim: int = Field(default=128, ge=1, description="Dimension of the gated units' hidden vectors.")
     lstm_dim: int = Field(default=128, ge=1, description="Units of each direction of the BLSTM over words.")
     layers: int = Field(default=1, ge=1, description="Layers of the BLSTM over words.")
     attention_dim: int = Field(default=64, ge=1, description="Hidden units of the attention.")

@@ -187,7 +187,7 @@ SHARED = {"modalities": BOTH, "encoder": "mlp", "fusion": "concat", "sharing": "
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        (SHARED, "differ in length: 'mfcc' 40, 'faces512' 512; choose features of the same length"),
+        (SHARED, "differ in dimension: 'mfcc' 40, 'faces512' 512; choose features of the same dimension"),
         (
             {"modalities": BOTH, "encoder": "mlp", "sharing": "modality_agnostic"},
             "`sharing: modality_agnostic` is one set of weights",

@@ -18,7 +18,7 @@ def clips_of(*rows: tuple[str, str | None, str | None, str | None]) -> pd.DataFr
     return clips.assign(audio_sha256=digests, video_sha256=pd.NA, has_audio=True, has_video=False)
 
 
-def dealt(clips: pd.DataFrame) -> dict[str, str]:
+def subsets_of(clips: pd.DataFrame) -> dict[str, str]:
     table = split(clips)
     check_split(table, clips, speaker_disjoint=False)
     assert set(table["fold"]) == {0}
@@ -34,7 +34,7 @@ def test_subsets_are_those_of_the_corpus():
     clips = clips_of(
         ("a", "s1", "x", "train"), ("b", "s1", "y", "val"), ("c", "s2", "x", "test"), ("d", None, "y", "train")
     )
-    assert dealt(clips) == {"a": "train", "b": "val", "c": "test", "d": "train"}
+    assert subsets_of(clips) == {"a": "train", "b": "val", "c": "test", "d": "train"}
     assert why(clips) == {}
 
 
@@ -53,7 +53,7 @@ def test_what_takes_no_part_has_a_reason():
     clips.loc[clips["clip_id"] == "bad", "known_bad"] = "black"
     clips.loc[clips["clip_id"] == "twin", "audio_sha256"] = clips.loc[clips["clip_id"] == "a", "audio_sha256"].iloc[0]
     out = "excluded"
-    assert dealt(clips) == {
+    assert subsets_of(clips) == {
         "a": "train",
         "b": "val",
         "c": "test",
@@ -77,7 +77,7 @@ def test_what_takes_no_part_has_a_reason():
 def test_a_fifth_of_the_training_speakers_validates_where_no_clip_does(speakers: int, validating: int):
     rows = [(f"t{n:02d}{take}", f"s{n:02d}", "xy"[take], "train") for n in range(speakers) for take in range(2)]
     clips = clips_of(*rows, ("z", "other", "x", "test"))
-    subsets = pd.Series(dealt(clips))
+    subsets = pd.Series(subsets_of(clips))
     speaker = clips.set_index("clip_id")["speaker"]
     chosen = set(speaker[subsets[subsets == "val"].index])
     assert len(chosen) == validating
@@ -85,14 +85,14 @@ def test_a_fifth_of_the_training_speakers_validates_where_no_clip_does(speakers:
     assert (subsets == "val").sum() == 2 * validating
     assert subsets["z"] == "test"
     fewer = clips[clips["speaker"].isin([*chosen, "other"]) | clips["clip_id"].str.endswith("0")]
-    again = pd.Series(dealt(fewer))
+    again = pd.Series(subsets_of(fewer))
     assert set(speaker[again[again == "val"].index]) == chosen  # by name, however many clips each has
 
 
 def test_nothing_of_a_validating_speaker_is_trained_on():
     rows = [(f"{n}{kind}", f"s{n}", "x" if kind == "l" else None, "train") for n in range(4) for kind in "lu"]
     clips = clips_of(*rows, ("z", "other", "x", "test"))
-    subsets = dealt(clips)
+    subsets = subsets_of(clips)
     chosen = next(n for n in range(4) if subsets[f"{n}l"] == "val")
     assert subsets[f"{chosen}u"] == "excluded"
     assert why(clips) == {f"{chosen}u": "no label to validate or test on"}
@@ -101,13 +101,15 @@ def test_nothing_of_a_validating_speaker_is_trained_on():
 
 def test_clips_of_unknown_speakers_validate_one_by_one():
     clips = clips_of(*((f"t{n}", None, "x", "train") for n in range(10)), ("z", None, "x", "test"))
-    assert list(dealt(clips).values()).count("val") == 2
+    assert list(subsets_of(clips).values()).count("val") == 2
     assert (exclusions(clips, speakers=False) == "").all()
     assert (exclusions(clips) == "the speaker is not known").all()
 
 
-def test_what_cannot_be_dealt_says_what_to_do():
-    with pytest.raises(CorpusError, match="one speaker; say `val` in the column `split`"):
+def test_impossible_splits_are_refused_with_advice():
+    with pytest.raises(
+        CorpusError, match="training subset of one speaker cannot be divided; write `val` in the column `split`"
+    ):
         split(clips_of(("a", "s", "x", "train"), ("b", "s", "y", "train"), ("c", "t", "x", "test")))
     with pytest.raises(CorpusError, match=r"in the subset 'train'.*`speaker_independent` makes subsets itself"):
         split(clips_of(("a", "s", "x", None), ("b", "t", "x", None)))

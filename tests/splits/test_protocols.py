@@ -162,7 +162,7 @@ def test_speaker_independent_keeps_speakers_apart_and_groups_even(counts: list[i
     sizes = np.zeros(folds)
     for number, count in enumerate(counts):
         sizes[group[f"s{number:02d}"]] += count
-    # whoever deals to the smallest group stays below mean + largest (Graham 1966); by name may be a quarter more
+    # Assigning to the smallest group keeps it below mean + largest (Graham 1966); by name it may be a quarter more.
     assert sizes.max() <= 1.25 * (sizes.mean() + max(counts))
 
 

@@ -1,33 +1,33 @@
-"""One random fold, as scikit-learn's train_test_split(random_state=42) deals it over sorted names."""
+"""One random fold, as scikit-learn's train_test_split(random_state=42) splits sorted names."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from affectstore.splits.base import exclusions, need, split_table, unlabelled
+from affectstore.splits.base import check_count, exclusions, split_table, unlabelled
 
 SEED = 42
-#: Part of the training subset that is set aside to choose the epoch on.
+#: Share of the training subset that is set aside as validation subset.
 VALIDATION = 0.1
 
 
-def shuffled(clips: pd.DataFrame, tested: float, protocol: str) -> pd.DataFrame:
-    """Deal the clips at random into training, validation and test subset.
+def random_split(clips: pd.DataFrame, tested: float, protocol: str) -> pd.DataFrame:
+    """Assign clips to training, validation and test subset at random.
 
     Args:
-        clips: the clips table.
-        tested: part of the clips that is tested, rounded up.
-        protocol: the protocol's name, for messages.
+        clips: Clips table.
+        tested: Share of the clips that is tested, rounded up.
+        protocol: Name of the protocol, for messages.
 
     Raises:
-        CorpusError: fewer than three clips are usable.
+        CorpusError: Fewer than three clips are usable.
     """
     reason = exclusions(clips)
     reason = reason.mask((reason == "") & unlabelled(clips), "no label")
     ids = clips.loc[reason == "", "clip_id"].sort_values().to_numpy()
-    need(len(ids), 3, "clips", protocol)
-    # The old generator, because its stream is fixed for ever and is the one that scikit-learn draws from.
+    check_count(len(ids), 3, "clips", protocol)
+    # The legacy generator, because its stream is fixed and is the one of scikit-learn.
     order = np.random.RandomState(SEED).permutation(len(ids))
     n_test = int(np.ceil(tested * len(ids)))
     n_val = int(np.ceil(VALIDATION * (len(ids) - n_test)))
