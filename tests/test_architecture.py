@@ -5,13 +5,10 @@ from __future__ import annotations
 import ast
 import graphlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from support.python import ROOT, print_of, run_python
 
 #: Each layer may import itself and those before it. Evaluation reads predictions, never models.
 LAYERS = [
@@ -208,7 +205,7 @@ def test_every_package_is_shipped() -> None:
 
 @pytest.mark.parametrize("name", ["features", "models"])
 def test_bare_import_is_refused(name: str) -> None:
-    done = subprocess.run([sys.executable, "-c", f"import {name}"], cwd=ROOT, capture_output=True, text=True)
+    done = run_python("-c", f"import {name}", folder=ROOT)
     assert done.returncode != 0
     assert f"import affectstore.{name}" in done.stderr
 
@@ -218,8 +215,7 @@ def test_reader_needs_no_heavy_package() -> None:
         "import sys, affectstore; affectstore.open; from affectstore.store import client; "
         "print(sorted(set('torch snakemake librosa av cv2 pydantic matplotlib'.split()) & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert print_of(code) == "[]"
 
 
 def test_planning_needs_no_torch() -> None:
@@ -230,5 +226,4 @@ def test_planning_needs_no_torch() -> None:
         "check_names(r, features_of(r.config))\n"
         "print(sorted(set('torch librosa cv2 snakemake matplotlib'.split()) & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert print_of(code, ROOT) == "[]"

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-import small_crema_d as small
-import small_iemocap
-import small_ravdess
+from support import small_crema_d as small
+from support import small_iemocap, small_ravdess
 
 from affectstore.corpora.base import CLIP_COLUMNS, CORPORA, Card, Found
 from affectstore.errors import CorpusError

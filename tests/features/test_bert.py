@@ -6,12 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import extraction
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import tiny_bert
+from support import extraction
+from support.tiny_models import tiny_bert
 
 from affectstore.errors import ClipError, ConfigError
 from affectstore.features.base import EXTRACTORS, Clip, Media, build

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-import extraction
 import numpy as np
-import odd_media
 import pydantic
 import pytest
+from support import extraction, odd_media
+from support.python import print_of
 
 from affectstore.errors import ClipError, NotApplicable, UnknownNameError
 from affectstore.features.base import EXTRACTORS, Clip, Media, build
@@ -57,8 +55,7 @@ def test_building_an_extractor_loads_no_library():
         "for name in EXTRACTORS.names(): build(name).arrays()\n"
         "print([heavy for heavy in ('torch', 'librosa', 'av', 'cv2', 'numba', 'scipy') if heavy in sys.modules])"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.strip() == "[]"
+    assert print_of(code) == "[]"
 
 
 def test_an_unknown_extractor_lists_the_known():

@@ -15,10 +15,10 @@ import numpy as np
 import opensmile
 import pydantic
 import pytest
-from extraction import extract, sound
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from voice import values_of, voiced
+from support.extraction import extract, sound
+from support.voice import values_of, voiced
 
 from affectstore.errors import ClipError, ConfigError
 from affectstore.features.audio._opensmile import Windows, changed

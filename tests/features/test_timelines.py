@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from extraction import sound
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voice import voiced
+from support.extraction import sound
+from support.voice import voiced
 
 from affectstore.features.base import EXTRACTORS, BaseExtractor, Clip, Media, build
 from affectstore.store.clip_arrays import ClipArrays

@@ -4,12 +4,12 @@ import itertools
 from fractions import Fraction
 from pathlib import Path
 
-import extraction
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import tiny_bert, tiny_ctc, tiny_whisper
+from support import extraction
+from support.tiny_models import tiny_bert, tiny_ctc, tiny_whisper
 
 from affectstore.errors import ClipError, ConfigError, NotApplicable
 from affectstore.features.base import EXTRACTORS, Clip, Media, build

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.training import facts, train_cell
 
 import affectstore
 from affectstore.classification import class_recalls
@@ -29,12 +30,10 @@ from affectstore.models.baseline_fit.vectors import ColumnScale, load_vectors, p
 from affectstore.models.baseline_spec import BASELINES, Examples, PoolingOptions, softmax
 from affectstore.models.baselines import chance, gradient_boosting, majority
 from affectstore.models.cells.inputs import input_features
-from affectstore.models.cells.job import TrainJob
 from affectstore.models.cells.recipe import baseline_recipe_for
 from affectstore.models.cells.validate import cell_problem
 from affectstore.models.spec import TrainingError
-from affectstore.models.train_fold import train_fold
-from affectstore.preflight.cells import combination_digests, plan_cells
+from affectstore.preflight.cells import plan_cells
 from affectstore.store.spec import ArraySpec
 
 CLASSES = ("ANG", "HAP", "SAD")
@@ -329,20 +328,7 @@ class Bench:
     def train(self, cell: dict[str, Any], out: str = "out", **changes: Any) -> Path:
         experiment = asked(cell, **changes)
         self.split.to_parquet(self.folder / "split.parquet")
-        job = TrainJob(
-            experiment_name="test",
-            experiment=experiment,
-            cell=experiment.cells[0],
-            fold=0,
-            classes=CLASSES,
-            store=self.folder,
-            split=self.folder / "split.parquet",
-            out=self.folder / out,
-            digests=DIGESTS,
-            combinations=combination_digests(experiment, experiment.cells[0]),
-        )
-        train_fold(job)
-        return self.folder / out / "0"
+        return train_cell(experiment, self.folder, out, classes=CLASSES, digests=DIGESTS)
 
 
 def asked(cell: dict[str, Any], **changes: Any) -> Experiment:
@@ -372,10 +358,6 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     store = Bench(features, table, split, tmp_path)
     monkeypatch.setattr(affectstore, "open", lambda root: store)
     return store
-
-
-def facts(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "run.json").read_text())
 
 
 @every
@@ -603,7 +585,7 @@ FLV = sorted((Path(os.environ.get("AFFECTSTORE_DATA", "/nowhere")) / "crema-d" /
 @pytest.mark.skipif(len(FLV) < 273, reason="AFFECTSTORE_DATA names no folder with the 273 clips of crema-d")
 def test_a_linear_machine_on_functionals_separates_three_emotions_of_unknown_speakers() -> None:
     """Published for these clips: .872 UAR on five speaker-disjoint folds."""
-    from extraction import both, chain, run
+    from support.extraction import both, chain, run
 
     from affectstore.splits import speaker_independent
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fused_steps import CLASSES, LABELS, LENGTHS, THREE, TWO, FusedSteps, alone, given, mask_of, repadded
 from hypothesis import given as drawn_from
 from hypothesis import settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support.fused_steps import CLASSES, LABELS, LENGTHS, THREE, TWO, FusedSteps, alone, given, mask_of, repadded
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from model_cells import (
+from support.model_cells import (
     BOTH,
     CLASSES,
     THOROUGH,
@@ -23,7 +23,7 @@ from model_cells import (
     pair,
     run,
 )
-from small_networks import small, small_fusion
+from support.small_networks import small, small_fusion
 from torch.nn import functional as F
 
 from affectstore.models.cells.validate import pair_problem

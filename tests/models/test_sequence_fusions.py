@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from fused import count, linear
-from fused_steps import CLASSES, LABELS, LENGTHS, THREE, TWO, FusedSteps, alone, given, mask_of, repadded
 from pydantic import ValidationError
+from support.fused import count, linear
+from support.fused_steps import CLASSES, LABELS, LENGTHS, THREE, TWO, FusedSteps, alone, given, mask_of, repadded
 from torch import Tensor, nn
 from torch.nn import functional as F
 
