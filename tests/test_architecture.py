@@ -23,6 +23,7 @@ LAYERS = [
     "evaluation",
     "preflight",
     "cli",
+    "testing",
 ]
 NOT_ALLOWED = {"evaluation": {"models", "features"}, "models": {"features"}, "splits": {"store"}}
 
@@ -121,6 +122,18 @@ def test_imports_point_down(module: str, path: Path) -> None:
                 assert other not in NOT_ALLOWED.get(own, ()), f"{path}:{node.lineno}: {own} imports {other} ({name})"
 
 
+def test_only_the_contracts_need_pytest() -> None:
+    for module, path in SOURCES:
+        if not module.startswith("affectstore.testing"):
+            names = [
+                alias.name if isinstance(node, ast.Import) else str(node.module)
+                for node in ast.walk(TREES[module])
+                if isinstance(node, ast.Import | ast.ImportFrom)
+                for alias in node.names
+            ]
+            assert not {"pytest", "hypothesis"} & {name.split(".")[0] for name in names}, path
+
+
 def test_no_file_is_long() -> None:
     long = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for _, p in SOURCES}
     assert {name: lines for name, lines in long.items() if lines > 400} == {}
@@ -213,7 +226,7 @@ def test_bare_import_is_refused(name: str) -> None:
 def test_reader_needs_no_heavy_package() -> None:
     code = (
         "import sys, affectstore; affectstore.open; from affectstore.store import client; "
-        "print(sorted(set('torch snakemake librosa av cv2 pydantic matplotlib'.split()) & set(sys.modules)))"
+        "print(sorted(set('torch snakemake librosa av cv2 pydantic matplotlib pytest'.split()) & set(sys.modules)))"
     )
     assert print_of(code) == "[]"
 
