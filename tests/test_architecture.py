@@ -5,13 +5,10 @@ from __future__ import annotations
 import ast
 import graphlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from support.python import ROOT, print_of, run_python
 
 #: Each layer may import itself and those before it. Evaluation reads predictions, never models.
 LAYERS = [
@@ -151,6 +148,18 @@ def test_imports_point_down(module: str, path: Path) -> None:
                 assert other not in NOT_ALLOWED.get(own, ()), f"{path}:{node.lineno}: {own} imports {other} ({name})"
 
 
+def test_only_the_contracts_need_pytest() -> None:
+    for module, path in SOURCES:
+        if not module.startswith("affectstore.testing"):
+            names = [
+                alias.name if isinstance(node, ast.Import) else str(node.module)
+                for node in ast.walk(TREES[module])
+                if isinstance(node, ast.Import | ast.ImportFrom)
+                for alias in node.names
+            ]
+            assert not {"pytest", "hypothesis"} & {name.split(".")[0] for name in names}, path
+
+
 def test_no_file_is_long() -> None:
     long = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for _, p in SOURCES}
     assert {name: lines for name, lines in long.items() if lines > 400} == {}
@@ -244,7 +253,7 @@ def test_every_package_is_shipped() -> None:
 
 @pytest.mark.parametrize("name", ["features", "models"])
 def test_bare_import_is_refused(name: str) -> None:
-    done = subprocess.run([sys.executable, "-c", f"import {name}"], cwd=ROOT, capture_output=True, text=True)
+    done = run_python("-c", f"import {name}", folder=ROOT)
     assert done.returncode != 0
     assert f"import affectstore.{name}" in done.stderr
 
@@ -252,10 +261,9 @@ def test_bare_import_is_refused(name: str) -> None:
 def test_reader_needs_no_heavy_package() -> None:
     code = (
         "import sys, affectstore; affectstore.open; from affectstore.store import client; "
-        "print(sorted(set('torch snakemake librosa av cv2 pydantic matplotlib'.split()) & set(sys.modules)))"
+        "print(sorted(set('torch snakemake librosa av cv2 pydantic matplotlib pytest'.split()) & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert print_of(code) == "[]"
 
 
 def test_planning_needs_no_torch() -> None:
@@ -267,5 +275,4 @@ def test_planning_needs_no_torch() -> None:
         "check_config(r, features_of(r.config))\n"
         "print(sorted(set('torch librosa cv2 snakemake matplotlib'.split()) & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert print_of(code, ROOT) == "[]"

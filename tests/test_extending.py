@@ -6,20 +6,18 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import tiny_project
+from support.python import ROOT, run_python
 
 import affectstore
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("extending")]
-PAGE = (tiny_project.ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([\w/]+\.py)`\n\n```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 EXPERIMENTS = dict(re.findall(r"^`([\w/]+\.yaml)`:\n\n```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 #: Lines for config.yaml: all else that is printed as YAML.
@@ -51,7 +49,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("extended") / "checkout"
     folder.mkdir()
     for name in CHECKOUT:
-        source = tiny_project.ROOT / name
+        source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "out"))
         else:
@@ -105,14 +103,8 @@ def said(checkout: Path, command: str, status: int = 0) -> str:
 def python(checkout: Path, module: str, *arguments: str, status: int = 0) -> str:
     """Run a module in the copy, with the copy's packages."""
     data = os.fspath(checkout.parent / "data")
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=checkout,
-        env=tiny_project.environment(PYTHONPATH=os.fspath(checkout), AFFECTSTORE_DATA=data),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    variables = {"PYTHONPATH": os.fspath(checkout), "AFFECTSTORE_DATA": data}
+    done = run_python("-m", module, *arguments, folder=checkout, **variables)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 
@@ -124,7 +116,7 @@ def test_the_page_has_one_file_of_each_kind() -> None:
 
 def test_every_folder_that_the_page_names_is_there() -> None:
     for name in re.findall(r"`((?:tests|models|features|affectstore)/[\w/]+(?:\.py)?/?)`", PAGE):
-        assert name in FILES or (tiny_project.ROOT / name).exists(), name
+        assert name in FILES or (ROOT / name).exists(), name
 
 
 def test_every_command_that_the_page_names_is_run_here() -> None:

@@ -1,1 +1,1 @@
-"""Contract tests that other packages can inherit; they need pytest."""
+"""Contract suites that the tests of other packages inherit; they need the extra `[test]` (docs/extending.md)."""

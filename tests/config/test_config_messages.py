@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_project
 import yaml
+from support import tiny_project
 
 from affectstore.config.resolve import load_resolved, read_config
 from affectstore.errors import ConfigError, CorpusError

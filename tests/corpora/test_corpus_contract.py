@@ -33,7 +33,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def example(name: str, tmp_path_factory: pytest.TempPathFactory) -> Example:
     """Write the example of a corpus."""
-    module = f"small_{name.replace('-', '_')}"
+    module = f"support.small_{name.replace('-', '_')}"
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"there is no tests/support/{module}.py with an example")
     root = tmp_path_factory.mktemp(name)

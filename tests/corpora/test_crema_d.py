@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import small_crema_d as small
 from pydantic import ValidationError
+from support import small_crema_d as small
 
 from affectstore.corpora.crema_d import CARD, find
 from affectstore.errors import CorpusError

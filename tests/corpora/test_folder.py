@@ -2,10 +2,9 @@ import re
 import shutil
 from pathlib import Path
 
-import odd_media
 import pandas as pd
 import pytest
-import small_crema_d
+from support import odd_media, small_crema_d
 
 from affectstore.config.main import Config
 from affectstore.corpora.base import card_of

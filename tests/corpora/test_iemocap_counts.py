@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import full_iemocap as full
 import pandas as pd
 import pytest
+from support import full_iemocap as full
 
 from affectstore.corpora.iemocap import CARD, find
 from affectstore.preflight.scan_summary import against_card

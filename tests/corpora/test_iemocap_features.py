@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from extraction import chain, run
+from support.extraction import chain, run
 
 from affectstore.corpora.iemocap import _replica
 from affectstore.corpora.iemocap._replica_audio import speak

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import small_iemocap as small
+from support import small_iemocap as small
 
 from affectstore.corpora.iemocap import CARD, find, ratings
 from affectstore.errors import CorpusError

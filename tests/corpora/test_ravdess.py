@@ -3,51 +3,28 @@ import wave
 from collections import Counter
 from pathlib import Path
 
-import extraction
 import numpy as np
 import pandas as pd
 import pytest
-import small_ravdess as small
 from pydantic import ValidationError
+from support import extraction
+from support import small_ravdess as small
+from support.small_ravdess import ANGRY, CALM, FILES, NEUTRAL, SUNG, notes, reasons
 
 from affectstore.corpora import ravdess
 from affectstore.corpora._ravdess_names import ACTORS, SONG, SPEECH, recordings
-from affectstore.corpora.base import ScanResult
 from affectstore.corpora.ravdess import CARD, find
 from affectstore.errors import CorpusError, NotApplicable
 from affectstore.features.base import Media, Source
 from affectstore.paths import Results
-from affectstore.preflight.scan import Manifest, scan
+from affectstore.preflight.scan import scan
 from affectstore.splits import speaker_independent
 from affectstore.splits.base import check_split, exclusions
-
-ANGRY, NEUTRAL, CALM, SUNG = "01-05-02-01-01-12", "01-01-01-02-01-12", "01-02-01-02-02-07", "02-03-01-01-01-07"
-#: Every kind of file: two recordings as wav and mp4, one mp4 without audio, one song.
-FILES = (
-    f"03-{ANGRY}.wav",
-    f"01-{ANGRY}.mp4",
-    f"02-{ANGRY}.mp4",
-    f"03-{NEUTRAL}.wav",
-    f"02-{NEUTRAL}.mp4",
-    f"03-{CALM}.wav",
-    f"03-{SUNG}.wav",
-    f"01-{SUNG}.mp4",
-)
-
-
-def reasons(found: ScanResult | Manifest) -> dict[str, str]:
-    return {skip.path or skip.clip_id: skip.reason for skip in found.skipped}
-
-
-def told(found: ScanResult) -> str:
-    return "\n".join(found.notes)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "ravdess"
-    small.write(folder, FILES)
-    return folder
+    return small.write_every_kind(tmp_path / "ravdess")
 
 
 def test_rows_pair_video_and_audio(root: Path):
@@ -77,7 +54,7 @@ def test_channels(root: Path):
     assert len(both.clips) == len(speech.clips) + 1
     assert (speech.absent, song.absent) == (1437, 1011)
     assert "1 recordings of song are there too and are not used (options.channel: both)" in speech.notes
-    assert "3 recordings of speech are there too" in told(song)
+    assert "3 recordings of speech are there too" in notes(song)
     assert not any("not used" in note for note in both.notes)
     with pytest.raises(ValidationError, match="whisper"):
         find(root, {"channel": "whisper"})
@@ -131,7 +108,7 @@ def test_stereo_is_mixed_down(tmp_path: Path):
     small.write(tmp_path, [name], content=small.sound(440, channels=2))
     small.write(tmp_path, [f"03-{ANGRY}.wav"], content=small.sound(440))
     found = find(tmp_path, {})
-    assert "1 wav files are stereo" in told(found)
+    assert "1 wav files are stereo" in notes(found)
     stereo, mono = (
         tmp_path / path for path in (small.where(name, "archives"), small.where(f"03-{ANGRY}.wav", "archives"))
     )
@@ -170,9 +147,9 @@ def test_a_whole_copy(whole: Path):
     }
     assert (
         "files of speech: 0 of 1440 audio and video (01), 0 of 1440 video only (02), 1440 of 1440 audio only"
-        in told(found)
+        in notes(found)
     )
-    assert "5 wav files are stereo" in told(found)
+    assert "5 wav files are stereo" in notes(found)
 
 
 def test_what_is_missing_from_an_actor_is_a_row_each(whole: Path, tmp_path: Path):

@@ -5,39 +5,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import small_ravdess as small
+from support import small_ravdess as small
+from support.small_ravdess import ANGRY, CALM, FILES, NEUTRAL, SUNG, notes, reasons
 
-from affectstore.corpora.base import ScanResult
 from affectstore.corpora.ravdess import CARD, find
 from affectstore.errors import CorpusError
-
-ANGRY, NEUTRAL, CALM, SUNG = "01-05-02-01-01-12", "01-01-01-02-01-12", "01-02-01-02-02-07", "02-03-01-01-01-07"
-#: Every kind of file: two recordings as wav and mp4, one mp4 without audio, one song.
-FILES = (
-    f"03-{ANGRY}.wav",
-    f"01-{ANGRY}.mp4",
-    f"02-{ANGRY}.mp4",
-    f"03-{NEUTRAL}.wav",
-    f"02-{NEUTRAL}.mp4",
-    f"03-{CALM}.wav",
-    f"03-{SUNG}.wav",
-    f"01-{SUNG}.mp4",
-)
-
-
-def reasons(found: ScanResult) -> dict[str, str]:
-    return {skip.path or skip.clip_id: skip.reason for skip in found.skipped}
-
-
-def told(found: ScanResult) -> str:
-    return "\n".join(found.notes)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "ravdess"
-    small.write(folder, FILES)
-    return folder
+    return small.write_every_kind(tmp_path / "ravdess")
 
 
 @pytest.mark.parametrize("layout", small.LAYOUTS)
@@ -66,7 +43,7 @@ def test_unpacked_twice_is_one_clip_each(root: Path):
     again = find(root, {})
     pd.testing.assert_frame_equal(again.clips, first.clips)  # those nearer to the root
     assert again.skipped == ()
-    assert f"{len(FILES)} files are there twice (download/ravdess/" in told(again)
+    assert f"{len(FILES)} files are there twice (download/ravdess/" in notes(again)
     (root / small.where(FILES[0], "nested")).write_bytes(b"RIFF")
     path = small.where(FILES[0], "nested")
     other = reasons(find(root, {}))
@@ -104,7 +81,7 @@ def test_every_odd_file_is_a_row_with_a_reason(root: Path):
 def test_folders_that_are_too_deep_are_named(root: Path):
     deep = root.joinpath(*"abcdef")
     small.write(deep, [f"03-{ANGRY}.wav"], "actors")
-    assert "folders that are too deep were not searched: a/b/c/d/e/f" in told(find(root, {}))
+    assert "folders that lie too deep were not looked into: a/b/c/d/e/f" in notes(find(root, {}))
     small.write(root.joinpath(*"abcd"), ["03-01-05-02-02-02-12.wav"], "actors")
     assert "a/b/c/d/Actor_12/03-01-05-02-02-02-12.wav" in find(root, {}).clips["audio_path"].tolist()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_models import tiny_bert
+from support.tiny_models import tiny_bert
 
 from affectstore.errors import ClipError, ConfigError
 from affectstore.features.base import EXTRACTORS, Clip, Media, build

@@ -6,9 +6,9 @@ import importlib.util
 from itertools import pairwise
 from pathlib import Path
 
-import extraction
 import numpy as np
 import pytest
+from support import extraction
 
 from affectstore.errors import ConfigError
 from affectstore.features.base import Media, build

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_weights import empty_places, publish, small_state
+from support.small_weights import empty_places, publish, small_state
 
 from affectstore.digest import digest_file
 from affectstore.errors import ConfigError

@@ -6,10 +6,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import odd_media
 import pytest
-from drawn_face import face_picture, lossless_video
-from extraction import extract
+from support import odd_media
+from support.drawn_face import face_picture, lossless_video
+from support.extraction import extract
 
 from affectstore.errors import ClipError
 from affectstore.features.base import build

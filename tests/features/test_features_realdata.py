@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from extraction import extract
+from support.extraction import extract
 
 from affectstore.features.video._mtcnn import auto_min_face_px
 

@@ -6,11 +6,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import odd_media
 import pytest
-from drawn_face import lossless_video
-from extraction import extract
 from pydantic import ValidationError
+from support import odd_media
+from support.drawn_face import lossless_video
+from support.extraction import extract
 
 from affectstore.features.base import build
 

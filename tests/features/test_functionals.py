@@ -11,10 +11,10 @@ import numpy as np
 import opensmile
 import pydantic
 import pytest
-from extraction import extract, of_samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voice import voiced
+from support.extraction import extract, of_samples
+from support.voice import voiced
 
 from affectstore.errors import ClipError
 from affectstore.features.audio.functionals import SPEC

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_face import face_picture, lossless_video
-from extraction import of_samples
+from support.drawn_face import face_picture, lossless_video
+from support.extraction import of_samples
 
 from affectstore.features.base import EXTRACTORS, Clip, Media, Source, build
 from affectstore.store.clip_arrays import ClipArrays

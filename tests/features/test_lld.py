@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import opensmile
 import pytest
-from extraction import extract, of_samples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from voice import values_of, voiced
+from support.extraction import extract, of_samples
+from support.voice import values_of, voiced
 
 from affectstore.errors import ClipError
 from affectstore.features.audio._opensmile import Windows

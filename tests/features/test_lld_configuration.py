@@ -9,8 +9,8 @@ from pathlib import Path
 import opensmile
 import pydantic
 import pytest
-from extraction import of_samples
-from voice import voiced
+from support.extraction import of_samples
+from support.voice import voiced
 
 from affectstore.errors import ConfigError
 from affectstore.features.audio._opensmile import Windows, set_windows

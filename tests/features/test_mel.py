@@ -8,9 +8,9 @@ from pathlib import Path
 
 import librosa
 import numpy as np
-import odd_media
 import pytest
-from extraction import extract, sound
+from support import odd_media
+from support.extraction import extract, sound
 
 from affectstore.errors import ClipError
 from affectstore.features.base import Clip, Media, build

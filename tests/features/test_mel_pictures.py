@@ -6,11 +6,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import odd_media
 import pytest
-from extraction import extract
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import odd_media
+from support.extraction import extract
 
 from affectstore.errors import ClipError
 from affectstore.features.audio._colormap import apply_colormap

@@ -12,10 +12,10 @@ import librosa
 import numpy as np
 import pydantic
 import pytest
-from extraction import extract, of_samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voice import voiced
+from support.extraction import extract, of_samples
+from support.voice import voiced
 
 from affectstore.errors import ClipError
 from affectstore.features.audio.mfcc import SPEC

@@ -6,10 +6,10 @@ import itertools
 from fractions import Fraction
 from pathlib import Path
 
-import extraction
 import numpy as np
 import pytest
-from tiny_models import tiny_bert, tiny_ctc, tiny_whisper
+from support import extraction
+from support.tiny_models import tiny_bert, tiny_ctc, tiny_whisper
 
 from affectstore.errors import ClipError, ConfigError
 from affectstore.features.base import build

@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from extraction import of_samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from voice import voiced
+from support.extraction import of_samples
+from support.voice import voiced
 
 from affectstore.features.base import EXTRACTORS, BaseExtractor, build
 from affectstore.timeline import grid_spans_ns

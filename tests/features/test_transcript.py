@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import extraction
 import numpy as np
 import pytest
+from support import extraction
 
 from affectstore.errors import ClipError, NotApplicable
 from affectstore.features.base import EXTRACTORS, Clip, Media, build

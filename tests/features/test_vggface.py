@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_weights import empty_places, small_state
-from torch7_file import Instance, write_torch7
+from support.small_weights import empty_places, small_state
+from support.torch7_file import Instance, write_torch7
 
 from affectstore.errors import ClipError, ConfigError
 from affectstore.features.base import EXTRACTORS, BaseExtractor, Clip, Media, build

@@ -6,8 +6,8 @@ import os
 from fractions import Fraction
 from pathlib import Path
 
-import odd_media
 import pytest
+from support import odd_media
 
 from affectstore.errors import ClipError
 from affectstore.media.decode_audio import decode_audio

@@ -6,8 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import odd_media
 import pytest
+from support import odd_media
 
 from affectstore.errors import ClipError
 from affectstore.media.decode_audio import decode_audio, to_int16

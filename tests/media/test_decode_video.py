@@ -9,11 +9,11 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
-import odd_media
 import pytest
 from av.video.reformatter import VideoReformatter
 from hypothesis import given
 from hypothesis import strategies as st
+from support import odd_media
 
 from affectstore.errors import ClipError
 from affectstore.media.decode_video import TimedFrame, middle_frame, shown_rows, timed_frames, to_array

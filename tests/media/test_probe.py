@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import odd_media
 import pytest
-import small_crema_d as small
+from support import odd_media
+from support import small_crema_d as small
 
 from affectstore.media.probe import Probe, probe
 

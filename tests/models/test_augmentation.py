@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.training import history, training
 
 from affectstore.config.training import Augmentation
 from affectstore.models.data.augment import Augmenter
@@ -23,14 +22,6 @@ BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "sharing": "se
 CONCAT = {**BOTH, "fusion": "concat"}
 RNG = RngStreams(seed=0, epoch=1, step=0)
 AUGMENT = {"flip": 0.5, "crop": 0.7, "brightness": 0.3, "time_masks": 1, "freq_masks": 2}
-
-
-def training(**changes: Any) -> dict[str, Any]:
-    return {"learning_rate": 1e-2, "batch_size": 5, "epochs": 4} | changes
-
-
-def history(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "history.csv")
 
 
 def some_batch(clips: int = 6) -> Batch:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from fused import THREE, Fused, drawn
+from support.fused import THREE, Fused, drawn
+from support.training import history, training
 from torch import nn
 from torch.nn import functional as F
 
@@ -28,14 +27,6 @@ from affectstore.models.tricks.ogm_ge import coefficients, label_confidence, mod
 AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "sharing": "separate"}
 CONCAT = {**BOTH, "fusion": "concat"}
-
-
-def training(**changes: Any) -> dict[str, Any]:
-    return {"learning_rate": 1e-2, "batch_size": 5, "epochs": 4} | changes
-
-
-def history(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "history.csv")
 
 
 def test_only_the_modality_ahead_is_reduced() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from baseline_examples import CLASSES, asked, fitted, predicted, uar
+from support.baseline_examples import CLASSES, asked, fitted, predicted, uar
 
 from affectstore.config.experiment import Cell, Experiment
 from affectstore.config.messages import validated

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from baseline_examples import CLASSES, asked, every
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.baseline_examples import CLASSES, asked, every
 
 import affectstore
 from affectstore.errors import StaleError, StoreError

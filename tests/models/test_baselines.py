@@ -6,9 +6,9 @@ import inspect
 
 import numpy as np
 import pytest
-from baseline_examples import clips, every, fitted, predicted, uar
 from hypothesis import given
 from hypothesis import strategies as st
+from support.baseline_examples import clips, every, fitted, predicted, uar
 
 from affectstore.evaluation.metrics import evaluate
 from affectstore.models.baseline_spec import BASELINES, Examples, PoolingOptions, softmax

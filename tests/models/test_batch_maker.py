@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import tiny_store
 import torch
+from support import tiny_store
 from torch import Tensor
 
 import affectstore

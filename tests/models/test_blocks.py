@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from fused_steps import mask_of
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support.fused_steps import mask_of
 
 from affectstore.models.blocks.convolution import max_pool, pooled_size
 from affectstore.models.blocks.embedding import InputEmbedding

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +10,11 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.train_script import train_in_processes
 from torch import nn
 
 from affectstore.models.training.distributed import SyncBatchNorm, rank_slice, sync_batch_norm
 
-SCRIPT = Path(__file__).parents[1] / "support" / "train_script.py"
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "probe", "sharing": "separate"}
 TRAIN = {"learning_rate": 1e-2, "batch_size": 5, "epochs": 3, "optimizer": "sgd", "max_grad_norm": 1.0}
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -54,8 +51,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 def trained(folder: Path, processes: int, cell: dict[str, Any], train: dict[str, Any]) -> Path:
     folder.mkdir()
-    arguments = [str(folder), str(processes), json.dumps(cell), json.dumps({"train": train, "seeds": 2})]
-    done = subprocess.run([sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=300)
+    done = train_in_processes(folder, processes, cell, {"train": train, "seeds": 2})
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("clips tested") == 2  # one process logs for all
     return folder / "out"

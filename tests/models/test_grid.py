@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,9 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from swept_cells import AUDIO, BOTH, RATES, swept
+from support.swept_cells import AUDIO, BOTH, RATES, swept
+from support.train_script import train_in_processes
+from support.training import facts
 
 from affectstore.evaluation.row_notes import meaning_of, row_notes
 from affectstore.evaluation.runs import read_runs
@@ -22,10 +23,6 @@ from affectstore.models.training import evaluate, trainer
 from affectstore.models.training.trainer import Trainer
 from affectstore.preflight.cells import combination_digests, plan_cells
 from affectstore.preflight.validate import validate_grids
-
-
-def facts(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "run.json").read_text())
 
 
 def trials(folder: Path) -> dict[tuple[str, int], float]:
@@ -272,12 +269,8 @@ def test_tables_note_the_grid(bench: Any, fake: Any) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as the other tests of several processes")
 def test_several_processes_choose_the_same(tmp_path: Path) -> None:
-    script = Path(__file__).parents[1] / "support" / "train_script.py"
-    cell = json.dumps(swept({"train.learning_rate": [1e-6, 1e-2]}))
-    settings = json.dumps({"train": {"batch_size": 6, "epochs": 2}, "seeds": 2})
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path), "2", cell, settings], capture_output=True, text=True, timeout=120
-    )
+    cell = swept({"train.learning_rate": [1e-6, 1e-2]})
+    done = train_in_processes(tmp_path, 2, cell, {"train": {"batch_size": 6, "epochs": 2}, "seeds": 2})
     assert done.returncode == 0, done.stderr[-2000:]
     assert [facts(tmp_path / "out" / seed)["grid"]["chosen"] for seed in "01"] == [{"train.learning_rate": 1e-2}] * 2
     assert json.loads((tmp_path / "out" / "fold.json").read_text())["seeds"] == [0, 1]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from swept_cells import AUDIO, BASELINE, BOTH, RATES, swept
+from support.swept_cells import AUDIO, BASELINE, BOTH, RATES, swept
 
 from affectstore.config.experiment import Experiment
 from affectstore.config.messages import validated

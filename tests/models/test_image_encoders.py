@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from pydantic import ValidationError
-from small_networks import small
+from support.small_networks import small
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from support.python import print_of
 from torch import Tensor
 
 from affectstore.config.experiment import Experiment
@@ -327,8 +326,7 @@ def test_validation_needs_no_torch(tmp_path: Path) -> None:
         "print('leave it out' in cell_problem(asked, asked.cells[0]), "
         "sorted({'torch', 'transformers', 'torchvision'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "True []"
+    assert print_of(code, tmp_path) == "True []"
 
 
 def test_entries_that_a_configuration_leaves_out_have_their_defaults(tmp_path: Path) -> None:

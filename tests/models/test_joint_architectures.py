@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from fused import THREE, TWO, Fused, count, drawn, linear
+from support.fused import THREE, TWO, Fused, count, drawn, linear
 from torch import nn
 from torch.nn import functional as F
 

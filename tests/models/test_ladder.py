@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fused_steps import CLASSES, LABELS, LENGTHS, THREE, TWO, FusedSteps, alone, given, mask_of, repadded
+from support.fused_steps import CLASSES, LABELS, LENGTHS, THREE, TWO, FusedSteps, alone, given, mask_of, repadded
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F

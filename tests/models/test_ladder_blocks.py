@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fused_steps import mask_of
 from hypothesis import given as drawn_from
 from hypothesis import settings
 from hypothesis import strategies as st
+from support.fused_steps import mask_of
 
 from affectstore.models.blocks.batch_stats import batch_mean_std, batch_normalise
 from affectstore.models.blocks.ladder import Decoder, reconstruction_cost, resample_steps

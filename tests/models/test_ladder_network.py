@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from fused_steps import CLASSES, FusedSteps, alone, given, mask_of
 from pydantic import ValidationError
+from support.fused_steps import CLASSES, FusedSteps, alone, given, mask_of
 from torch import Tensor
 
 from affectstore.config.experiment import Experiment

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fused import CLASSES, SCORE, THREE, TWO, Fused, drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
+from support.fused import CLASSES, SCORE, THREE, TWO, Fused, drawn
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from model_cells import CLASSES, PAIRS, Cell, inputs, name_of, network, run, train
+from support.model_cells import CLASSES, PAIRS, Cell, inputs, name_of, network, run, train
 
 from affectstore.models.cells.matrix import matrix
 from affectstore.models.spec import FUSIONS

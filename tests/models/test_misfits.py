@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_networks import small
+from support.small_networks import small
 
 from affectstore.config.experiment import Experiment
 from affectstore.config.main import Config

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from small_networks import small, small_fusion
+from support.small_networks import small, small_fusion
 from torch import Tensor
 
 from affectstore.config.experiment import Experiment

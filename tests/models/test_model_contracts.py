@@ -1,14 +1,15 @@
-"""Every file of models/encoders/ and models/fusions/ keeps its contract: declarations, shapes, gradients, batches.
+"""Networks of every encoder and every fusion: logits, gradients, modalities, batches.
 
-A new file is tested by being there. Training: test_matrix_training.py, test_training_contracts.py and
-test_trainer_contracts.py. Planning without torch: test_planning_without_torch.py.
+A new file is tested by being there. The modules alone: test_encoder_contracts.py and test_fusion_contracts.py.
+Training: test_matrix_training.py, test_training_contracts.py and test_trainer_contracts.py. Planning without torch:
+test_planning_without_torch.py.
 """
 
 from __future__ import annotations
 
 import pytest
 import torch
-from model_cells import (
+from support.model_cells import (
     BOTH,
     CLASSES,
     THOROUGH,
@@ -20,112 +21,17 @@ from model_cells import (
     loss_of,
     name_of,
     network,
-    pair,
     run,
 )
-from small_networks import small, small_fusion
+from support.small_networks import small
 from torch.nn import functional as F
 
 from affectstore.errors import ConfigError
-from affectstore.models.cells.validate import pair_problem
-from affectstore.models.modules import Criterion, Encoded, Encoder, Fusion, InputFusion, NoisyEncoder
+from affectstore.models.modules import Criterion, Encoded, Encoder
 from affectstore.models.network import Network
-from affectstore.models.spec import (
-    ENCODERS,
-    FUSIONS,
-    INPUT_AXES,
-    LOSSES,
-    OUTPUT_AXES,
-    ClipShape,
-    ImageShape,
-    SequenceShape,
-    Shape,
-)
-
-INPUT_FUSIONS = [name for name in FUSIONS.names() if FUSIONS.load(name).SPEC.needs == "inputs"]
+from affectstore.models.spec import ENCODERS, FUSIONS, LOSSES, ClipShape, SequenceShape
 
 every_cell = pytest.mark.parametrize("cell", THOROUGH, ids=name_of)
-
-
-@pytest.mark.parametrize("name", ENCODERS.names())
-def test_an_encoder_keeps_its_declaration(name: str) -> None:
-    declared = ENCODERS.load(name)
-    assert declared.SPEC.input_kind in INPUT_AXES
-    assert declared.SPEC.output_kind in OUTPUT_AXES
-    assert declared.SPEC.version >= 1
-    assert declared.SPEC.summary
-    assert declared.SPEC.paper
-    assert declared.Options().pretrained_source == "random"
-    assert declared.Options().pretrained_digest() is None
-    for field in declared.Options.model_fields.values():
-        assert field.description
-    kind = declared.SPEC.input_kind
-    shape: Shape = ImageShape(channels=2, height_px=32, width_px=48)
-    size, steps = shape.size, 1
-    if kind == "sequence":
-        shape, size, steps = SequenceShape(dim=7), (4, 7), 4
-    elif kind == "clip":
-        shape = ClipShape(channels=2, height_px=32, width_px=48, frames=5)
-        size, steps = shape.size, 5
-    for options in (declared.Options(), declared.Options(**small(name))):
-        assert options.problem(shape) is None
-        assert declared.Options(**options.resolved().model_dump(mode="json")) == options.resolved()
-        with torch.device("meta"):  # shapes only: the full sizes cost nothing
-            values, mask = torch.zeros(2, *size), torch.ones(2, steps, dtype=torch.bool)
-            encoder = declared.build(shape, options)
-            encoded = encoder(values, mask)
-        assert isinstance(encoder, NoisyEncoder if declared.SPEC.outputs("layers") else Encoder)
-        dim = encoder.output_dim
-        assert isinstance(encoded, Encoded)
-        assert encoded.vector.shape == (2, dim)
-        assert (encoded.sequence is not None) == declared.SPEC.outputs("sequence")
-        if encoded.sequence is not None:
-            assert encoded.sequence.shape == (2, 4, dim)
-        assert [layer.shape for layer in encoded.layers] == [(2, 4, dim)] * len(encoded.layers)
-        assert len(encoded.layers) == (options.depth if declared.SPEC.outputs("layers") else 0)
-
-
-@pytest.mark.parametrize("name", FUSIONS.names())
-def test_a_fusion_keeps_its_declaration(name: str) -> None:
-    declared = FUSIONS.load(name)
-    spec = declared.SPEC
-    assert spec.version >= 1
-    assert spec.summary
-    assert spec.paper
-    for field in declared.Options.model_fields.values():
-        assert field.description
-    assert spec.needs == "inputs" or spec.needs in OUTPUT_AXES
-    assert (spec.axis is not None) == (spec.needs == "inputs")
-    assert spec.words is None or spec.needs in ("sequence", "layers")
-    assert any(pair_problem(dict.fromkeys(pair(name), encoder), name) is None for encoder in ENCODERS.names())
-    options = declared.Options(**small_fusion(name))
-    if spec.needs == "inputs":
-        assert isinstance(declared.build(options), InputFusion)
-        return
-    dims = dict.fromkeys(pair(name), (6, 6) if spec.needs == "layers" else 6)
-    fusion = declared.build(dims, len(CLASSES), options)
-    assert isinstance(fusion, Fusion)
-    assert (fusion.noise is not None) == (spec.needs == "layers")
-    assert (type(fusion).calibrate is not Fusion.calibrate) == spec.calibrates
-    assert set(options.used_modalities(pair(name))) <= set(pair(name))
-
-
-@pytest.mark.parametrize("name", INPUT_FUSIONS)
-def test_a_joined_input_has_the_declared_shape(name: str) -> None:
-    declared = FUSIONS.load(name)
-    shapes = dict.fromkeys(BOTH, ClipShape(channels=3, frames=4, height_px=8, width_px=10))
-    values = {m: torch.randn(2, *shape.size) for m, shape in shapes.items()}
-    masks = {m: torch.ones(2, 4, dtype=torch.bool) for m in shapes}
-    masks["audio"][1, 2:] = False
-    joined, mask = declared.build(declared.Options())(values, masks)
-    expected = declared.Options().join_shapes(shapes)
-    assert joined.shape[1:] == expected.size
-    assert mask.shape == (2, expected.frames)
-    axis = INPUT_AXES["clip"].index(declared.SPEC.axis)
-    # Vision is unchanged, at its end of the axis; audio may be changed to fit beside it.
-    audio, vision = joined.tensor_split([joined.shape[axis] - values["vision"].shape[axis]], dim=axis)
-    assert torch.equal(vision, values["vision"])
-    assert name == "replicated" or torch.equal(audio, values["audio"])
 
 
 def test_every_fusion_is_tried_on_three_modalities() -> None:

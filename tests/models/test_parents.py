@@ -11,24 +11,23 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fused import TWO, Fused, drawn
 from pydantic import ValidationError
 from safetensors.torch import load_file
+from support.fake_store import CLASSES
+from support.fused import TWO, Fused, drawn
+from support.training import facts, train_cell
 
 from affectstore.config.experiment import Experiment
 from affectstore.errors import ConfigError, IntegrityError, StaleError
-from affectstore.models.cells.job import TrainJob
 from affectstore.models.cells.parents import ParentRuns, parents_problem, read_parent, seed_digests
 from affectstore.models.cells.recipe import recipe_for
 from affectstore.models.cells.validate import cell_problem
 from affectstore.models.data.dataset import load_clips
 from affectstore.models.network import Network
 from affectstore.models.spec import TrainingError
-from affectstore.models.train_fold import train_fold
 from affectstore.models.training.warm_start import encoder_states, start_from, teacher_logits
 from affectstore.preflight.cells import plan_cells
 
-CLASSES = ("ANG", "HAP", "SAD")
 DIGESTS = {"config": "c", "split": "s", "labels": "l", "features": "f"}
 AUDIO = {"modalities": ["audio"], "encoder": "simple3d", "name": "audio-net"}
 VISION = {"modalities": ["vision"], "encoder": "simple3d", "name": "vision-net"}
@@ -57,25 +56,8 @@ def train(bench: Any, asked: Experiment, name: str, digests: dict[str, str] = DI
     cell = next(cell for cell in asked.cells if cell.id == name)
     named = dict.fromkeys((*cell.init_from.values(), *cell.teachers.values()))
     bench.split.to_parquet(bench.folder / "split.parquet")
-    job = TrainJob(
-        experiment_name="test",
-        experiment=asked,
-        cell=cell,
-        fold=0,
-        classes=CLASSES,
-        store=bench.folder,
-        split=bench.folder / "split.parquet",
-        out=bench.folder / name,
-        digests=digests,
-        parents={one: read_parent(one, bench.folder / one, DIGESTS, name) for one in named},
-        accelerator="cpu",
-    )
-    train_fold(job)
-    return bench.folder / name / "0"
-
-
-def facts(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "run.json").read_text())
+    parents = {one: read_parent(one, bench.folder / one, DIGESTS, name) for one in named}
+    return train_cell(asked, bench.folder, name, cell=cell, digests=digests, parents=parents)
 
 
 def test_the_distillation_loss_is_the_divergence_at_a_temperature() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import small_crema_d
-from no_torch import run_without_torch
+from support import small_crema_d
+from support.no_torch import run_without_torch
 
 DECLARATIONS = """
 from affectstore.models.baseline_spec import BASELINES

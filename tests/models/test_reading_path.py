@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import tiny_store
 import torch
+from support import tiny_store
 
 import affectstore
 from affectstore.config.experiment import Experiment

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from padded_sequences import DIM, batch
 from pydantic import ValidationError
-from small_networks import ENCODERS as SMALL
+from support.padded_sequences import DIM, batch
+from support.small_networks import ENCODERS as SMALL
 from torch import Tensor
 from torch.nn import functional as F
 

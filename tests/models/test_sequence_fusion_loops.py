@@ -7,8 +7,8 @@ from itertools import permutations
 
 import pytest
 import torch
-from fused_steps import LENGTHS, given
-from sequence_fusions import SMALL, fused, two_and_three
+from support.fused_steps import LENGTHS, given
+from support.sequence_fusions import SMALL, fused, two_and_three
 from torch import Tensor, nn
 
 from affectstore.models.blocks.embedding import Projection, sinusoidal_positions

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from fused import count, linear
-from fused_steps import CLASSES, LABELS, LENGTHS, TWO, FusedSteps, alone, given, mask_of, repadded
 from pydantic import ValidationError
-from sequence_fusions import SMALL, STACK, fused, two_and_three
+from support.fused import count, linear
+from support.fused_steps import CLASSES, LABELS, LENGTHS, TWO, FusedSteps, alone, given, mask_of, repadded
+from support.sequence_fusions import SMALL, STACK, fused, two_and_three
 from torch import Tensor
 from torch.nn import functional as F
 

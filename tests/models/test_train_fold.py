@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support.fake_store import CLASSES
+from support.training import DIGESTS, facts
 
 from affectstore.errors import ConfigError, StaleError, StoreError
 from affectstore.evaluation.predictions import read_predictions
@@ -21,14 +23,8 @@ from affectstore.models.spec import TrainingError
 from affectstore.models.training.evaluate import predict_logits
 from affectstore.models.training.saved_model import load_model
 
-CLASSES = ("ANG", "HAP", "SAD")
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "concat", "sharing": "shared"}
 AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
-DIGESTS = {"config": "c", "split": "s", "features": "f"}
-
-
-def facts(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "run.json").read_text())
 
 
 def test_a_run_writes_everything_that_tables_need(bench: Any, fake: Any) -> None:

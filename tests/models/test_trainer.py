@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from support.training import facts, history, interrupted_in_step, training
 
 from affectstore.config.training import Training
 from affectstore.errors import ConfigError
@@ -25,23 +26,10 @@ from affectstore.models.training import trainer
 from affectstore.models.training.checkpoint import Checkpoint, TrainState
 from affectstore.models.training.evaluate import score_logits
 from affectstore.models.training.loader import bucketed_batches
-from affectstore.models.training.trainer import Trainer
 
 AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "fusion": "channel"}
 IMAGE = {"modalities": ["vision"], "encoder": "resnet18"}
-
-
-def training(**changes: Any) -> dict[str, Any]:
-    return {"learning_rate": 1e-2, "batch_size": 5, "epochs": 4} | changes
-
-
-def history(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "history.csv")
-
-
-def facts(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "run.json").read_text())
 
 
 @settings(deadline=None)
@@ -83,17 +71,8 @@ def test_a_stopped_run_resumes_to_the_very_same_weights(
     experiment = fake.experiment(cell, train=training(patience=3))
     whole = bench.train(experiment, "whole")
     monkeypatch.setattr(trainer, "CHECKPOINT_INTERVAL_S", 0.0)
-    real, steps = Trainer.train_step, iter(range(100))
-
-    def stop_in_the_third_epoch(*args: Any) -> None:
-        if next(steps) == 3 + 3 + 1:  # two epochs of three batches, one batch of the third
-            raise KeyboardInterrupt
-        real(*args)
-
-    monkeypatch.setattr(Trainer, "train_step", stop_in_the_third_epoch)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_in_step(3 + 3 + 1):  # two epochs of three batches, one batch of the third
         bench.train(experiment, "stopped")
-    monkeypatch.setattr(Trainer, "train_step", real)
     monkeypatch.setattr(trainer, "CHECKPOINT_INTERVAL_S", 20.0)
     stopped = bench.folder / "stopped" / "0"
     assert not (stopped / "run.json").exists()

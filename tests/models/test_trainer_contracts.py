@@ -9,16 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from model_cells import ALONE, IMAGES, THREE, Cell, name_of
-from tiny_store import CLASSES, write_store
+from support.model_cells import ALONE, IMAGES, THREE, Cell, name_of
+from support.tiny_store import CLASSES, write_store
+from support.training import train_cell
 
 from affectstore.config.experiment import Experiment
 from affectstore.evaluation.predictions import read_predictions
-from affectstore.models.cells.job import TrainJob
 from affectstore.models.cells.parents import read_parent
 from affectstore.models.network import Network
 from affectstore.models.spec import ENCODERS, FUSIONS
-from affectstore.models.train_fold import train_fold
 from affectstore.models.training.saved_model import load_model
 
 DIGESTS = {"config": "c", "split": "s", "labels": "l", "features": "f"}
@@ -39,21 +38,9 @@ def train(store: Path, experiment: Experiment, name: str, out: Path) -> Path:
     cell = next(cell for cell in experiment.cells if cell.id == name)
     for teacher in cell.teachers.values():
         train(store, experiment, teacher, out)
-    job = TrainJob(
-        experiment_name="test",
-        experiment=experiment,
-        cell=cell,
-        fold=0,
-        classes=CLASSES,
-        store=store,
-        split=store.parent / "split.parquet",
-        out=out / name,
-        digests=DIGESTS,
-        parents={teacher: read_parent(teacher, out / teacher, DIGESTS, name) for teacher in cell.teachers.values()},
-        accelerator="cpu",
-    )
-    train_fold(job)
-    return out / name / "0"
+    parents = {teacher: read_parent(teacher, out / teacher, DIGESTS, name) for teacher in cell.teachers.values()}
+    split = store.parent / "split.parquet"
+    return train_cell(experiment, out, name, cell=cell, store=store, split=split, digests=DIGESTS, parents=parents)
 
 
 def experiment_of(cell: Cell) -> Experiment:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from model_cells import (
+from support.model_cells import (
     ALONE,
     CLASSES,
     SMALLEST,
@@ -22,7 +22,7 @@ from model_cells import (
     run,
     train,
 )
-from small_networks import RATES
+from support.small_networks import RATES
 from torch.nn import functional as F
 
 from affectstore.models.network import Network

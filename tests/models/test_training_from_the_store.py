@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support.training import train_cell
 
 import affectstore
-from affectstore.models.cells.job import TrainJob
 from affectstore.models.cells.recipe import recipe_for
 from affectstore.models.data.dataset import load_clips
-from affectstore.models.train_fold import train_fold
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.commit import commit
 from affectstore.store.spec import ArraySpec
@@ -64,21 +63,7 @@ def test_a_fold_is_trained_from_the_store(published: tuple[Path, Any], tmp_path:
     root, written = published
     fake.split(written).to_parquet(tmp_path / "split.parquet")
     experiment = fake.experiment(CELL)
-    job = TrainJob(
-        experiment_name="test",
-        experiment=experiment,
-        cell=experiment.cells[0],
-        fold=0,
-        classes=CLASSES,
-        store=root,
-        split=tmp_path / "split.parquet",
-        out=tmp_path / "out",
-        digests={"config": "c"},
-        keys="k",
-        threads=1,
-        accelerator="cpu",
-    )
-    train_fold(job)
+    train_cell(experiment, tmp_path, store=root, digests={"config": "c"}, keys="k", threads=1)
     run = json.loads((tmp_path / "out" / "0" / "run.json").read_text())
     assert run["n"] == {"train": 11, "val": 6, "test": 6}
     assert run["skipped"] == {"frames: failed, no video": 1}

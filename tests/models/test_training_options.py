@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from functools import partial
@@ -17,6 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from support.training import facts, history, training
 from torch import nn
 from torch.nn import functional as F
 
@@ -33,18 +33,6 @@ AUDIO = {"modalities": ["audio"], "encoder": "simple3d"}
 BOTH = {"modalities": ["audio", "vision"], "encoder": "simple3d", "sharing": "separate"}
 CONCAT, PROBE = {**BOTH, "fusion": "concat"}, {**BOTH, "fusion": "probe"}
 AUGMENT = {"flip": 0.5, "crop": 0.7, "brightness": 0.3, "time_masks": 1, "freq_masks": 2}
-
-
-def training(**changes: Any) -> dict[str, Any]:
-    return {"learning_rate": 1e-2, "batch_size": 5, "epochs": 4} | changes
-
-
-def history(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "history.csv")
-
-
-def facts(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "run.json").read_text())
 
 
 def weights(folder: Path) -> bytes:

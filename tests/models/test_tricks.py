@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.training import interrupted_in_step
 from torch import Tensor
 
 from affectstore.config.experiment import Experiment
@@ -203,17 +204,8 @@ def test_a_stopped_run_resumes_to_the_very_same_weights(
     whole = fit(data, [build(name)], tmp_path / "whole")
     assert len(whole.history) == 4
     monkeypatch.setattr(trainer_module, "CHECKPOINT_INTERVAL_S", 0.0)
-    real, steps = Trainer.train_step, iter(range(100))
-
-    def stop_in_the_third_epoch(*args: Any) -> None:
-        if next(steps) == 3 + 3 + 1:  # two epochs of three batches, one batch of the third
-            raise KeyboardInterrupt
-        real(*args)
-
-    monkeypatch.setattr(Trainer, "train_step", stop_in_the_third_epoch)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_in_step(3 + 3 + 1):  # two epochs of three batches, one batch of the third
         fit(data, [build(name)], tmp_path / "stopped")
-    monkeypatch.setattr(Trainer, "train_step", real)
     resumed = fit(data, [build(name)], tmp_path / "stopped")
     assert same(resumed.weights, whole.weights)
     assert resumed.best_epoch == whole.best_epoch

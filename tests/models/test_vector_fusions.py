@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from fused import CLASSES, SCORE, THREE, TWO, VECTOR, Fused, count, drawn, linear
 from pydantic import ValidationError
+from support.fused import CLASSES, SCORE, THREE, TWO, VECTOR, Fused, count, drawn, linear
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fused_steps import CLASSES, LABELS, LENGTHS, THREE, FusedSteps, alone, given, repadded
 from hypothesis import assume
 from hypothesis import given as examples
 from hypothesis import strategies as st
+from support.fused_steps import CLASSES, LABELS, LENGTHS, THREE, FusedSteps, alone, given, repadded
+from support.training import train_cell
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import affectstore
 from affectstore.config.experiment import Experiment
-from affectstore.models.cells.job import TrainJob
 from affectstore.models.cells.recipe import Recipe, recipe_for
 from affectstore.models.cells.validate import cell_problem
 from affectstore.models.data.batch import Batch
@@ -30,7 +30,6 @@ from affectstore.models.data.rng import RngStreams
 from affectstore.models.data.word_spans import WordSpans, find_untimed, load_spans
 from affectstore.models.modules import Encoded
 from affectstore.models.spec import TRICKS, TrainingError
-from affectstore.models.train_fold import train_fold
 from affectstore.models.training.trick import Trick, TrickSetup
 from affectstore.store.clip_arrays import ClipArrays
 from affectstore.store.commit import commit
@@ -278,19 +277,7 @@ def test_clips_without_word_times_are_left_out_and_counted(written: Path, tmp_pa
     split = pd.DataFrame({"fold": 0, "clip_id": table["clip_id"], "subset": subsets, "reason": ""})
     split.to_parquet(tmp_path / "split.parquet")
     asked = experiment(train={"learning_rate": 1e-2, "batch_size": 6, "epochs": 3, "tricks": {"mixup": {"alpha": 0.4}}})
-    job = TrainJob(
-        experiment_name="test",
-        experiment=asked,
-        cell=asked.cells[0],
-        fold=0,
-        classes=LABELS_OF_CORPUS,
-        store=written,
-        split=tmp_path / "split.parquet",
-        out=tmp_path / "out",
-        digests={"config": "c"},
-        accelerator="cpu",
-    )
-    train_fold(job)
+    train_cell(asked, tmp_path, store=written, classes=LABELS_OF_CORPUS, digests={"config": "c"})
     run = json.loads((tmp_path / "out/0/run.json").read_text())
     assert run["skipped"] == {"bert: the times of its words are not known": 1}
     assert run["n"]["train"] == 11

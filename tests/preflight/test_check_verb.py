@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-import small_crema_d
-import small_ravdess
+from support import small_crema_d, small_ravdess
 
 from affectstore.cli.main import main
 from affectstore.corpora._crema_d_names import EMOTIONS, SENTENCES

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import small_crema_d as small
+from support import small_crema_d as small
 
 from affectstore.corpora.base import CORPORA
 from affectstore.corpora.crema_d import CARD, find

@@ -3,7 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
-import small_crema_d as small
+from support import small_crema_d as small
 
 from affectstore.media.probe import Probe
 from affectstore.preflight import hashes

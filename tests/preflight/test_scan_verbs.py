@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import small_crema_d as small
 import yaml
+from support import small_crema_d as small
 
 from affectstore.cli.main import main
 from affectstore.preflight.scan import read_manifest

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import small_crema_d
-import tiny_project
-from small_weights import empty_places, publish
+from support import tiny_project
+from support.python import print_of, run_python
+from support.small_weights import empty_places, publish
 
 from affectstore.cli.main import main
 from affectstore.config.experiment import Experiment
@@ -147,8 +145,7 @@ def test_planning_them_needs_no_torch(folder: Path) -> None:
         "(plan,) = plan_cells('x', Experiment(title='x', corpus='synthetic', cells=(cell,)), (0,))\n"
         "print(plan.problem, sorted({'torch', 'transformers', 'torchvision'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder.parent, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "None []"
+    assert print_of(code, folder.parent) == "None []"
 
 
 @pytest.fixture
@@ -167,20 +164,13 @@ def project(folder: Path) -> Path:
         "cells": [{**audio, "name": "published", "encoder_options": options}, {**audio, "name": "anew"}],
     }
     tiny_project.make_project(folder.parent, config, experiment)
-    rows = ["path,label,speaker"]
-    (folder.parent / "mine").mkdir()
-    for number in range(8):
-        (folder.parent / "mine" / f"{number}.wav").write_bytes(small_crema_d.sound(200 + 20 * number, 0.2))
-        rows.append(f"{number}.wav,{('calm', 'tense')[number % 2]},s{number // 2}")
-    (folder.parent / "mine" / "clips.csv").write_text("\n".join(rows) + "\n")
+    tiny_project.write_audio_clips(folder.parent / "mine", clips=8, seconds=0.2)
     return folder
 
 
 def test_a_run_reports_missing_weights_before_any_job(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    snakefile = str(tiny_project.ROOT / "workflow/Snakefile")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--cores", "1", "-n"]
-    environment = tiny_project.environment(HF_HUB_CACHE=str(project / "hub"))
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    command = ["-m", "snakemake", "--snakefile", tiny_project.SNAKEFILE, "--cores", "1", "-n"]
+    done = run_python(*command, HF_HUB_CACHE=str(project / "hub"))
     assert done.returncode == 1
     assert "published cannot be trained here: model 'google/vit'" in done.stdout + done.stderr
     for arguments in (["run"], ["run", "-n", "tiny"]):

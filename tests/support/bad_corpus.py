@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import ffmpeg
-import odd_media
-import small_crema_d
+
+from support import odd_media, small_crema_d
 
 #: Files and clips that the scan leaves out: what it names -> words of the reason.
 SKIPPED: Mapping[str, str] = {

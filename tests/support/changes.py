@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tiny_project
+from support import tiny_project
+from support.python import prepended
 
 ALL = ("audio", "frames", "mel", "mel_image", "mel_chunks")
 
@@ -123,7 +124,7 @@ def _version(folder: Path) -> dict[str, str]:
         "import dataclasses\nfrom affectstore.features.audio import mel\n"
         "mel.SPEC = dataclasses.replace(mel.SPEC, version=mel.SPEC.version + 1)\n"
     )
-    return {"PYTHONPATH": str(folder / "upgrade")}
+    return {"PYTHONPATH": prepended(folder / "upgrade")}
 
 
 def _delete_data(folder: Path) -> None:
@@ -152,12 +153,12 @@ def _delete_manifests(folder: Path) -> None:
 
 
 def _delete_run(folder: Path) -> None:
-    shutil.rmtree(folder / "results/runs/tiny/sound/0")
+    shutil.rmtree(folder / "results/runs/tiny/audio-net/0")
 
 
 ONE_EACH = dict.fromkeys(ALL, 1)
 BOTH = dict.fromkeys(ALL, 2)
-CELLS = ("picture", "sound")
+CELLS = ("audio-net", "vision-net")
 MEL = {"mel": 2, "mel_image": 2, "mel_chunks": 2}
 OF_MEL = dict.fromkeys(MEL, 12)
 
@@ -169,7 +170,7 @@ CHANGES = (
     Change("a clip renamed", _rename, ONE_EACH, {}, CELLS),
     Change("a clip added", _add, ONE_EACH, ONE_EACH, CELLS),
     Change("a clip deleted", _delete, ONE_EACH, {}, CELLS),
-    Change("an option changed (mel: n_mels)", _config(_n_mels), MEL, OF_MEL, ("sound",)),
+    Change("an option changed (mel: n_mels)", _config(_n_mels), MEL, OF_MEL, ("audio-net",)),
     Change("an extractor's version changed (mel)", _nothing, MEL, OF_MEL, (), _version),
     Change("the order of config.yaml changed", _config(_reorder)),
     Change("the number of shards changed", _config(_shards), dict.fromkeys(ALL, 3)),
@@ -179,5 +180,5 @@ CHANGES = (
     Change(".snakemake deleted", _delete_snakemake),
     Change("the plans deleted", _delete_plans),
     Change("the manifests deleted", _delete_manifests),
-    Change("a trained cell deleted", _delete_run, train=("sound",)),
+    Change("a trained cell deleted", _delete_run, train=("audio-net",)),
 )

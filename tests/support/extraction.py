@@ -11,6 +11,7 @@ import numpy as np
 
 from affectstore.features.base import BaseExtractor, Clip, Media, Source, build
 from affectstore.store.clip_arrays import ClipArrays
+from affectstore.testing.extractor import check_arrays
 from affectstore.timeline import Grid
 
 
@@ -55,19 +56,11 @@ def chain(
 
 
 def run(extractor: BaseExtractor, media: Media, **fields: Any) -> ClipArrays:
-    """Extract, and hold the result to what the extractor declares."""
+    """Extract, and hold the result to the extractor's declaration."""
     sources = {need: run(source, media, **fields) for need, source in extractor.upstream.items()}
-    given = extractor.extract(Clip("clip", media, sources, **fields))
-    specs = {spec.name: spec for spec in extractor.arrays()}
-    assert list(specs) == list(given.arrays)
-    for array_name, array in given.arrays.items():
-        spec = specs[array_name]
-        assert array.dtype == spec.numpy_dtype, array_name
-        assert array.shape == (given.rows if spec.granularity == "row" else 1, *spec.shape), array_name
-        assert len(spec.dims) == array.ndim, array_name
-        assert array.dtype.kind != "f" or spec.allow_nan or np.isfinite(array).all(), array_name
-    assert given.grid is not None or "times" in given.arrays
-    return given
+    extracted = extractor.extract(Clip("clip", media, sources, **fields))
+    check_arrays(extractor, extracted)
+    return extracted
 
 
 def of_samples(

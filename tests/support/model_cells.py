@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import torch
-from small_networks import small, small_fusion
 from torch import nn
 from torch.nn import functional as F
 
@@ -17,6 +16,7 @@ from affectstore.models.cells.validate import cell_problem, pair_problem
 from affectstore.models.modules import FusionContext, Output
 from affectstore.models.network import Network
 from affectstore.models.spec import ENCODERS, FUSIONS, ClipShape, SequenceShape
+from support.small_networks import small, small_fusion
 
 Cell: TypeAlias = dict[str, Any]
 Inputs: TypeAlias = dict[str, torch.Tensor]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
-from tiny_project import ROOT, environment
+from support.python import ROOT, prepended, run_python
 
 #: Run by every Python process whose PYTHONPATH names its folder, also by those that it starts.
 HOOK = """
@@ -35,12 +33,4 @@ def run_without_torch(hook: Path, *arguments: str, folder: Path = ROOT) -> subpr
     """
     hook.mkdir(exist_ok=True)
     (hook / "sitecustomize.py").write_text(HOOK)
-    paths = os.pathsep.join(filter(None, (str(hook), os.environ.get("PYTHONPATH"))))
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=environment(PYTHONPATH=paths),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return run_python(*arguments, folder=folder, PYTHONPATH=prepended(hook))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fused_steps import THREE, TWO, FusedSteps
 from torch import nn
+
+from support.fused_steps import THREE, TWO, FusedSteps
 
 STACK = {"dim": 8, "heads": 2, "layers": 2}
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import wave
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
+from support.wav import wav_of_sine
 
 RATE_HZ = 8000
 
 
 def sound(hz: float = 200.0, seconds: float = 0.1) -> bytes:
-    """A wav file with a sine; other tones and lengths have other bytes."""
-    samples = 8000 * np.sin(2 * np.pi * hz * np.arange(round(seconds * RATE_HZ)) / RATE_HZ)
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return buffer.getvalue()
+    """Make a wav file with a sine; other tones and lengths have other bytes."""
+    return wav_of_sine(hz, seconds, RATE_HZ)
 
 
 def write_media(root: Path, names: Iterable[str], folder: str = "AudioWAV", suffix: str = ".wav") -> None:

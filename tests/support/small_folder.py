@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from small_crema_d import sound
+from support.small_crema_d import sound
 
 
 def example(root: Path) -> dict[str, str]:

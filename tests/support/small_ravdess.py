@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import wave
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-
-import numpy as np
-import odd_media
+from typing import Any
 
 from affectstore.corpora._ravdess_names import SONG, SPEECH, Recording, parse, recordings
+from support import odd_media
+from support.wav import wav_of_sine
 
 RATE_HZ = 48000
 #: Layout -> folder of a file, given its kind ("Audio" or "Video"), its channel ("Speech" or "Song") and its actor.
@@ -22,19 +20,24 @@ LAYOUTS: Mapping[str, str] = {
     "nested": "download/ravdess/{kind}_{channel}_{archive}/Actor_{actor}",
 }
 
+ANGRY, NEUTRAL, CALM, SUNG = "01-05-02-01-01-12", "01-01-01-02-01-12", "01-02-01-02-02-07", "02-03-01-01-01-07"
+#: Every kind of file: two recordings as wav and mp4, one mp4 without sound, one song.
+FILES = (
+    f"03-{ANGRY}.wav",
+    f"01-{ANGRY}.mp4",
+    f"02-{ANGRY}.mp4",
+    f"03-{NEUTRAL}.wav",
+    f"02-{NEUTRAL}.mp4",
+    f"03-{CALM}.wav",
+    f"03-{SUNG}.wav",
+    f"01-{SUNG}.mp4",
+)
+
 
 @cache
 def sound(hz: float = 220.0, seconds: float = 0.25, channels: int = 1) -> bytes:
-    """A wav file as the corpus' are; of two channels, the right one is silent."""
-    samples = np.zeros((round(seconds * RATE_HZ), channels))
-    samples[:, 0] = 8000 * np.sin(2 * np.pi * hz * np.arange(len(samples)) / RATE_HZ)
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return buffer.getvalue()
+    """Make a wav file as the corpus' are; of two channels, the right one is silent."""
+    return wav_of_sine(hz, seconds, RATE_HZ, channels)
 
 
 def film(folder: Path, sounding: bool) -> bytes:
@@ -87,6 +90,22 @@ def write(root: Path, names: Iterable[str], layout: str = "archives", content: b
         path.write_bytes(made)
         paths.append(where(name, layout))
     return paths
+
+
+def write_every_kind(root: Path) -> Path:
+    """Write `FILES`; return the root."""
+    write(root, FILES)
+    return root
+
+
+def reasons(found: Any) -> dict[str, str]:
+    """Path, or id of the clip, of each file left out -> reason."""
+    return {skip.path or skip.clip_id: skip.reason for skip in found.skipped}
+
+
+def notes(found: Any) -> str:
+    """Notes of a listing, one per line."""
+    return "\n".join(found.notes)
 
 
 def performed(actors: Iterable[str], channel: str = SPEECH) -> list[Recording]:

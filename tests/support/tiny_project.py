@@ -1,12 +1,9 @@
-"""A tiny project in a folder of its own: twelve drawn clips, five features, one cell; and its two doors."""
+"""A tiny project in a folder of its own: twelve synthetic clips, five features, two cells; and commands that run it."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +12,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from support import small_crema_d, training
+from support.python import ROOT, run_python
 
 CONFIG: dict[str, Any] = {
     "corpora": {"synthetic": {"root": "media", "shards": 2, "options": {"clips": 12, "seed": 0}}},
@@ -37,24 +35,29 @@ EXPERIMENT: dict[str, Any] = {
     "images": {"image_px": 32, "frames": 4, "colour": "grayscale"},
     "train": {"epochs": 1, "batch_size": 4},
     "cells": [
-        {"modalities": ["audio"], "encoder": "simple3d", "name": "sound"},
-        {"modalities": ["vision"], "encoder": "simple3d", "name": "picture"},
+        {"modalities": ["audio"], "encoder": "simple3d", "name": "audio-net"},
+        {"modalities": ["vision"], "encoder": "simple3d", "name": "vision-net"},
     ],
 }
 
-#: What both doors are asked for.
+#: Targets of a run by `affectstore` and by `snakemake`.
 TARGETS = ("store", "results/metrics/tiny.parquet")
+SNAKEFILE = str(ROOT / "workflow/Snakefile")
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What a run did, as the files it left say.
+    """A finished run, by its output and the files that it left.
 
     Attributes:
-        jobs: jobs by verb ("extract", "commit", "split", "train", "score").
-        features: extraction jobs by feature.
-        cells: training jobs by cell.
-        computed, reused: clips, over all extraction jobs.
+        returncode: Exit status.
+        output: Output and errors.
+        jobs: Number of jobs by verb ("extract", "commit", "split", "train", "score").
+        features: Number of extraction jobs by feature.
+        cells: Number of training jobs by cell.
+        computed: Number of computed clips by feature, over all extraction jobs.
+        reused: Number of reused clips by feature.
+        seconds: Wall time.
     """
 
     returncode: int
@@ -68,11 +71,11 @@ class Observed:
 
 
 def make_project(folder: Path, config: dict[str, Any] = CONFIG, experiment: dict[str, Any] | None = EXPERIMENT) -> Path:
-    """Write config.yaml and the experiment into `folder`; nothing is run."""
+    """Write config.yaml and the experiment into `folder`, and run nothing."""
     (folder / "workflow" / "experiments").mkdir(parents=True)
     write_config(folder, config)
     if experiment is not None:
-        (folder / "workflow" / "experiments" / "tiny.yaml").write_text(yaml.safe_dump(experiment))
+        write_experiment(folder, experiment)
     return folder
 
 
@@ -81,47 +84,45 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
 
+def write_experiment(folder: Path, experiment: dict[str, Any]) -> None:
+    """Write the experiment."""
+    (folder / "workflow" / "experiments" / "tiny.yaml").write_text(yaml.safe_dump(experiment))
+
+
+def write_audio_clips(folder: Path, clips: int, seconds: float = 0.1) -> None:
+    """Write clips of two labels and two per speaker with their table, for a corpus of kind `folder`."""
+    folder.mkdir()
+    rows = ["path,label,speaker"]
+    for number in range(clips):
+        (folder / f"{number}.wav").write_bytes(small_crema_d.sound(200 + 20 * number, seconds))
+        rows.append(f"{number}.wav,{('calm', 'tense')[number % 2]},s{number // 2}")
+    (folder / "clips.csv").write_text("\n".join(rows) + "\n")
+
+
 def copy_project(source: Path, target: Path) -> Path:
     """Copy a project with all that was built in it; times are kept."""
     shutil.copytree(source, target, symlinks=True)
     return target
 
 
-def environment(**extra: str) -> dict[str, str]:
-    """The environment of a run."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **extra}
-
-
 def command(door: str, targets: tuple[str, ...] = TARGETS) -> list[str]:
-    """The command line of a door, "affectstore" or "snakemake"."""
+    """Arguments of Python that build targets with "affectstore" or "snakemake"."""
     if door == "snakemake":
-        return [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--snakefile",
-            str(ROOT / "workflow/Snakefile"),
-            "--cores",
-            "2",
-            "--",
-            *targets,
-        ]
+        return ["-m", "snakemake", "--snakefile", SNAKEFILE, "--cores", "2", "--", *targets]
     named = ["synthetic" if target == "store" else target for target in targets]
-    return [sys.executable, "-m", "affectstore", "run", "--cores", "2", *named]
+    return ["-m", "affectstore", "run", "--cores", "2", *named]
 
 
-def run(door: str, folder: Path, targets: tuple[str, ...] = TARGETS, **extra: str) -> Observed:
-    """Run a door in `folder` to its end and see what it did."""
+def run(door: str, folder: Path, targets: tuple[str, ...] = TARGETS, **variables: str) -> Observed:
+    """Build targets in `folder` and observe the run."""
     time.sleep(0.02)  # so that every file it writes is newer than now
     began = time.time()
-    done = subprocess.run(
-        command(door, targets), cwd=folder, env=environment(**extra), capture_output=True, text=True, timeout=300
-    )
+    done = run_python(*command(door, targets), folder=folder, **variables)
     return observe(folder, began, done.returncode, done.stdout + done.stderr)
 
 
 def observe(folder: Path, began: float, returncode: int, output: str) -> Observed:
-    """What has been done in `folder` since `began`."""
+    """Read the files that runs in `folder` have left since `began`."""
     logs = [path for path in (folder / "logs").rglob("*.log") if path.stat().st_mtime >= began]
     parts = [path.relative_to(folder / "logs").with_suffix("").parts for path in logs]
     computed: Counter[str] = Counter()
@@ -141,3 +142,14 @@ def observe(folder: Path, began: float, returncode: int, output: str) -> Observe
         +reused,
         time.time() - began,
     )
+
+
+def trained_cells(folder: Path, observed: Observed) -> set[str]:
+    """Cells of which a seed was trained; a job that found its weights there does not count."""
+    logs = {cell: (folder / f"logs/train/tiny/{cell}/0.log").read_text() for cell in observed.cells}
+    return {cell for cell, log in logs.items() if "reused" not in log}
+
+
+def facts(folder: Path, cell: str) -> dict[str, Any]:
+    """Read the facts of a cell's first run."""
+    return training.facts(folder / f"results/runs/tiny/{cell}/0/0")

@@ -1,54 +1,42 @@
-"""Train a cell on a synthetic store; a script, so that the processes that are started can run it too."""
+"""Train a cell on a store in memory: a module to run, so that the processes that it starts run it too."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from support.python import run_python
 
-def makers() -> Any:
-    """tests/models/conftest.py as a module."""
-    path = Path(__file__).parents[1] / "models" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("makers", path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["makers"] = module
-    spec.loader.exec_module(module)
-    return module
+
+def train_in_processes(
+    folder: Path, processes: int, cell: dict[str, Any], settings: dict[str, Any]
+) -> subprocess.CompletedProcess[str]:
+    """Train a cell into `folder`/out in another process, or in several that share every batch.
+
+    Args:
+        folder: Working folder.
+        processes: Number of processes.
+        cell: Cell of the experiment.
+        settings: Other settings of the experiment.
+    """
+    arguments = (str(folder), str(processes), json.dumps(cell), json.dumps(settings))
+    return run_python("-m", "support.train_script", *arguments, tests=True)
 
 
 def main(folder: Path, processes: int, cell: dict[str, Any], settings: dict[str, Any]) -> None:
     """Train into `folder`/out."""
     import affectstore
-    from affectstore.models.cells.job import TrainJob
-    from affectstore.models.train_fold import train_fold
-    from affectstore.preflight.cells import combination_digests
+    from support.fake_store import make_experiment, make_split, make_store
+    from support.training import train_cell
 
-    made = makers()
-    store = made.make_store()
+    store = make_store()
     affectstore.open = lambda _: store
-    made.make_split(store).to_parquet(folder / "split.parquet")
-    experiment = made.make_experiment(cell, **settings)
-    job = TrainJob(
-        experiment_name="test",
-        experiment=experiment,
-        cell=experiment.cells[0],
-        fold=0,
-        classes=made.CLASSES,
-        store=folder,
-        split=folder / "split.parquet",
-        out=folder / "out",
-        digests={"config": "c"},
-        combinations=combination_digests(experiment, experiment.cells[0]),
-        threads=1,
-        accelerator="cpu",
-        processes=processes,
-    )
-    train_fold(job)
+    make_split(store).to_parquet(folder / "split.parquet")
+    experiment = make_experiment(cell, **settings)
+    train_cell(experiment, folder, digests={"config": "c"}, threads=1, processes=processes)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from extraction import sound
 
 from affectstore.features.base import Clip, Media, build
+from support.extraction import sound
 
 
 def voiced(seconds: float, rate_hz: int = 16000, f0_hz: float = 140.0, seed: int = 0) -> np.ndarray:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_weights import empty_places
+from support.small_weights import empty_places
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_models import tiny_bert
+from support.tiny_models import tiny_bert
 
 from affectstore.digest import digest_file
 from affectstore.errors import ConfigError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch7_file import Instance, Raw, write_torch7
+from support.torch7_file import Instance, Raw, write_torch7
 
 from affectstore.errors import ConfigError
 from affectstore.weights.torch7 import Layer, read_torch7

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from small_weights import publish
+from support.small_weights import publish
 
 from affectstore.errors import ConfigError
 from affectstore.weights.fetch import fetch, find_or_fetch

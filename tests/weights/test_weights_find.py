@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from small_weights import publish
+from support.small_weights import publish
 
 from affectstore.digest import digest_file
 from affectstore.errors import ConfigError, UnknownNameError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_weights import small_state
+from support.small_weights import small_state
 
 from affectstore.errors import ConfigError
 from affectstore.weights.state import check_state, read_state

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_weights import publish
+from support.small_weights import publish
 
 from affectstore.cli.main import main
 from affectstore.digest import digest_file

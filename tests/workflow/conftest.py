@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tiny_project
+from support import tiny_project
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

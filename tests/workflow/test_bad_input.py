@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import bad_corpus
 import pytest
-import tiny_project
+from support import bad_corpus, tiny_project
 
 from affectstore.store.index.ledger import Ledger
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_project
+from support import tiny_project
+from support.python import run_python
 
 import affectstore
 
@@ -21,14 +21,7 @@ MEL = "results/store/synthetic/mel/catalog.json"
 
 
 def call(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *(() if command[0].endswith(".py") else ("-m",)), *command],
-        cwd=folder,
-        env=tiny_project.environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return run_python(*(() if command[0].endswith(".py") else ("-m",)), *command, folder=folder)
 
 
 def state(folder: Path) -> dict[str, bytes]:
@@ -115,7 +108,7 @@ def test_a_file_that_nothing_makes_is_an_error(whole: Path) -> None:
 
 @WHOLE
 def test_plain_snakemake_finds_nothing_to_do(whole: Path) -> None:
-    done = call(whole, "snakemake", "--snakefile", str(tiny_project.ROOT / "workflow/Snakefile"), "-n")
+    done = call(whole, "snakemake", "--snakefile", tiny_project.SNAKEFILE, "-n")
     assert done.returncode == 0, done.stderr
     assert "Nothing to be done" in done.stdout + done.stderr
 
@@ -169,9 +162,8 @@ def test_a_reader_keeps_reading_while_the_feature_is_made_again(project: Path) -
 
 @WHOLE
 def test_the_rules_are_clean(whole: Path) -> None:
-    snakefile = str(tiny_project.ROOT / "workflow/Snakefile")
-    lint = call(whole, str(tiny_project.ROOT / ".ci/lint_workflow.py"), "--snakefile", snakefile)
+    lint = call(whole, str(tiny_project.ROOT / ".ci/lint_workflow.py"), "--snakefile", tiny_project.SNAKEFILE)
     assert lint.returncode == 0, lint.stdout + lint.stderr
-    rules = [snakefile, *map(str, sorted((tiny_project.ROOT / "rules").glob("*.smk")))]
+    rules = [tiny_project.SNAKEFILE, *map(str, sorted((tiny_project.ROOT / "rules").glob("*.smk")))]
     style = call(tiny_project.ROOT, "snakefmt", "--check", *rules)
     assert style.returncode == 0, style.stdout + style.stderr

@@ -1,4 +1,4 @@
-"""Whatever is killed, and whenever: the next run goes on, and ends where an uninterrupted one does."""
+"""Runs that follow a killed one: they go on, and end where an uninterrupted one does."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import tiny_project
 import yaml
+from support import tiny_project
+from support.python import environment, prepended
 
 import affectstore
 from affectstore.store.content import find_problems
@@ -54,7 +56,7 @@ if "train" in sys.orig_argv:
             pause()
     trainer.Checkpoint.save = saved
 """
-SOUND = ("synthetic/mel",)
+MEL = ("synthetic/mel",)
 FRAMES = ("synthetic/frames",)
 
 
@@ -75,12 +77,11 @@ class Driver:
         (folder / "hook").mkdir(exist_ok=True)
         (folder / "hook" / "sitecustomize.py").write_text(PAUSE)
         (folder / "at-work").unlink(missing_ok=True)
-        environment = tiny_project.environment(PYTHONPATH=str(folder / "hook"))
         self._log = open(folder / "driver.log", "w+")  # noqa: SIM115
         self.process = subprocess.Popen(
-            tiny_project.command("affectstore", targets),
+            [sys.executable, *tiny_project.command("affectstore", targets)],
             cwd=folder,
-            env=environment,
+            env=environment(PYTHONPATH=prepended(folder / "hook")),
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -149,9 +150,9 @@ def test_jobs_of_a_killed_driver_are_waited_for(fresh: Path, built: Path, start:
     with open(log, "w") as file:
         began = time.time()
         following = subprocess.Popen(
-            tiny_project.command("affectstore", FRAMES),
+            [sys.executable, *tiny_project.command("affectstore", FRAMES)],
             cwd=fresh,
-            env=tiny_project.environment(),
+            env=environment(),
             stdout=file,
             stderr=subprocess.STDOUT,
         )
@@ -180,13 +181,13 @@ def test_all_killed_in_the_middle_of_a_shard(fresh: Path, built: Path, start: Ca
 
 
 def test_a_killed_job_is_named_and_made_again(fresh: Path, built: Path, start: Callable[..., Driver]) -> None:
-    driver = start(fresh, SOUND)
+    driver = start(fresh, MEL)
     os.kill(driver.job, signal.SIGKILL)
     status, said = driver.end()
     assert status == 1
     assert "failed: extract synthetic audio" in said
     assert "Traceback" not in said
-    seen = tiny_project.run("affectstore", fresh, SOUND)
+    seen = tiny_project.run("affectstore", fresh, MEL)
     assert seen.returncode == 0, seen.output
     check_whole(fresh, built, "audio", "mel")
 
@@ -208,9 +209,9 @@ def test_ctrl_c_leaves_a_clean_state(fresh: Path, built: Path, start: Callable[.
 
 
 def test_a_second_driver_is_refused_and_an_edit_waits(fresh: Path, built: Path, start: Callable[..., Driver]) -> None:
-    driver = start(fresh, SOUND)
+    driver = start(fresh, MEL)
     for door in ("affectstore", "snakemake"):
-        targets = SOUND if door == "affectstore" else ("store",)
+        targets = MEL if door == "affectstore" else ("store",)
         seen = tiny_project.run(door, fresh, targets)
         assert seen.returncode == 1
         assert "another run is at work in" in seen.output
@@ -223,7 +224,7 @@ def test_a_second_driver_is_refused_and_an_edit_waits(fresh: Path, built: Path, 
     status, said = driver.end()
     assert status == 0, said
     check_whole(fresh, built, "audio", "mel")
-    seen = tiny_project.run("affectstore", fresh, SOUND)
+    seen = tiny_project.run("affectstore", fresh, MEL)
     assert dict(seen.features) == {"mel": 2}, seen.output
     mel = affectstore.open(fresh / "results/store/synthetic")["mel"]
     assert mel[mel.clip_ids[0]].shape[1:] == (32,)
@@ -231,20 +232,20 @@ def test_a_second_driver_is_refused_and_an_edit_waits(fresh: Path, built: Path, 
 
 def test_a_killed_training_goes_on(project: Path, tmp_path: Path, start: Callable[..., Driver]) -> None:
     experiment = {**tiny_project.EXPERIMENT, "train": {"epochs": 4, "batch_size": 4}}
-    (project / "workflow/experiments/tiny.yaml").write_text(yaml.safe_dump(experiment))
+    tiny_project.write_experiment(project, experiment)
     other = tiny_project.copy_project(project, tmp_path / "uninterrupted")
-    target = ("results/runs/tiny/sound/0/fold.json",)
+    target = ("results/runs/tiny/audio-net/0/fold.json",)
     driver = start(project, target)
     os.killpg(driver.process.pid, signal.SIGKILL)
     driver.process.wait()
-    run = project / "results/runs/tiny/sound/0"
+    run = project / "results/runs/tiny/audio-net/0"
     assert not (run / "fold.json").exists()
     assert (run / "0/checkpoint/epoch-2.safetensors").exists()
     for folder in (project, other):
         seen = tiny_project.run("affectstore", folder, target)
         assert seen.returncode == 0, seen.output
-    expected = other / "results/runs/tiny/sound/0"
-    assert "resuming after epoch 2" in (project / "logs/train/tiny/sound/0.log").read_text()
+    expected = other / "results/runs/tiny/audio-net/0"
+    assert "resuming after epoch 2" in (project / "logs/train/tiny/audio-net/0.log").read_text()
     assert (run / "fold.json").read_bytes() == (expected / "fold.json").read_bytes()
     assert (run / "0/model.safetensors").read_bytes() == (expected / "0/model.safetensors").read_bytes()
     pd.testing.assert_frame_equal(

@@ -6,13 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny_project
-import yaml
-from no_torch import run_without_torch
+from support import tiny_project
+from support.no_torch import run_without_torch
 
 pytestmark = pytest.mark.slow
 
-SNAKEMAKE = ("snakemake", "--snakefile", str(tiny_project.ROOT / "workflow/Snakefile"), "--cores", "1")
+SNAKEMAKE = ("snakemake", "--snakefile", tiny_project.SNAKEFILE, "--cores", "1")
 #: The cells of the built project, and one with a fusion, a grid and training tricks.
 CELLS = [
     *tiny_project.EXPERIMENT["cells"],
@@ -41,7 +40,7 @@ def test_a_run_that_finds_nothing_to_do_needs_no_torch(project: Path, tmp_path: 
 
 def test_a_dry_run_of_new_cells_needs_no_torch(project: Path, tmp_path: Path) -> None:
     experiment = {**tiny_project.EXPERIMENT, "cells": CELLS}
-    (project / "workflow" / "experiments" / "tiny.yaml").write_text(yaml.safe_dump(experiment))
+    tiny_project.write_experiment(project, experiment)
     done = run_without_torch(tmp_path / "hook", "-m", "affectstore", "run", "-n", folder=project)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "train tiny: 1 cells x folds (new)" in done.stdout

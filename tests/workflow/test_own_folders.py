@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-import small_crema_d
-import tiny_project
 import yaml
+from support import small_crema_d, tiny_project
+from support.python import run_python
 
 import affectstore
 from affectstore.cli.main import main
@@ -22,8 +20,8 @@ from affectstore.preflight.state import plan_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("own_folders")]
 CELLS = {
-    "mydata": {"modalities": ["audio"], "baseline": "linear_svm", "name": "sound"},
-    "yours": {"modalities": ["audio"], "encoder": "mlp", "name": "sound"},
+    "mydata": {"modalities": ["audio"], "baseline": "linear_svm", "name": "audio-svm"},
+    "yours": {"modalities": ["audio"], "encoder": "mlp", "name": "audio-mlp"},
 }
 SMALL: dict[str, Any] = {
     "folds": [0],
@@ -69,14 +67,7 @@ def make(folder: Path) -> Path:
 
 
 def run(folder: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "affectstore", "run", "--cores", "1"],
-        cwd=folder,
-        env=tiny_project.environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run_python("-m", "affectstore", "run", "--cores", "1", folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

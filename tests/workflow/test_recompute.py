@@ -1,4 +1,4 @@
-"""What each kind of change makes run again, through both doors: exactly what is needed, and never stale."""
+"""Each kind of change reruns exactly what depends on it, by `affectstore run` and by plain `snakemake`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-import tiny_project
-from changes import CHANGES, Change
+from support import tiny_project
+from support.changes import CHANGES, Change
 
 DOORS = ("affectstore", "snakemake")
 _ROWS: dict[str, dict[str, str]] = {}
@@ -25,8 +25,7 @@ def test_exactly_what_is_needed_runs(change: Change, door: str, project: Path) -
     _ROWS.setdefault(change.what, {})[door] = _row(seen)
     assert dict(seen.features) == change.extract
     assert dict(seen.computed) == {name: shard_size if n < 0 else n for name, n in change.computed.items()}
-    trained = _trained(project, seen)
-    assert trained == set(change.train)
+    assert tiny_project.trained_cells(project, seen) == set(change.train)
     if door == "affectstore":  # which looks again when the store is made, before it plans any training
         assert set(seen.cells) == set(change.train)
     again = tiny_project.run(door, project, **extra)
@@ -72,15 +71,6 @@ def test_the_matrix_is_whole() -> None:
 def _clips_in_shard(project: Path, shard: str) -> int:
     ledger = json.loads((project / f"results/store/synthetic/mel/shards/{shard}.json").read_text())
     return len(ledger["clips"])
-
-
-def _trained(project: Path, seen: tiny_project.Observed) -> set[str]:
-    """Cells of which a seed was trained; a job that found its weights there does not count."""
-    trained = set()
-    for cell in seen.cells:
-        if "reused" not in (project / f"logs/train/tiny/{cell}/0.log").read_text():
-            trained.add(cell)
-    return trained
 
 
 def _row(seen: tiny_project.Observed) -> str:

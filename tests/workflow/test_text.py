@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import tiny_models
-import tiny_project
+from support import tiny_models, tiny_project
 
 CONFIG: dict[str, Any] = {
     "corpora": {"synthetic": {"root": "media", "shards": 1, "options": {"clips": 12, "seed": 0}}},
@@ -23,13 +22,9 @@ CONFIG: dict[str, Any] = {
     "experiments": ["tiny"],
 }
 EXPERIMENT: dict[str, Any] = {
-    "title": "tiny",
-    "corpus": "synthetic",
-    "folds": [0],
-    "seeds": 1,
+    **tiny_project.EXPERIMENT,
     "images": {"image_px": 16, "frames": 4, "colour": "grayscale"},
     "sequences": {"pool": {"audio": 8}, "prepend": {"text": "cls"}},
-    "train": {"epochs": 1, "batch_size": 4},
     "encoder_settings": {"blstm": {"encoder_options": {"hidden_dim": 8, "pooling": "cls"}}},
     "cells": [
         {"modalities": ["text"], "encoder": "blstm"},

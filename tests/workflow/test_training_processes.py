@@ -1,16 +1,14 @@
-"""What a profile gives a training job, and the command that it becomes."""
+"""Threads and processes that a profile assigns to a training job, and the command of the job."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import small_crema_d
-import tiny_project
 import yaml
+from support import tiny_project
+from support.python import run_python
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("training_processes")]
 
@@ -26,15 +24,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         **tiny_project.EXPERIMENT,
         "corpus": "mydata",
         "inputs": {"audio": {"sequence": "mel"}},
-        "cells": [{"modalities": ["audio"], "encoder": "mlp", "name": "sound"}],
+        "cells": [{"modalities": ["audio"], "encoder": "mlp", "name": "audio-net"}],
     }
     folder = tiny_project.make_project(tmp_path_factory.mktemp("processes") / "project", config, experiment)
-    rows = ["path,label,speaker"]
-    (folder / "mine").mkdir()
-    for number in range(8):
-        (folder / "mine" / f"{number}.wav").write_bytes(small_crema_d.sound(200 + 20 * number))
-        rows.append(f"{number}.wav,{('calm', 'tense')[number % 2]},s{number // 2}")
-    (folder / "mine" / "clips.csv").write_text("\n".join(rows) + "\n")
+    tiny_project.write_audio_clips(folder / "mine", clips=8)
     return folder
 
 
@@ -56,19 +49,11 @@ def test_several_processes_are_the_profiles_business(
     profile |= {"set-threads": {"train": threads}} if threads else {}
     (folder / "profile").mkdir(exist_ok=True)
     (folder / "profile" / "config.yaml").write_text(yaml.safe_dump(profile))
-    snakefile = str(tiny_project.ROOT / "workflow/Snakefile")
-    command = ["snakemake", "--snakefile", snakefile, "--workflow-profile", "profile", "-n", "-p"]
-    done = subprocess.run(
-        [sys.executable, "-m", *command, "--", "results/runs/tiny/sound/0/fold.json"],
-        cwd=folder,
-        env=tiny_project.environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    command = ["snakemake", "--snakefile", tiny_project.SNAKEFILE, "--workflow-profile", "profile", "-n", "-p"]
+    done = run_python("-m", *command, "--", "results/runs/tiny/audio-net/0/fold.json", folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     (rendered,) = (line for line in (done.stdout + done.stderr).splitlines() if " train --config " in line)
     _, digest, rest = rendered.partition(" --digest ")
     assert digest
     assert rest.partition(" ")[2].startswith(said)
-    assert rendered.endswith("> logs/train/tiny/sound/0.log 2>&1")
+    assert rendered.endswith("> logs/train/tiny/audio-net/0.log 2>&1")

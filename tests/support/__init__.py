@@ -1,0 +1,1 @@
+"""Helpers of the tests, imported as `from support import ...`: pytest's setting `pythonpath` names `tests/`."""
