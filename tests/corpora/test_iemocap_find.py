@@ -5,48 +5,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from support import small_iemocap as small
+from support.small_iemocap import F0, F1, M0, D
 
 from affectstore.corpora.iemocap import CARD, find, ratings
 from affectstore.errors import CorpusError
-
-D = "Ses01F_impro01"
-F0, F1, M0 = f"{D}_F000", f"{D}_F001", f"{D}_M000"
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     root = tmp_path / "iemocap"
-    small.video(root, D)
-    small.sound(root, F0, F1, M0)
-    small.alignment(root, F0, M0)
-    small.evaluation(
-        root,
-        D,
-        small.block(
-            F0,
-            "fru",
-            (6.25, 8.2357),
-            "C-E2:|Frustration;|()",
-            "C-E3:|Neutral; Frustration;|()",
-            "C-E4:|Anger;|(tense)",
-            "C-F1:|Anger;|(curious)",
-            "C-M1:|Neutral state;|()",
-            "A-E3:|val 3; act 2; dom  2;|()",
-            "A-E4:|val 2; act 3; dom  ;|(staying polite, but: mildly aggravated)",
-            "A-F1:|val 1; act 4; dom  5;|()",
-        ),
-        small.block(F1, "xxx", (10.01, 11.3925), "C-E2:|Anger;|()", "C-E3:|Sadness;|()", "C-E4:|Other;|(bored)"),
-        small.block(M0, "neu", (7.5, 10.475), "C-E2:|Neutral;|()", triple=(1.0, 2.3333, 5.0)),
-    )
-    small.transcription(
-        root,
-        D,
-        f"{F0} [006.2500-008.2357]: Where is the [LAUGHTER] ladder?",
-        f"{M0} [007.5000-010.4750]: In the shed.",
-        "M: uh",
-        f"{D}_FXX0 [009.0000-009.5000]: Hm.",
-        f"{F1} [010.0100-011.3925]: [BREATHING]",
-    )
+    small.dialogue(root)
     return root
 
 
@@ -271,48 +239,6 @@ def test_odd_files_are_rows_with_reasons(root: Path):
     assert "session 1" in why["Session1/dialog/avi/DivX/copy of Ses01F_impro01.avi"]
     assert "session 1" in why["Session1/sentences/wav/other"]
     assert len(found.clips) == 4, "Ses02F_impro01_F000 lies in session 2, where it belongs"
-
-
-def test_seed_003_drops_what_has_no_words(root: Path):
-    lines = (root / f"Session1/dialog/transcriptions/{D}.txt").read_text()
-    assert reasons(find(root, {"utterances": "four_classes"})).keys() == {F0, F1, f"{D}_FXX0"}
-    for text, drops in [
-        ("[GARBAGE]", True),
-        ("[BREATHING] [GARBAGE]", True),
-        ("[LAUGHTER]", False),
-        ("[BREATHING] Oh.", False),
-    ]:
-        (root / f"Session1/dialog/transcriptions/{D}.txt").write_text(lines.replace("In the shed.", text))
-        if drops:
-            with pytest.raises(CorpusError, match=r"seed_003.*only \["):
-                find(root, {"utterances": "seed_003"})
-        else:
-            assert find(root, {"utterances": "seed_003"}).clips["clip_id"].tolist() == [M0]
-    (root / f"Session1/sentences/ForcedAlignment/{D}/{M0}.wdseg").unlink()
-    with pytest.raises(CorpusError, match="no forced alignment"):
-        find(root, {"utterances": "seed_003"})
-
-
-@pytest.mark.parametrize(
-    ("heard", "taken"),
-    [
-        (("++BREATHING++",), False),
-        (("++GARBAGE++", "<sil>", "++BREATHING++"), False),
-        (("++LAUGHTER++",), True),
-        (("++BREATHING++", "OH(2)"), True),
-    ],
-)
-def test_seed_003_goes_by_the_alignment_too(root: Path, heard: tuple[str, ...], taken: bool):
-    rows = ["\t SFrm  EFrm    SegAScr Word"]
-    rows += [f"\t{10 * k:5d} {10 * k + 9:5d} {-k:10d} {word}" for k, word in enumerate(["<s>", *heard, "</s>"])]
-    path = root / f"Session1/sentences/ForcedAlignment/{D}/{M0}.wdseg"
-    path.write_text("\n".join([*rows, " Total score:         -3"]) + "\n")
-    (root / f"Session1/dialog/transcriptions/{D}.txt").unlink()
-    if taken:
-        assert find(root, {"utterances": "seed_003"}).clips["clip_id"].tolist() == [M0]
-    else:
-        with pytest.raises(CorpusError, match=r"the forced alignment is only \+\+"):
-            find(root, {"utterances": "seed_003"})
 
 
 def test_a_wrong_folder_says_what_was_looked_for(tmp_path: Path, root: Path):

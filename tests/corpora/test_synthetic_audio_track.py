@@ -71,7 +71,7 @@ def test_same_request_same_samples() -> None:
     assert first.words == second.words
 
 
-def test_emotion_is_heard() -> None:
+def test_emotion_is_audible() -> None:
     tracks = {emotion: spoken(prosody=prosody) for emotion, prosody in PROSODY.items()}
     pitches = {emotion: pitch_hz(track) for emotion, track in tracks.items()}
     assert pitches["HAP"] > 1.1 * pitches["NEU"] > 1.2 * pitches["SAD"]
