@@ -20,9 +20,8 @@ from affectstore.models.baseline_fit.run import BaselineRunner
 from affectstore.models.cells.combinations import combinations
 from affectstore.models.cells.inputs import input_features, input_kinds
 from affectstore.models.cells.job import TrainJob
-from affectstore.models.cells.parents import missing_parents, named_parents, parents_problem, seed_digests
+from affectstore.models.cells.parents import missing_parents, named_parents, seed_digests
 from affectstore.models.cells.recipe import BaselineRecipe, Recipe, baseline_recipe_for, recipe_for
-from affectstore.models.cells.validate import cell_problem
 from affectstore.models.data.batch import compute_scales
 from affectstore.models.data.dataset import estimate_nbytes, load_clips
 from affectstore.models.data.fold import SUBSETS, UNLABELLED_SUBSET, FoldClips, FoldData, read_split, select_clips
@@ -42,7 +41,7 @@ def train_fold(job: TrainJob) -> None:
     """Train every seed that is missing, and write the fold's marker last.
 
     Raises:
-        ConfigError: The cell is invalid, or a run of a parent cell is missing.
+        ConfigError: A run of a parent cell is missing.
         TrainingError: No clips, a modality without effect, or a loss that is not finite.
         StoreError: A feature, the clips table or the split is missing.
     """
@@ -50,8 +49,7 @@ def train_fold(job: TrainJob) -> None:
         torch.set_num_threads(job.threads)
     keep_freed_memory()
     experiment, cell = job.experiment, job.cell
-    problem = cell_problem(experiment, cell) or parents_problem(experiment, cell)
-    if problem := problem or next(missing_parents(cell, job.parents, experiment.seeds), None):
+    if problem := next(missing_parents(cell, job.parents, experiment.seeds), None):
         raise ConfigError(f"{job.where}: {problem}")
     seeds = {seed: seed_digests(job.digests, job.parents, seed) for seed in range(experiment.seeds)}
 

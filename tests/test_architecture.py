@@ -53,14 +53,14 @@ FLOORS = [
 ]
 #: Floors of store/, in the same way: containers and index below, the client on top.
 STORE_FLOORS = [
-    ("spec", "folders"),
+    ("spec", "folders", "job_stats"),
     ("clip_arrays", "paths"),
     ("index",),
     ("containers",),
     ("shard", "statistics"),
     ("content", "feature"),
     ("writer", "commit", "verify", "aligned"),
-    ("collect", "client"),
+    ("collect", "client", "listing"),
 ]
 #: Folders of models/ in which every file is an entry that an experiment may name.
 MEMBERS = ("encoders", "fusions", "baselines", "losses", "tricks")

@@ -26,8 +26,8 @@ def main(args: argparse.Namespace) -> int:
     """Print or write."""
     import numpy as np
 
-    from affectstore.cli._store import open_feature
     from affectstore.errors import StoreError
+    from affectstore.store.client import open_feature
 
     feature = open_feature(args.feature)
     if args.output is None:

@@ -1,4 +1,4 @@
-"""List what the stores hold: one line a feature."""
+"""List the contents of stores, one line per feature."""
 
 from __future__ import annotations
 
@@ -15,45 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the listing."""
-    from affectstore.cli._columns import as_columns
-    from affectstore.cli._store import rate_text, weights_text
-    from affectstore.errors import StoreError
-    from affectstore.jobs.stats import clip_seconds
-    from affectstore.store.index.catalog import Catalog
-    from affectstore.store.paths import SHORT, feature_folders, resolve
-    from affectstore.wording import size_text
+    """Print the list; the exit status is 1 if a catalog cannot be read."""
+    from affectstore.store.listing import list_features
 
-    lines: list[tuple[str, ...]] = [
-        ("corpus", "feature", "ok", "failed", "n.a.", "rows", "size", "rate", "ms/clip", "array", "digest", "weights")
-    ]
-    status = 0
-    for feature in feature_folders(resolve(args.path)):
-        try:
-            catalog = Catalog.read(feature.path)
-        except StoreError as error:
-            reason = "not published yet" if not (feature.path / "catalog.json").exists() else str(error)
-            status = status if reason == "not published yet" else 1
-            lines.append((feature.corpus, feature.name, reason))
-            continue
-        spec = catalog.arrays[0]
-        lines.append(
-            (
-                feature.corpus,
-                feature.name,
-                *(f"{catalog.count(name):,}" for name in ("ok", "failed", "not_applicable", "rows")),
-                size_text(catalog.count("bytes")),
-                rate_text(catalog.rates),
-                _cost(clip_seconds(feature.path)),
-                f"({', '.join([spec.dims[0], *map(str, spec.shape)])}) {spec.dtype}",
-                catalog.feature_digest[:SHORT],
-                weights_text(catalog.attributes),
-            )
-        )
-    print(as_columns(lines, right={2, 3, 4, 5, 6, 8}))
-    return status
-
-
-def _cost(seconds: float | None) -> str:
-    """Milliseconds that a clip took where it was computed; nothing where that is not known."""
-    return "" if seconds is None else f"{1000 * seconds:.3g}"
+    text, readable = list_features(args.path)
+    print(text)
+    return 0 if readable else 1

@@ -15,11 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print the listing, or fetch; the exit status is 1 if a file is not the published one."""
-    from affectstore.cli._columns import as_columns
     from affectstore.weights.fetch import fetch
     from affectstore.weights.find import search_folders
     from affectstore.weights.known import KNOWN
     from affectstore.weights.listing import list_weights
+    from affectstore.wording import as_columns
 
     if args.fetch:
         weights = fetch(args.fetch)

@@ -10,8 +10,8 @@ from typing import Any
 from affectstore.features.extract import extract_shard
 from affectstore.files import write_atomic
 from affectstore.jobs.begin import begin_feature_job
-from affectstore.jobs.stats import read_stats, stats_path
 from affectstore.paths import RESULTS
+from affectstore.store.job_stats import read_stats, stats_path
 
 
 def extract(config: Path, corpus: str, feature: str, shard: str, digest: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from affectstore.errors import AbsentError, StoreError, did_you_mean
 from affectstore.store.aligned import Aligned, By
 from affectstore.store.feature import Feature
 from affectstore.store.folders import Folder, LocalFolder, RemoteFolder
-from affectstore.store.paths import CLIPS, SPLITS, is_feature_name, is_published, kind_of
+from affectstore.store.paths import CLIPS, SPLITS, feature_folders, is_feature_name, is_published, kind_of, resolve
 
 
 class Store:
@@ -161,3 +161,24 @@ def folder_at(address: str | os.PathLike[str]) -> Folder:
     """Open the folder at a path or an fsspec address."""
     text = os.fspath(address)
     return RemoteFolder.from_url(text) if "://" in text or "::" in text else LocalFolder(Path(text))
+
+
+def open_feature(address: str) -> Feature:
+    """Open a feature.
+
+    Args:
+        address: `results/store/crema-d/mel`, `crema-d/mel`, or an fsspec address.
+
+    Raises:
+        StoreError: There is no feature there.
+    """
+    if "://" in address or "::" in address:
+        # zip://crema-d/mel::store.zip: the feature is the last part of the first link
+        first, *chained = address.split("::")
+        corpus, _, name = first.rstrip("/").rpartition("/")
+        return Store(folder_at("::".join([corpus, *chained])))[name]
+    path = resolve(address)
+    if kind_of(folder_at(path)) == "feature":
+        return Feature(folder_at(path), path.absolute().name)
+    known = ", ".join(map(str, feature_folders(path)))
+    raise StoreError(f"{address} is no feature; name one of: {known}")
