@@ -67,13 +67,11 @@ def describe_feature(feature: Feature, every_clip: bool = False) -> str:
         every_clip: List every clip, not just those without arrays.
     """
     catalog = feature.catalog
+    size, rate = size_text(catalog.count("bytes")), rate_text(catalog.rates)
     text = [
         f"{feature.name}: {catalog}",
         f"feature digest: {catalog.feature_digest}",
-        (
-            f"stored: {catalog.count('rows'):,} rows at {rate_text(catalog.rates)}, {size_text(catalog.count('bytes'))}, "
-            f"{catalog.container}, format {catalog.format}"
-        ),
+        f"stored: {catalog.count('rows'):,} rows at {rate}, {size}, {catalog.container}, format {catalog.format}",
         "\nattributes:",
         *(f"  {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in feature.attrs.items()),
         "",
