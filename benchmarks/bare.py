@@ -25,7 +25,7 @@ class Bare:
     """A function per feature: from a clip to a file in `folder`.
 
     Args:
-        folder: where the files go; made if need be.
+        folder: Folder of the files; created if missing.
     """
 
     def __init__(self, folder: Path):

@@ -26,10 +26,10 @@ def lines(
     """Seconds of `affectstore run` from an empty store, start of Snakemake and of every job included.
 
     Args:
-        clips: drawn clips, where AFFECTSTORE_DATA names no copy of CREMA-D; of a copy all are taken.
-        shards: jobs a feature; the longest one left at the end leaves a core idle.
-        rounds: how often each number of cores is measured.
-        features: what is built.
+        clips: Drawn clips, where AFFECTSTORE_DATA names no copy of CREMA-D; of a copy all are taken.
+        shards: Jobs per feature; the longest one left at the end leaves a core idle.
+        rounds: Number of measurements of each number of cores.
+        features: Features that are built.
     """
     corpus = "crema-d" if os.environ.get("AFFECTSTORE_DATA") else "synthetic"
     with tempfile.TemporaryDirectory() as temporary:
@@ -60,11 +60,11 @@ def lines(
 
 
 class _Machine:
-    """Who used the processors during a block.
+    """Processor time during a block, of all processes and of our own.
 
     Attributes:
-        ours_s: seconds of processor time of the processes that the block ran.
-        others: share of all cores that went to anything else; the ratio means little where it is not small.
+        ours_s: Seconds of processor time of the processes that the block ran.
+        others: Share of all cores that went to anything else; the ratio means little where it is not small.
     """
 
     ours_s = others = 0.0
@@ -79,7 +79,7 @@ class _Machine:
 
     @staticmethod
     def _now() -> tuple[float, float, float]:
-        """Seconds: of the clock, of all cores at work, of our finished processes."""
+        """Seconds of the clock, of all busy cores, of our finished processes."""
         import psutil
 
         times, children = psutil.cpu_times(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -87,7 +87,7 @@ class _Machine:
 
 
 def _make(project: Path, corpus: str, clips: int, shards: int, features: tuple[str, ...]) -> None:
-    """A project whose media are there and have been scanned."""
+    """Project whose media exist and have been scanned."""
     settings: dict[str, Any] = {"root": "${AFFECTSTORE_DATA}/crema-d", "shards": shards}
     if corpus == "synthetic":
         settings = {"root": str(project.parent / "media"), "shards": shards, "options": {"clips": clips}}

@@ -19,8 +19,8 @@ def lines(clips: int = 24, rounds: int = 5) -> Iterator[Line]:
     """Milliseconds a clip, all features together and one by one.
 
     Args:
-        clips: how many clips, in one shard.
-        rounds: how often each way is measured; the slow way of the seeds at most three times, and what the budget
+        clips: Number of clips, in one shard.
+        rounds: Number of measurements of each way; the slow way of the seeds at most three times, and what the budget
             does not count at most twice.
     """
     import cv2

@@ -23,8 +23,8 @@ def lines(clips: int = 12, rounds: int = 3) -> Iterator[Line]:
     """Seconds a clip of the whole extraction, decoding and cutting out included, and how far the boxes agree.
 
     Args:
-        clips: how many clips.
-        rounds: how often each way is measured.
+        clips: Number of clips.
+        rounds: Number of measurements of each way.
     """
     each, sparse = (build("faces", {"at": "all", "detect_every": every}) for every in (1, EVERY))
     with tempfile.TemporaryDirectory() as temporary, one_core(), warnings.catch_warnings():

@@ -47,11 +47,11 @@ def lines(
     """Milliseconds a step of two networks; "not measured" where there is no GPU.
 
     Args:
-        clips: how many different clips.
-        rounds: how many epochs of each kind are measured, in turn.
-        repeats: how often each clip is in an epoch.
+        clips: Number of different clips.
+        rounds: Number of measured epochs of each kind, in turn.
+        repeats: Number of times that each clip is in an epoch.
         accelerator: Fabric's; "cpu" runs the same statements without a GPU.
-        settings: of the experiment, instead of `SETTINGS`.
+        settings: Settings of the experiment, instead of `SETTINGS`.
     """
     import torch
 

@@ -33,8 +33,8 @@ def lines(clips: int = 6, rounds: int = 3) -> Iterator[Line]:
     """Milliseconds a clip; loading the network is in neither.
 
     Args:
-        clips: how many clips, in one shard.
-        rounds: how often each way is measured.
+        clips: Number of clips, in one shard.
+        rounds: Number of measurements of each way.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""What it costs to find that there is nothing to do, and to plan a corpus far larger than those at hand."""
+"""Cost of a run with nothing to do, and of planning a corpus far larger than those at hand."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def lines(
     """Seconds of a run that has nothing to do; seconds and memory of a plan.
 
     Args:
-        clips, shards: of the project in which nothing is to be done.
-        rounds: how often it is run.
-        planned_clips, planned_shards: of the plan.
+        clips, shards: Numbers of clips and shards of the project in which nothing is to be done.
+        rounds: Number of runs.
+        planned_clips, planned_shards: Of the plan.
     """
     with tempfile.TemporaryDirectory() as folder:
         python("benchmarks.big_project", str(clips), str(shards), cwd=folder)

@@ -18,7 +18,7 @@ def lines(clips: int = 24) -> Iterator[Line]:
     """Bytes of the data folders, indices included.
 
     Args:
-        clips: how many clips, in one shard.
+        clips: Number of clips, in one shard.
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -30,9 +30,9 @@ def lines(clips: int = 1000, reads: int = 20_000, rounds: int = 7) -> Iterator[L
     Every read finds its clip anew, in random order; the page cache is warm on both sides.
 
     Args:
-        clips: how many clips, 50 kB each.
-        reads: how many reads a round.
-        rounds: how often each way is measured.
+        clips: Number of clips, 50 kB each.
+        reads: Number of reads per round.
+        rounds: Number of measurements of each way.
     """
     rng = np.random.default_rng(0)
     rows = rng.integers(60, 141, size=clips)

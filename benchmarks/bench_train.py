@@ -40,9 +40,9 @@ def lines(clips: int = 24, rounds: int = 9, repeats: int = 4) -> Iterator[Line]:
     """Milliseconds of a step, forward, backward and optimiser, of large and small networks.
 
     Args:
-        clips: how many different clips.
-        rounds: how many epochs of each kind are measured, in turn.
-        repeats: how often each clip is in an epoch.
+        clips: Number of different clips.
+        rounds: Number of measured epochs of each kind, in turn.
+        repeats: Number of times that each clip is in an epoch.
     """
     import torch
 

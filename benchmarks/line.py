@@ -1,4 +1,4 @@
-"""A line of the benchmark table: what was measured, against what, and the budget."""
+"""A line of the benchmark table: Name of the measurement, against what, and the budget."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class Line:
     """One measurement beside its baseline, both taken in the same run.
 
     Attributes:
-        what: what was measured.
-        ours, baseline: readable values.
-        ratio: ours against the baseline, readable.
-        budget: what it should be; "" for a line that only explains another.
-        holds: whether it is; None where there is no budget.
+        what: Name of the measurement.
+        ours, baseline: Readable values.
+        ratio: Ours against the baseline, readable.
+        budget: Budget; "" for a line that only explains another one.
+        holds: True if the budget is kept; None without a budget.
     """
 
     what: str

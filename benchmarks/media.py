@@ -37,9 +37,9 @@ class Clips:
     """Clips on disk and their plan.
 
     Attributes:
-        corpus, root: which, and their folder.
-        plan: one row a clip.
-        features: every feature of `FEATURES` under its default options, and those of `MORE`.
+        corpus, root: Which, and their folder.
+        plan: One row a clip.
+        features: Every feature of `FEATURES` under its default options, and those of `MORE`.
     """
 
     corpus: str

@@ -30,7 +30,7 @@ class SeedsWay:
     """Everything of a clip.
 
     Args:
-        folder: where the files go; made if need be.
+        folder: Folder of the files; created if missing.
     """
 
     def __init__(self, folder: Path):

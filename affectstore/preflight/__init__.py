@@ -1,1 +1,1 @@
-"""What is settled before the DAG is built: scan, plan, and drop what no longer holds."""
+"""Planning before the DAG is built: scan, plan, validate, and remove what is out of date."""

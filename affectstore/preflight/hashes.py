@@ -1,8 +1,8 @@
-"""What the media files hold: digest and streams of each, remembered by path, size and time of last change.
+"""Digests and streams of media files, remembered by path, size and time of last change.
 
-A file is read again when its size or time changed, when the time is too close to the moment it was read
-(a later change could bear the same time), or when everything shall be read (`paranoid`). A file that was
-only touched gets the digest it had. What cannot be read is looked at anew each time.
+A file is read again when its size or time changed, when the time is too close to the moment it was read (a later change
+could have the same time), or on request (`paranoid`). A file that was only touched keeps its digest. A file that cannot
+be read is tried again each time.
 """
 
 from __future__ import annotations
@@ -69,18 +69,18 @@ def describe_files(
     """Digest and streams of media files.
 
     Args:
-        root: corpus folder.
-        paths: files below it, relative, each once, sorted.
-        memory: parquet file in which descriptions are remembered from scan to scan.
-        paranoid: read every file again.
-        jobs: threads that read; by default one per core.
-        look: tells the streams of a file whose content is new; by default `probe`.
+        root: Folder of the corpus.
+        paths: Files below it, relative, each once, sorted.
+        memory: Parquet file in which descriptions are remembered from scan to scan.
+        paranoid: Read every file again.
+        jobs: Number of threads that read; by default one per core.
+        look: Finds the streams of a file with new content; by default `probe`.
 
     Returns:
-        Columns `COLUMNS`, one row a path, in the order of `paths`.
+        Columns `COLUMNS`, one row per path, in the order of `paths`.
 
     Raises:
-        CorpusError: a folder of the corpus is a link that leads out of it.
+        CorpusError: A folder of the corpus is a link that leads out of it.
     """
     real_root = os.path.realpath(root)
     _check_folders(real_root, {path.rpartition("/")[0] for path in paths})
@@ -108,14 +108,14 @@ def describe_files(
 
 
 def unusable_files(root: Path, paths: Sequence[str]) -> dict[str, str]:
-    """Path -> why a file cannot be used, as far as that shows without opening it.
+    """Path -> reason why a file cannot be used, for problems that show without opening it.
 
     Args:
-        root: corpus folder.
-        paths: files below it, relative.
+        root: Folder of the corpus.
+        paths: Files below it, relative.
 
     Raises:
-        CorpusError: a folder of the corpus is a link that leads out of it.
+        CorpusError: A folder of the corpus is a link that leads out of it.
     """
     real_root = os.path.realpath(root)
     _check_folders(real_root, {path.rpartition("/")[0] for path in paths})
@@ -225,7 +225,7 @@ def _blank(name: str, rows: int) -> np.ndarray:
 
 
 def _recall(memory: Path, real_root: str) -> Files:
-    """What is remembered of this folder; nothing where it is of another folder or another version."""
+    """Remembered rows of this folder; none if the file is of another folder or version, or damaged."""
     try:
         table = pq.read_table(BytesIO(memory.read_bytes()))
     except (OSError, pa.ArrowException):  # missing or damaged: the media are read again, nothing is lost

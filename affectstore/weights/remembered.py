@@ -1,9 +1,8 @@
 """Digests of large files, computed once and remembered by path, size and time of last change.
 
-Planning needs the digest of every file of weights at each start, and each job once more: half a gigabyte
-is not read again for that. As with media (`preflight/hashes.py`), a file is read again when its size or
-time changed, or when the time is too close to the moment it was read, since a later change could bear
-the same time.
+Planning needs the digest of every file of weights at each start, and each job once more: half a gigabyte is not read
+again for that. As with media (`preflight/hashes.py`), a file is read again when its size or time changed, or when the
+time is too close to the moment it was read, since a later change could have the same time.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from affectstore.files import write_atomic
 
 
 def remembered_digest(path: Path, *, paranoid: bool = False) -> str:
-    """sha256 of a file, read only where what is remembered does not hold any more.
+    """Digest of a file (sha256), which is read only if the remembered digest is out of date.
 
     Args:
-        path: the file.
-        paranoid: read it in any case.
+        path: The file.
+        paranoid: Read it in any case.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: The file cannot be read.
     """
     real = path.resolve(strict=True)
     status = real.stat()
@@ -43,12 +42,12 @@ def remembered_digest(path: Path, *, paranoid: bool = False) -> str:
 
 
 def memory() -> Path:
-    """Where digests are remembered: `affectstore/weights.json` in the user's cache folder."""
+    """File of remembered digests: `affectstore/weights.json` in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "affectstore" / "weights.json"
 
 
 def _valid(entry: Any, status: os.stat_result) -> str | None:
-    """The remembered digest, where it is still the file's."""
+    """Remembered digest if it is still that of the file, else None."""
     try:
         stamp = FileStamp(entry["size"], entry["mtime_ns"], entry["read_ns"])
         holds = stamp.holds(status.st_size, status.st_mtime_ns)
@@ -58,7 +57,7 @@ def _valid(entry: Any, status: os.stat_result) -> str | None:
 
 
 def _recall() -> dict[str, Any]:
-    """What is remembered; nothing where the file is missing or damaged: then files are read again."""
+    """Remembered digests; none if the file is missing or damaged."""
     try:
         known = json.loads(memory().read_text(encoding="utf-8"))
     except (OSError, ValueError):
