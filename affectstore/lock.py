@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from affectstore.errors import AffectstoreError
+from affectstore.paths import RESULTS
 
-_DRIVER = Path("results/.driver.lock")
-_JOBS = Path("results/.jobs.lock")
 _RUN = "AFFECTSTORE_RUN"  # names to a job the driver that started it
 _held: list[FileLock] = []  # kept for the life of the process: closing a file releases its lock
 
@@ -81,7 +80,7 @@ def lock_driver() -> None:
         AffectstoreError: Another driver is at work here.
     """
     lock = FileLock(
-        _DRIVER.resolve(),
+        RESULTS.driver_lock.resolve(),
         lambda holder: AffectstoreError(
             f"another run is at work in {Path.cwd()} ({holder.partition(';')[0] or 'unknown process'}); "
             "wait for it, or stop it"
@@ -104,12 +103,12 @@ def lock_job() -> None:
         AffectstoreError: The driver that started this job was killed, and another one is at work already: it
             did not wait, since this job had not come this far.
     """
-    _JOBS.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(_JOBS.resolve())
+    RESULTS.jobs_lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(RESULTS.jobs_lock.resolve())
     lock.acquire(shared=True, wait=True)
     _held.append(lock)
     own = os.environ.get(_RUN, "")
-    if own.endswith(f"; {Path.cwd()}") and _DRIVER.exists() and _DRIVER.read_text() != own:
+    if own.endswith(f"; {Path.cwd()}") and RESULTS.driver_lock.exists() and RESULTS.driver_lock.read_text() != own:
         raise AffectstoreError(f"the run that started this job is gone ({own.partition(';')[0]}); another one goes on")
 
 
@@ -118,7 +117,7 @@ def _wait_for_orphans() -> None:
     announced = False
     while True:
         try:
-            with FileLock(_JOBS.resolve()):
+            with FileLock(RESULTS.jobs_lock.resolve()):
                 return
         except AffectstoreError:
             if not announced:

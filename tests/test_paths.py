@@ -51,3 +51,11 @@ def test_every_path_lies_below_the_root() -> None:
     elsewhere = Results(Path("/data/results"))
     for path in (elsewhere.store("c"), elsewhere.marker("e", "c", 0), elsewhere.report, elsewhere.driver_lock):
         assert path.is_relative_to("/data/results")
+
+
+def test_no_other_file_of_the_package_spells_out_a_path_of_the_results() -> None:
+    """Paths in messages, help texts and docstrings are for people; constants are `Results`'s alone."""
+    for folder in ("affectstore", "features", "models"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            constants = re.findall(r'Path\(f?"results/[^"]*"\)', path.read_text(encoding="utf-8"))
+            assert not constants, f"{path}: {constants}"

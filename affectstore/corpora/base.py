@@ -21,11 +21,11 @@ from typing import Any, Literal
 import pandas as pd
 
 from affectstore.config.main import Config
+from affectstore.paths import RESULTS
 from affectstore.registry import Registry
 
 CORPORA: Registry[Any] = Registry("corpus", ("affectstore.corpora",), ("CARD", "find"))
 
-MANIFESTS = Path("results/manifests")
 
 #: Columns of the clips table that a corpus fills, with their pandas types; unknown values are NA.
 #: Paths are relative to the root, with forward slashes. A clip that is a whole file has start_s 0 and end_s NA. Where
@@ -143,7 +143,7 @@ def card_of(config: Config, corpus: str) -> Card:
         UnknownNameError: No file reads such a corpus.
     """
     card: Card = replace(CORPORA.load(config.kind_of(corpus)).CARD, name=corpus)
-    manifest = MANIFESTS / f"{corpus}.parquet"
+    manifest = RESULTS.manifest(corpus)
     if card.labels or not manifest.exists():
         return card
     labels = labels_of(pd.read_parquet(manifest))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path
 
 from affectstore.config.resolve import Resolved
 from affectstore.errors import UnknownNameError
+from affectstore.paths import RESULTS
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def parse_targets(names: Sequence[str], resolved: Resolved) -> Targets:
     files: list[str] = []
     for name in names:
         corpus, _, feature = name.partition("/")
-        table = PurePosixPath(name)
+        path = Path(name)
         if name in resolved.experiments:
             experiments.append(name)
         elif name in corpora:
@@ -60,9 +61,9 @@ def parse_targets(names: Sequence[str], resolved: Resolved) -> Targets:
             found.append((corpus, feature))
         elif corpus in corpora and feature:
             raise UnknownNameError(f"feature (of corpus {corpus})", feature, features)
-        elif table.parent == PurePosixPath("results/tables") and table.stem in resolved.experiments:
-            experiments.append(table.stem)
-        elif name.startswith("results/"):
+        elif path in RESULTS.tables(path.stem) and path.stem in resolved.experiments:
+            experiments.append(path.stem)
+        elif RESULTS.root in path.parents:
             files.append(name)
         else:
             known = [*resolved.experiments, *corpora, *(f"{c}/{f}" for c in corpora for f in features)]

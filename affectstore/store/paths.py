@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Literal
 
 from affectstore.errors import StoreError
+from affectstore.paths import RESULTS
 from affectstore.store.folders import Folder, LocalFolder
 
 #: Format of the store.
 FORMAT = 1
-STORES = Path("results/store")
 CLIPS = "clips.parquet"
 SPLITS = "splits"
 LEDGER = "ledger.json"
@@ -161,10 +161,10 @@ def resolve(text: str | Path) -> Path:
     Raises:
         StoreError: Neither exists.
     """
-    for path in (Path(text), STORES / text):
+    for path in (Path(text), RESULTS.stores / text):
         if path.is_dir() and kind_of(LocalFolder(path)) != "nothing":
             return path
-    looked = f"{Path(text)} and {STORES / text}" if Path(text) != STORES else str(STORES)
+    looked = f"{Path(text)} and {RESULTS.stores / text}" if Path(text) != RESULTS.stores else str(RESULTS.stores)
     raise StoreError(f"no store or feature at {text}: looked at {looked} in {Path.cwd()}")
 
 
