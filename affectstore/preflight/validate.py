@@ -21,20 +21,22 @@ from affectstore.preflight.cells import CellPlan
 from affectstore.problem import Problem
 from affectstore.splits.base import check_protocol
 
+#: Problems that a message lists.
+_SHOWN = 10
+
 
 def check_config(resolved: Resolved, features: Features) -> None:
     """Check corpora and experiments as far as that is possible without their clips.
 
     Raises:
-        ConfigError: The first problem.
+        ConfigError: There are problems; the message lists the first ones, one per line.
     """
-    for problem in (*validate_corpora(resolved), *_of_all(resolved, features)):
-        raise ConfigError(str(problem))
-
-
-def _of_all(resolved: Resolved, features: Features) -> Iterator[Problem]:
-    for name in resolved.experiments:
-        yield from validate(name, resolved, features)
+    problems = list(validate_corpora(resolved))
+    if not problems:  # what is wrong with a corpus is wrong with its experiments
+        problems = [problem for name in resolved.experiments for problem in validate(name, resolved, features)]
+    if problems:
+        more = [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        raise ConfigError("\n".join([*map(str, problems[:_SHOWN]), *more]))
 
 
 def validate_corpora(resolved: Resolved) -> Iterator[Problem]:

@@ -75,7 +75,7 @@ def test_config_yaml(path: str, value: Any, words: list[str], tmp_path: Path, mo
         ("cells/0/fusion", "channel", ["channel", "one modality"]),
         ("cells/0/modalities", ["audio", "vision"], ["fusion"]),
         ("cells/0/modalities", ["smell"], ["smell"]),
-        ("cells/1/name", "sound", ["sound", "name"]),
+        ("cells/1/name", "audio-net", ["audio-net", "name"]),
         ("train/epoch", 3, ["epoch", "epochs"]),
         ("inputs", {"audio": {"clip": "melchunks"}, "vision": {"clip": "frames"}}, ["melchunks", "mel_chunks"]),
     ],
