@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from affectstore.corpora.base import ScanResult, SkippedClip, clips_table
+from affectstore.corpora.iemocap._copy import Copy
 from affectstore.corpora.iemocap._counts import COUNTS
-from affectstore.corpora.iemocap._evaluation import Evaluated, Evaluations, read_evaluations
+from affectstore.corpora.iemocap._evaluation import Evaluated, read_evaluations
 from affectstore.corpora.iemocap._names import SESSIONS, SEXES, Turn, parse
 from affectstore.corpora.iemocap._notes import notes_of
 from affectstore.corpora.iemocap._rules import RULES, Utterance
-from affectstore.corpora.iemocap._transcriptions import Transcriptions, read_transcriptions
+from affectstore.corpora.iemocap._transcriptions import read_transcriptions
 from affectstore.corpora.iemocap._tree import (
     ALIGNMENT,
     AUDIO,
@@ -40,28 +40,6 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "four_classes": (EVALUATION,),
     "seed_003": (EVALUATION, ALIGNMENT),
 }
-
-
-@dataclass(frozen=True)
-class Copy:
-    """Files and tables of a copy.
-
-    Attributes:
-        tree: Its files.
-        evaluations: Its evaluations.
-        transcriptions: Its transcriptions.
-        audio: Folder of PARTS that all audio is taken from.
-    """
-
-    tree: Tree
-    evaluations: Evaluations
-    transcriptions: Transcriptions
-    audio: str
-
-    def span(self, name: str) -> tuple[float, float] | None:
-        """Return start and end of an utterance in its dialogue, in seconds; None if they are unknown."""
-        row = self.evaluations.utterances.get(name) or self.transcriptions.turns.get(name)
-        return (row.start_s, row.end_s) if row else None
 
 
 def find_clips(root: Path, corpus: str, url: str, *, utterances: str, audio: str, marker: str) -> ScanResult:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from affectstore.corpora.iemocap._copy import Copy
 from affectstore.corpora.iemocap._names import SESSIONS
 from affectstore.corpora.iemocap._tree import AUDIO, EVALUATION, PARTS, TRANSCRIPTIONS, UTTERANCES, VIDEO
-
-if TYPE_CHECKING:
-    from affectstore.corpora.iemocap._find import Copy
 
 #: Tolerance of the times of an utterance in its evaluation and its transcription, which are the same numbers.
 _TOLERANCE_S = 0.01
