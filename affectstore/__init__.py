@@ -21,7 +21,7 @@ def open(address: str | os.PathLike[str]) -> Store:
     """Open the store of one corpus for reading.
 
     Args:
-        address: a folder (`results/store/crema-d`), or an fsspec address (`zip://crema-d::store.zip`,
+        address: A folder (`results/store/crema-d`), or an fsspec address (`zip://crema-d::store.zip`,
             `https://...`, `s3://...`).
 
     Raises:

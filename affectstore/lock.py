@@ -114,11 +114,12 @@ def lock_job() -> None:
 
 def _wait_for_orphans() -> None:
     """Wait for the jobs that a killed driver left running: two writers of one result must never meet."""
-    announced = False
+    announced, lock = False, FileLock(RESULTS.jobs_lock.resolve())
     while True:
         try:
-            with FileLock(RESULTS.jobs_lock.resolve()):
-                return
+            lock.acquire(holder="")
+            lock.release()
+            return
         except AffectstoreError:
             if not announced:
                 print("waiting for the jobs of an earlier, killed run to end ...", file=sys.stderr, flush=True)

@@ -39,12 +39,14 @@ class BaselineSpec:
         summary: One line for the docs.
         reads_features: False where labels alone are used.
         badge: Note on each of its rows in every table; '' for none.
+        paper: Source in one line: authors, year, title; None where there is none.
     """
 
     version: int
     summary: str
     reads_features: bool
     badge: str = ""
+    paper: str | None = None
 
 
 class PoolingOptions(Settings):

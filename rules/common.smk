@@ -32,8 +32,8 @@ def forced():
     return settings is not None and bool(settings.forceall or settings.forcerun)
 
 
-def asked(function):
-    """Report an AffectstoreError as Snakemake reports its own errors: in one message."""
+def report_errors(function):
+    """Turn an AffectstoreError into Snakemake's own error, which is one message."""
 
     def wrapped(wildcards):
         try:
@@ -44,61 +44,61 @@ def asked(function):
     return wrapped
 
 
-@asked
+@report_errors
 def default_targets(_):
     return STATE.targets(STATE.resolved.config.experiments)
 
 
-@asked
+@report_errors
 def store_targets(_):
     return STATE.catalogs()
 
 
-@asked
+@report_errors
 def upstream_ledgers(wildcards):
     return STATE.upstream_ledgers(
         wildcards.corpus, wildcards.feature, wildcards.shard, forced()
     )
 
 
-@asked
+@report_errors
 def shard_ledgers(wildcards):
     return STATE.ledgers(wildcards.corpus, wildcards.feature, forced())
 
 
-@asked
+@report_errors
 def cell_inputs(wildcards):
     return STATE.cell_inputs(
         wildcards.experiment, wildcards.cell, int(wildcards.fold), forced()
     )
 
 
-@asked
+@report_errors
 def experiment_markers(wildcards):
     return STATE.markers(wildcards.experiment, forced())
 
 
-@asked
+@report_errors
 def skipped_list(wildcards):
-    return STATE.skipped(wildcards.experiment)
+    return STATE.skipped_list(wildcards.experiment)
 
 
-@asked
+@report_errors
 def report_inputs(_):
     return STATE.tables(STATE.wanted)
 
 
-@asked
+@report_errors
 def feature_digest(wildcards):
     return STATE.feature(wildcards.feature).digest
 
 
-@asked
+@report_errors
 def cell_digest(wildcards):
     return STATE.cell(wildcards.experiment, wildcards.cell, int(wildcards.fold)).config
 
 
-@asked
+@report_errors
 def runs_network(wildcards):
     return STATE.feature(wildcards.feature).spec.gpu
 

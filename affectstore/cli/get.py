@@ -28,6 +28,7 @@ def main(args: argparse.Namespace) -> int:
 
     from affectstore.errors import StoreError
     from affectstore.store.client import open_feature
+    from affectstore.wording import counted
 
     feature = open_feature(args.feature)
     if args.output is None:
@@ -47,5 +48,5 @@ def main(args: argparse.Namespace) -> int:
         np.savez(args.output, **named)
     else:
         raise StoreError(f"output {args.output}: the name has to end in .npy or .npz")
-    print(f"{args.output}: {len(args.clips)} {'clip' if len(args.clips) == 1 else 'clips'} of {feature.name}")
+    print(f"{args.output}: {counted(len(args.clips), 'clip')} of {feature.name}")
     return 0

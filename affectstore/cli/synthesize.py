@@ -9,7 +9,7 @@ HELP = "make the synthetic corpus, or a replica of another one, in a folder"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the verb."""
+    """Add the arguments of `affectstore synthesize`."""
     parser.add_argument("--corpus", default="synthetic", help="`synthetic`, or a corpus that has a replica")
     parser.add_argument("--clips", type=int, default=None, help="number of clips, of `synthetic` (default: 96)")
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other speakers (default: %(default)s)")
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Make what is missing and say what lies there."""
+    """Make what is missing and print its numbers."""
     from affectstore.corpora.base import CORPORA
     from affectstore.errors import ConfigError
 

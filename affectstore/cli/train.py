@@ -26,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the job and print its result."""
-    from affectstore.jobs.train import train
+    from affectstore.jobs.imports import kept_imports
+
+    with kept_imports():
+        from affectstore.jobs.train import train
 
     train(
         args.config,

@@ -103,8 +103,8 @@ def _tested(table: Table) -> list[str]:
 def _skipped(table: Table) -> list[str]:
     """Numbers of skipped clips and files with reasons, also where they are 0, and of clips that were not asked for."""
     lines = [_by_cells(table, "Skipped", [row.skipped for row in table.rows])]
-    total = sum(table.unreadable.values())
-    lines.append(f"Skipped when the corpus was scanned: {counted(total, 'file')}{_reasons(table.unreadable)}.")
+    total = sum(table.skipped_by_scan.values())
+    lines.append(f"Skipped when the corpus was scanned: {counted(total, 'file')}{_reasons(table.skipped_by_scan)}.")
     if any(row.excluded for row in table.rows):
         lines.append(_by_cells(table, "Not asked for", [row.excluded for row in table.rows]))
     return lines

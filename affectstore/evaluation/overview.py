@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from affectstore.corpora.base import Card
-from affectstore.evaluation.results import skipped_files
+from affectstore.evaluation.results import skipped_by_scan
 from affectstore.paths import RESULTS
 
 
@@ -69,6 +69,6 @@ def read_corpus(card: Card, features: tuple[FeatureOverview, ...] = ()) -> Corpu
         clips=None if clips is None else len(clips),
         speakers=None if clips is None else int(clips["speaker"].nunique()),
         labels={} if clips is None else {str(k): int(v) for k, v in clips["label_intended"].value_counts().items()},
-        skipped=skipped_files(card.name),
+        skipped=skipped_by_scan(card.name),
         features=features,
     )

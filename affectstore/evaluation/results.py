@@ -31,12 +31,12 @@ def read_results(name: str, experiment: Experiment, card: Card) -> tuple[Table, 
     folds = protocol_folds(experiment)
     runs = read_runs(name, experiment, RESULTS.runs, folds)
     num_folds = None if folds is None else len(folds)
-    skipped = skipped_files(experiment.corpus)
+    skipped = skipped_by_scan(experiment.corpus)
     return build_table(name, experiment, card, pd.read_parquet(path), runs, num_folds, skipped), tuple(runs)
 
 
-def skipped_files(corpus: str) -> dict[str, int]:
-    """Count the files of a corpus that its scan skipped: reason -> number of files."""
+def skipped_by_scan(corpus: str) -> dict[str, int]:
+    """Reason -> number of files and clips of a corpus that its scan left out."""
     path = RESULTS.skipped(corpus)
     if not path.is_file():
         return {}

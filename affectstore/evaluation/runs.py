@@ -14,6 +14,9 @@ import pandas as pd
 from affectstore.config.experiment import Experiment
 from affectstore.errors import IntegrityError, StoreError
 
+#: Bumped when the same predictions would be scored differently: every experiment is then scored again.
+SCORING_VERSION = 1
+
 
 @dataclass(frozen=True)
 class Run:

@@ -23,8 +23,6 @@ from affectstore.evaluation.metrics import measure
 from affectstore.evaluation.predictions import probabilities, read_predictions, speakers_of, true_indices
 from affectstore.evaluation.runs import Run, read_runs
 
-#: Bumped when the same predictions would be scored differently: every experiment is then scored again.
-SCORING_VERSION = 1
 POOLED = -1
 #: Types of the columns of results/metrics/{experiment}.parquet.
 COLUMNS = {

@@ -109,7 +109,7 @@ class Table:
         rows: Rows by modality, in the experiment's order within one.
         chance: `uar`: 1 / number of tested classes; `accuracy`: share of the largest class of the test instances.
         human: Human accuracy by modality if it was measured on the same task.
-        unreadable: Reason -> files of the corpus that the scan skipped, so that no run could use them.
+        skipped_by_scan: Reason -> files and clips of the corpus that the scan left out, so that no run could use them.
     """
 
     name: str
@@ -119,7 +119,7 @@ class Table:
     rows: tuple[Row, ...]
     chance: Mapping[str, float]
     human: Mapping[str, float]
-    unreadable: Mapping[str, int]
+    skipped_by_scan: Mapping[str, int]
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ def build_table(
     metrics: pd.DataFrame,
     runs: Sequence[Run],
     protocol_folds: int | None = None,
-    unreadable: Mapping[str, int] | None = None,
+    skipped_by_scan: Mapping[str, int] | None = None,
 ) -> Table:
     """Collect the results of one experiment.
 
@@ -145,7 +145,7 @@ def build_table(
         metrics: Output of `score`.
         runs: Runs of the experiment.
         protocol_folds: Number of folds of the protocol; None if unknown.
-        unreadable: Reason -> files of the corpus that the scan skipped.
+        skipped_by_scan: Reason -> files and clips of the corpus that the scan left out.
 
     Raises:
         IntegrityError: The metrics lack cells of the experiment.
@@ -169,7 +169,7 @@ def build_table(
         rows=tuple(replace(row, best=_best_metrics(row, rows)) for row in rows),
         chance=_chance_scores(rows, classes),
         human=human_accuracy(experiment, card),
-        unreadable=dict(unreadable or {}),
+        skipped_by_scan=dict(skipped_by_scan or {}),
     )
 
 

@@ -15,9 +15,8 @@ from affectstore.evaluation.render.report import Section, render_report
 from affectstore.evaluation.results import read_results
 from affectstore.files import write_atomic
 from affectstore.jobs.begin import begin_job
-from affectstore.jobs.score import current_runs_digest
 from affectstore.paths import FIGURES, RESULTS
-from affectstore.preflight.stale_runs import scored_runs_digest
+from affectstore.preflight.stale_runs import current_runs_digest, scored_runs_digest
 from affectstore.store.index.ledger import Ledger
 from affectstore.store.paths import ledger_files
 

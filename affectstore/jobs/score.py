@@ -8,17 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectstore.config.experiment import Experiment
 from affectstore.corpora.base import card_of
-from affectstore.errors import StoreError
 from affectstore.evaluation import score as scoring
 from affectstore.evaluation.results import protocol_folds
 from affectstore.evaluation.runs import folds_found
 from affectstore.files import write_atomic
 from affectstore.jobs.begin import begin_job
 from affectstore.paths import RESULTS
-from affectstore.preflight.cells import plan_cells
-from affectstore.preflight.stale_runs import runs_digest
+from affectstore.preflight.stale_runs import current_runs_digest
 
 
 def score(config: Path, experiment: str) -> pd.DataFrame:
@@ -43,15 +40,3 @@ def score(config: Path, experiment: str) -> pd.DataFrame:
     write_atomic(RESULTS.metrics(experiment), content.getvalue())
     write_atomic(RESULTS.scored_runs(experiment), (json.dumps({"runs": digest}) + "\n").encode())
     return table
-
-
-def current_runs_digest(name: str, experiment: Experiment, folds: tuple[int, ...]) -> str:
-    """Digest of an experiment's runs as they are now.
-
-    Raises:
-        StoreError: A cell is not trained on one of the folds.
-    """
-    try:
-        return runs_digest(experiment, plan_cells(name, experiment, folds))
-    except FileNotFoundError as error:
-        raise StoreError(f"{error.filename} is missing: train the cells of {name} first") from None

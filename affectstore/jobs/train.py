@@ -11,16 +11,13 @@ from affectstore.corpora.base import card_of
 from affectstore.errors import StaleError, UnknownNameError
 from affectstore.evaluation.classes import classes_of
 from affectstore.jobs.begin import begin_job
-from affectstore.jobs.imports import kept_imports
 from affectstore.models.cells.job import TrainJob
 from affectstore.models.cells.parents import read_parent
+from affectstore.models.train_fold import train_fold
 from affectstore.paths import RESULTS
 from affectstore.preflight.cells import CellPlan, data_digests, plan_cells
 from affectstore.store.index.catalog import Catalog
 from affectstore.store.index.ledger import Ledger
-
-with kept_imports():
-    from affectstore.models.train_fold import train_fold
 
 
 def train(
@@ -81,7 +78,7 @@ def _job(config: Path, name: str, cell: str, fold: int, digest: str, threads: in
 
     def digests_of(one: CellPlan, by_clip: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
         of_data = data_digests(experiment, clips, table, fold, one.features, by_clip, one.unlabelled)
-        return {"config": one.config or "", **of_data}
+        return {"config": str(one.config), **of_data}
 
     return TrainJob(
         experiment_name=name,

@@ -12,8 +12,8 @@ import pandas as pd
 
 from affectstore.config.experiment import Experiment
 from affectstore.digest import digest
-from affectstore.errors import AffectstoreError
-from affectstore.evaluation.score import SCORING_VERSION
+from affectstore.errors import AffectstoreError, StoreError
+from affectstore.evaluation.runs import SCORING_VERSION
 from affectstore.paths import RESULTS
 from affectstore.preflight.cells import CellPlan, data_digests, plan_cells
 from affectstore.preflight.plan import write_request
@@ -32,16 +32,14 @@ class ExperimentState:
     Attributes:
         cells: Every cell and fold.
         missing: Marker -> reason why it has to be trained.
-        folds: Folds that are run.
         pending: True if it has to be scored again.
-        problem: Reason why the experiment cannot be run at all, or None.
+        problems: Reasons why the experiment cannot be run at all.
     """
 
     cells: tuple[CellPlan, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
-    folds: tuple[int, ...] = ()
     pending: bool = True
-    problem: Problem | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 def find_stale_runs(
@@ -63,12 +61,12 @@ def find_stale_runs(
     try:
         split = PROTOCOLS.load(experiment.protocol).split(clips)
     except AffectstoreError as error:
-        return ExperimentState(problem=Problem(f"experiment {name!r}", str(error)))
+        return ExperimentState(problems=(Problem(f"experiment {name!r}", str(error)),))
     _remove_stale_split(experiment, split)
     folds = experiment.folds or tuple(sorted(set(split["fold"])))
     cells = tuple(plan_cells(name, experiment, folds))
-    if problem := next(validate_clips(name, experiment, clips, split, cells, unusable), None):
-        return ExperimentState(folds=folds, problem=problem)
+    if problems := tuple(validate_clips(name, experiment, clips, split, cells, unusable)):
+        return ExperimentState(problems=problems)
     used_features = {feature for cell in cells for feature in cell.features.values()}
     keys = {feature: store[feature].key_of_clip() for feature in used_features}
     missing: dict[str, str] = {}
@@ -93,7 +91,7 @@ def find_stale_runs(
     missing |= _superseded(cells, experiment.seeds, missing)
     pending = bool(missing) or scored_runs_digest(name) != runs_digest(experiment, cells)
     write_request(RESULTS.score_request(name), {"experiment": name}, pending)
-    return ExperimentState(cells, missing, folds, pending)
+    return ExperimentState(cells, missing, pending)
 
 
 def _remove_stale_split(experiment: Experiment, split: pd.DataFrame) -> None:
@@ -177,6 +175,18 @@ def _weights(marker: Path, key: str) -> dict[str, Any]:
         return dict(json.loads(marker.read_text())[key])
     except (OSError, ValueError, KeyError):
         return {}
+
+
+def current_runs_digest(name: str, experiment: Experiment, folds: tuple[int, ...]) -> str:
+    """Digest of an experiment's runs as they are now.
+
+    Raises:
+        StoreError: A cell is not trained on one of the folds.
+    """
+    try:
+        return runs_digest(experiment, plan_cells(name, experiment, folds))
+    except FileNotFoundError as error:
+        raise StoreError(f"{error.filename} is missing: train the cells of {name} first") from None
 
 
 def runs_digest(experiment: Experiment, cells: Iterable[CellPlan]) -> str:

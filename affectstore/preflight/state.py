@@ -144,8 +144,8 @@ class State:
         state = self.experiments.get(experiment)
         if state is None:  # in a job: the driver has made sure of them
             return []
-        if state.problem is not None:
-            raise ConfigError(str(state.problem))
+        if state.problems:
+            raise ConfigError("\n".join(map(str, state.problems)))
         return [str(plan.marker) for plan in state.cells] if state.pending or full else []
 
     def tables(self, experiments: Iterable[str]) -> list[str]:
@@ -156,7 +156,7 @@ class State:
             names += map(str, RESULTS.tables(experiment))
         return names
 
-    def skipped(self, experiment: str) -> str:
+    def skipped_list(self, experiment: str) -> str:
         """List of the files and clips that the scan of an experiment's corpus left out."""
         return str(RESULTS.skipped(self.resolved.experiment(experiment).corpus))
 

@@ -1,4 +1,4 @@
-"""Validation of the configuration: everything that is known before a job runs is checked here, and nowhere else."""
+"""Validation of corpora and experiments before any job runs."""
 
 from __future__ import annotations
 
@@ -139,12 +139,12 @@ def validate_clips(
             yield from _labels(where, experiment, labels_of(clips))
     known = sorted(set(split["fold"]))
     if beyond := sorted(set(experiment.folds or ()) - set(known)):
-        yield Problem(f"experiment {name!r}", f"folds {beyond}; protocol {experiment.protocol!r} has {known}")
+        yield Problem(where, f"folds {beyond}; protocol {experiment.protocol!r} has {known}")
         return
     cells = list(cells)
     for feature in sorted({feature for cell in cells for feature in cell.features.values()} & unusable.keys()):
         reason = f"reads features.{feature}, which cannot be computed here: {unusable[feature]}"
-        yield Problem(f"experiment {name!r}", reason)
+        yield Problem(where, reason)
     yield from validate_weights(name, cells)
     yield from validate_grids(experiment, cells, split)
 

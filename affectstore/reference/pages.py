@@ -21,10 +21,10 @@ from affectstore.reference.options_table import options_table
 DOCS = Path("docs")
 
 
-def generated() -> dict[Path, str]:
+def generate_pages() -> dict[Path, str]:
     """Path -> text of every generated file."""
     return {
-        DOCS / "config.md": _page(),
+        DOCS / "config.md": _config_page(),
         DOCS / "presets.md": _presets(),
         DOCS / "matrix.md": _matrix(),
         DOCS / "networks.md": _networks(),
@@ -33,7 +33,7 @@ def generated() -> dict[Path, str]:
     }
 
 
-def _page() -> str:
+def _config_page() -> str:
     lines = [
         "# Configuration",
         "",
@@ -95,7 +95,8 @@ def _networks() -> str:
     lines += ["## Baselines", "", "`baseline_options` of a cell, by its `baseline`.", ""]
     for name in BASELINES.names():
         baseline = BASELINES.load(name)
-        lines += _section(name, baseline.SPEC.summary, baseline.Options)
+        paper = f"{baseline.SPEC.paper}. " if baseline.SPEC.paper else ""
+        lines += _section(name, baseline.SPEC.summary, baseline.Options, f"{paper}File: `models/baselines/{name}.py`.")
     lines += ["## Losses", "", "`train.loss`, and `train.loss_options` for its options.", ""]
     for name in LOSSES.names():
         loss = LOSSES.load(name)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TextIO
 
 from affectstore.evaluation.render.markdown import EVERY_ROW
 from affectstore.paths import RESULTS
 from affectstore.runner.passes import Outcome
+from affectstore.store.job_stats import read_stats
 
 #: Exit status where everything was built, but clips were skipped or failed.
 INCOMPLETE = 3
@@ -59,9 +59,7 @@ def _clip_counts(outcome: Outcome, began: float) -> Counter[str]:
     for corpus in outcome.state.stores:
         for path in RESULTS.store(corpus).glob("*/shards/*.stats"):
             if path.stat().st_mtime >= began:
-                stats = json.loads(path.read_text())
-                counts["computed"] += stats["computed"]
-                counts["reused"] += stats["reused"]
+                counts.update({kind: read_stats(path).get(kind, 0) for kind in ("computed", "reused")})
     return counts
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from affectstore.config.resolve import Resolved
 from affectstore.errors import UnknownNameError
-from affectstore.paths import RESULTS
+from affectstore.paths import RESULTS, TABLE_FORMATS
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def parse_targets(names: Sequence[str], resolved: Resolved) -> Targets:
             found.append((corpus, feature))
         elif corpus in corpora and feature:
             raise UnknownNameError(f"feature (of corpus {corpus})", feature, features)
-        elif path in RESULTS.tables(path.stem) and path.stem in resolved.experiments:
+        elif path.stem in resolved.experiments and path in [RESULTS.table(path.stem, kind) for kind in TABLE_FORMATS]:
             experiments.append(path.stem)
         elif RESULTS.root in path.parents:
             files.append(name)

@@ -41,19 +41,18 @@ SPLIT_COLUMNS: Mapping[str, str] = {"fold": "int64", "clip_id": "string", "subse
 _ARROW = {"int64": pa.int64(), "string": pa.string()}
 
 
-def check_protocol(name: str, where: str = "") -> None:
+def check_protocol(name: str) -> None:
     """Check that a protocol exists.
 
     Args:
         name: Name of a file of this folder.
-        where: File that asks for it, for the message.
 
     Raises:
         UnknownNameError: There is no such protocol; the message lists the known ones, or gives the name of today.
     """
     known = PROTOCOLS.names()
     if name not in known:
-        raise UnknownNameError("protocol", name, known, renamed_to=RENAMED.get(name), where=where)
+        raise UnknownNameError("protocol", name, known, renamed_to=RENAMED.get(name))
 
 
 def split_table(folds: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -103,7 +103,7 @@ def describe_clip(feature: Feature, clip_id: str) -> str:
     if grid is not None:
         end = float(grid.edge(entry.rows))
         text.append(f"time: {entry.rows} rows at {grid.rate}/s from {float(grid.start):.6g} s to {end:.6g} s")
-    lines: list[tuple[str, ...]] = [("array", "dtype", "shape", "least", "mean", "most")]
+    lines: list[tuple[str, ...]] = [("array", "dtype", "shape", "min", "mean", "max")]
     for name, array in feature.arrays(clip_id).arrays.items():
         figures = (f"{float(figure):.6g}" for figure in (array.min(), array.mean(dtype="float64"), array.max()))
         lines.append((name, str(array.dtype), str(array.shape), *figures))

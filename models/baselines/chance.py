@@ -20,6 +20,7 @@ SPEC = BaselineSpec(
     summary="random class for each clip, with the class frequencies of the training subset",
     reads_features=False,
     badge="loss says nothing",
+    paper="Maddison et al. 2014, A* Sampling (Gumbel-max trick)",
 )
 
 

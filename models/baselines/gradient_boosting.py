@@ -14,7 +14,12 @@ from pydantic import Field
 from affectstore.models.baseline_spec import BaselineSpec, Examples, Fit, PoolingOptions, classes_present, softmax
 from affectstore.models.spec import TrainingError
 
-SPEC = BaselineSpec(version=1, summary="gradient boosting of trees, stopped on validation", reads_features=True)
+SPEC = BaselineSpec(
+    version=1,
+    summary="gradient boosting of trees, stopped on validation",
+    reads_features=True,
+    paper="Ke et al. 2017, LightGBM: A Highly Efficient Gradient Boosting Decision Tree; Friedman 2001",
+)
 
 _NODES = {"left": np.int64, "right": np.int64, "column": np.int64, "threshold": np.float64, "value": np.float64}
 

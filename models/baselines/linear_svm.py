@@ -20,6 +20,7 @@ SPEC = BaselineSpec(
     summary="linear support vector machine, cost chosen on validation",
     reads_features=True,
     badge="uncalibrated",
+    paper="Fan et al. 2008, LIBLINEAR: A Library for Large Linear Classification",
 )
 
 

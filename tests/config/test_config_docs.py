@@ -8,10 +8,10 @@ import jsonschema
 import pytest
 import yaml
 
-from affectstore.reference.pages import generated
+from affectstore.reference.pages import generate_pages
 
 ROOT = Path(__file__).parents[2]
-FILES = generated()
+FILES = generate_pages()
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

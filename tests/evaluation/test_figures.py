@@ -39,7 +39,7 @@ def texts(figure) -> list[str]:
 def test_the_same_figure_gives_the_same_bytes(tmp_path: Path, built) -> None:
     for folder in ("a", "b"):
         with figure_style():
-            save_figure(bar_figure(built[0]), tmp_path / folder, "bars")
+            save_figure(bar_figure(built[0]), [tmp_path / folder / f"bars.{suffix}" for suffix in ("svg", "png")])
     for suffix in ("svg", "png"):
         assert (tmp_path / "a" / f"bars.{suffix}").read_bytes() == (tmp_path / "b" / f"bars.{suffix}").read_bytes()
     assert b"<dc:date>" not in (tmp_path / "a" / "bars.svg").read_bytes()
@@ -114,7 +114,7 @@ def test_curves_of_a_cell_without_epochs(built) -> None:
 
 def test_an_inlined_figure_is_whole_themed_and_alone(tmp_path: Path, built) -> None:
     with figure_style():
-        svg, _ = save_figure(bar_figure(built[0]), tmp_path, "bars")
+        save_figure(bar_figure(built[0]), [svg := tmp_path / "bars.svg"])
     element = inline_svg(svg.read_text(), "demo", 'a "label" & <more>')
     assert ET.fromstring(element).tag.endswith("svg")
     ids = set(re.findall(r'\bid="([^"]+)"', element))

@@ -149,7 +149,7 @@ def test_skipped_clips_have_a_footnote(built, card: Card, runs_dir: Path, experi
     assert "Skipped: 3 clips (no face: 2; no audio stream: 1)." in footnotes(built[0])
     edit_facts(runs_dir, "*/*/*", skipped={}, excluded={"no label_intended": 4})
     edit_facts(runs_dir, "resnet18-vision/1/*", skipped={"no face": 1})
-    table, *_ = build(runs_dir, experiment, card, unreadable={"truncated": 2})
+    table, *_ = build(runs_dir, experiment, card, skipped_by_scan={"truncated": 2})
     lines = "\n".join(footnotes(table))
     assert "1 clip (no face: 1) in resnet18-vision" in lines
     assert "0 clips in resnet18-audio, resnet18-multimodal-channel, simple3d-multimodal-time" in lines
@@ -274,6 +274,6 @@ def test_many_reasons_are_counted_together(built) -> None:
     from dataclasses import replace
 
     reasons = {f"reason {k}": 20 - k for k in range(12)}
-    lines = "\n".join(footnotes(replace(built[0], unreadable=reasons)))
+    lines = "\n".join(footnotes(replace(built[0], skipped_by_scan=reasons)))
     assert f"{sum(reasons.values())} files (reason 0: 20;" in lines
     assert "reason 7: 13; other reasons: 42)." in lines

@@ -181,7 +181,7 @@ def test_a_run_reports_missing_weights_before_any_job(project: Path, capsys: pyt
     assert not [*Path("results").rglob("shards")]
     assert not Path("logs").exists()
     state = plan_all()
-    assert "cannot be trained here" in str(state.experiments["tiny"].problem)
+    assert "cannot be trained here" in str(state.experiments["tiny"].problems)
     with pytest.raises(ConfigError, match="cannot be trained here"):
         state.markers("tiny")
     with pytest.raises(ConfigError, match="cannot be trained here"):
@@ -190,7 +190,7 @@ def test_a_run_reports_missing_weights_before_any_job(project: Path, capsys: pyt
     assert len(state.catalogs()) == 3
     put(project, b"one")
     state = plan_all()
-    assert state.experiments["tiny"].problem is None
+    assert state.experiments["tiny"].problems == ()
     assert set(state.experiments["tiny"].missing.values()) == {"new"}
 
 

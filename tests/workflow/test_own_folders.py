@@ -117,13 +117,13 @@ def test_a_new_label_trains_again_and_may_be_named_at_once(
     assert set(states["tiny"].missing.values()) == {"split changed"}
     assert states["other"].missing == {}
     experiment.write_text(written + "classes: [calm, tense, angry]\n")
-    assert plan_all().experiments["tiny"].problem is None
+    assert plan_all().experiments["tiny"].problems == ()
     table.write_text(table.read_text() + "new2.wav,bored,s9,train\n")
     (folder / "mine" / "new2.wav").write_bytes(small_crema_d.sound(950, 0.5))
     experiment.write_text(written + "classes: [calm, tense, bored]\n")  # the last scan did not know it
-    assert plan_all().experiments["tiny"].problem is None
+    assert plan_all().experiments["tiny"].problems == ()
     experiment.write_text(written + "classes: [calm, tensed]\n")
-    problem = str(plan_all().experiments["tiny"].problem)
+    problem = "\n".join(map(str, plan_all().experiments["tiny"].problems))
     assert "unknown label in `classes` 'tensed'; known: " in problem
     assert "Did you mean 'tense'?" in problem
 
@@ -159,7 +159,7 @@ def test_names_without_a_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     corpora["mydata"] |= {"kind": "folder", "options": {"cvs": "x"}}
     tiny_project.write_config(tmp_path / "p", {**CONFIG, "corpora": corpora, "experiments": []})
     assert main(["scan"]) == 1
-    assert "corpora.mydata.options:\n  cvs: unknown key (value 'x'); known: columns, csv" in capsys.readouterr().err
+    assert "corpora.mydata.options: cvs: unknown key (value 'x'); known: columns, csv" in capsys.readouterr().err
 
 
 def test_a_target_that_the_table_does_not_have(
@@ -169,7 +169,7 @@ def test_a_target_that_the_table_does_not_have(
     monkeypatch.chdir(folder)
     experiment = folder / "workflow/experiments/tiny.yaml"
     experiment.write_text(experiment.read_text() + "label_target: visual\n")
-    assert str(plan_all().experiments["tiny"].problem) == (
+    assert "\n".join(map(str, plan_all().experiments["tiny"].problems)) == (
         "workflow/experiments/tiny.yaml: label_target is 'visual', and no clip of mydata has such a label; "
         "label targets that it has: intended"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -62,11 +62,12 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `{name}.svg` and `{name}.png`; equal figures are written as equal bytes.
+def save_figure(figure: Figure, paths: Iterable[Path]) -> None:
+    """Write a figure as .svg, .png; equal figures are written as equal bytes.
 
-    Returns:
-        The two paths.
+    Args:
+        figure: The figure.
+        paths: Files; the suffix is the format.
     """
     # Laid out once instead of once per file: with one panel per row, layout takes longer than rendering.
     engine = figure.get_layout_engine()
@@ -74,11 +75,10 @@ def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
         engine.execute(figure)
         figure.set_layout_engine("none")
     bounds = figure.get_tightbbox().padded(_MARGIN_IN)
-    paths = folder / f"{name}.svg", folder / f"{name}.png"
-    for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):
+    for path in paths:
+        metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
         content = io.BytesIO()
         figure.savefig(
             content, format=path.suffix[1:], dpi=160, metadata=metadata, facecolor="white", bbox_inches=bounds
         )
         write_if_changed(path, content.getvalue())
-    return paths

@@ -14,7 +14,7 @@ from affectstore.evaluation.render.tidy_table import tidy_table
 from affectstore.evaluation.runs import Run
 from affectstore.evaluation.table import Table
 from affectstore.files import write_atomic
-from affectstore.paths import FIGURES, RESULTS, TABLE_FORMATS, Results
+from affectstore.paths import FIGURE_FORMATS, FIGURES, RESULTS, TABLE_FORMATS, Results
 
 
 def write_tables(table: Table, runs: Sequence[Run], results: Results = RESULTS) -> str:
@@ -32,8 +32,12 @@ def write_tables(table: Table, runs: Sequence[Run], results: Results = RESULTS) 
     content = {"csv": tidy_table(table).to_csv(index=False), "md": text, "tex": tex(table)}
     for suffix in TABLE_FORMATS:
         write_atomic(results.table(name, suffix), content[suffix].encode())
+    plots = {
+        "bars": lambda: bar_figure(table),
+        "confusion": lambda: confusion_figure(table),
+        "curves": lambda: curve_figure(table, runs),
+    }
     with figure_style():
-        figures = {"bars": bar_figure(table), "confusion": confusion_figure(table), "curves": curve_figure(table, runs)}
         for figure in FIGURES:
-            save_figure(figures[figure], results.figure(name, figure, "svg").parent, f"{name}-{figure}")
+            save_figure(plots[figure](), [results.figure(name, figure, suffix) for suffix in FIGURE_FORMATS])
     return text
