@@ -60,7 +60,7 @@ def lines(
 
 
 class _Machine:
-    """Who used the processors during a block.
+    """Processor time used during a block.
 
     Attributes:
         ours_s: seconds of processor time of the processes that the block ran.

@@ -1,4 +1,4 @@
-"""What it costs to find that there is nothing to do, and to plan a corpus far larger than those at hand."""
+"""Costs of finding nothing to do, and of planning a corpus far larger than those at hand."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def test_an_interrupted_scan_goes_on_where_it_was(media: Media, monkeypatch):
 
 
 def test_a_file_that_changes_before_it_is_read_is_not_remembered_as_it_was(media: Media, monkeypatch):
-    """What is remembered of a change half-way is what the next scan finds out of date."""
+    """The cached digest of a file that changes half-way is out of date for the next scan."""
     media.describe()
     media.write("a.wav", small.sound(555.0), LONG_AGO_NS + 1)
     monkeypatch.setattr(hashes, "_BATCH", 1)
