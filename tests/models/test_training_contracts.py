@@ -44,7 +44,7 @@ def as_random_as_can_be(cell: Cell) -> Cell:
 
 
 def states_after(cell: Cell, seed: int, others: int) -> dict[str, torch.Tensor]:
-    """State of a network after three steps; the other generators of the process have other states."""
+    """State of a network after two steps; the other generators of the process have other states."""
     random.seed(others)
     np.random.seed(others)  # noqa: NPY002 - the generator of the process is what must not matter
     return train(network(cell, seed)).state_dict()

@@ -1,4 +1,4 @@
-"""A folder laid out as CREMA-D that holds a few good talking clips and one of each thing that goes wrong."""
+"""A folder laid out as CREMA-D with a few good clips and one of each kind of bad file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import ffmpeg
 
 from support import odd_media, small_crema_d
 
-#: Files and clips that the scan leaves out: what it names -> words of the reason.
+#: Files and clips that the scan leaves out: path or clip -> words of the reason.
 SKIPPED: Mapping[str, str] = {
     "1011_DFA_ANG_XX": "listed in SentenceFilenames.csv",  # named in the table, not there
     "VideoFlash/1011_DFA_DIS_XX.flv": "the file is missing",  # a link to nothing
@@ -25,27 +25,27 @@ SKIPPED: Mapping[str, str] = {
     "VideoFlash/notes.txt": "not a .flv file",
 }
 
-_SOUND = ("audio", "mel", "mel_image", "mel_chunks")
-_PICTURE = ("frames", "faces", "mel_chunks")
+_AUDIO = ("audio", "mel", "mel_image", "mel_chunks")
+_VIDEO = ("frames", "faces", "mel_chunks")
 
-#: Clips that cannot give some feature: clip -> feature -> words of the reason.
+#: Clips that some feature cannot be extracted from: clip -> feature -> words of the reason.
 FAILED: Mapping[str, Mapping[str, str]] = {
-    "1012_IEO_ANG_LO": {**dict.fromkeys(_SOUND, "truncated"), "frames": "damaged", "faces": "truncated"},
-    "1012_IEO_ANG_MD": dict.fromkeys(_SOUND, "no audio stream"),
-    "1012_IEO_ANG_HI": dict.fromkeys(_PICTURE, "no video stream"),
-    "1012_IEO_DIS_LO": dict.fromkeys(_SOUND, "damaged"),
+    "1012_IEO_ANG_LO": {**dict.fromkeys(_AUDIO, "truncated"), "frames": "damaged", "faces": "truncated"},
+    "1012_IEO_ANG_MD": dict.fromkeys(_AUDIO, "no audio stream"),
+    "1012_IEO_ANG_HI": dict.fromkeys(_VIDEO, "no video stream"),
+    "1012_IEO_DIS_LO": dict.fromkeys(_AUDIO, "damaged"),
     "1012_DFA_FEA_XX": {"faces": "no face found"},
     "1012_DFA_HAP_XX": dict.fromkeys(("mel", "mel_image", "mel_chunks"), "silent"),
 }
 
-#: Clips that are odd and give every feature all the same.
+#: Odd clips that every feature is extracted from.
 ODD = (
-    "1012_DFA_NEU_XX",  # the file that its double stands beside
-    "1012_IEO_DIS_MD",  # several streams, the sounds first
+    "1012_DFA_NEU_XX",  # the file beside its double
+    "1012_IEO_DIS_MD",  # several streams, audio first
     "1012_IEO_DIS_HI",  # a stream of data first
     "1012_IEO_FEA_LO",  # 321 x 241 px
     "1012_IEO_FEA_MD",  # variable frame rate
-    "1012_IEO_FEA_HI",  # coded lying on its side
+    "1012_IEO_FEA_HI",  # coded on its side, with a rotation
 )
 
 
@@ -53,16 +53,16 @@ def make(folder: Path, clips: int = 6) -> list[str]:
     """Fill `folder`; return the ids of the good clips.
 
     Args:
-        folder: the corpus folder, new.
-        clips: how many good clips to draw.
+        folder: New folder of the corpus.
+        clips: Number of good clips.
     """
     from affectstore.corpora import synthetic
 
-    drawn = folder.with_name("drawn")
-    synthetic.prepare(drawn, {"clips": clips, "seed": 0})
+    generated = folder.with_name("generated")
+    synthetic.prepare(generated, {"clips": clips, "seed": 0})
     media = folder / "VideoFlash"
     media.mkdir(parents=True)
-    sources = sorted((drawn / "video").glob("*.mp4"))
+    sources = sorted((generated / "video").glob("*.mp4"))
     for source in sources:
         shutil.copyfile(source, media / f"{source.stem}.flv")
     good = [source.stem for source in sources]
@@ -85,23 +85,23 @@ def _write(path: Path, *streams: Any, **options: Any) -> None:
 
 def _odd(source: Path, media: Path, work: Path) -> None:
     work.mkdir()
-    picture, sound = _cut(source)
-    _write(media / "1012_DFA_NEU_XX.flv", picture, sound)
+    video, audio = _cut(source)
+    _write(media / "1012_DFA_NEU_XX.flv", video, audio)
     shutil.copyfile(media / "1012_DFA_NEU_XX.flv", media / "1012_DFA_NEU_XX.FLV")
     several = {"f": "matroska", "acodec": "pcm_s16le"}
-    _write(media / "1012_IEO_DIS_MD.flv", sound, odd_media.tone(1), picture, odd_media.picture("64x64", 1), **several)
+    _write(media / "1012_IEO_DIS_MD.flv", audio, odd_media.tone(1), video, odd_media.picture("64x64", 1), **several)
     flv = work / "plain.flv"
     flash = {"f": "flv", "vcodec": "flv1", "acodec": "libmp3lame", "ar": 44100, "video_bitrate": "1M"}
-    _write(flv, picture, sound, **flash)
+    _write(flv, video, audio, **flash)
     (media / "1012_IEO_DIS_HI.flv").write_bytes(odd_media.with_data_first(flv.read_bytes()))
-    _write(media / "1012_IEO_FEA_LO.flv", picture.filter("scale", 321, 241), sound, pix_fmt="yuv444p")
-    uneven = picture.filter("select", "lt(n,12)+not(mod(n,5))")
-    _write(media / "1012_IEO_FEA_MD.flv", uneven, sound, fps_mode="passthrough")
+    _write(media / "1012_IEO_FEA_LO.flv", video.filter("scale", 321, 241), audio, pix_fmt="yuv444p")
+    uneven = video.filter("select", "lt(n,12)+not(mod(n,5))")
+    _write(media / "1012_IEO_FEA_MD.flv", uneven, audio, fps_mode="passthrough")
     lying = work / "lying.mp4"
-    _write(lying, picture.filter("transpose", 1), sound)
+    _write(lying, video.filter("transpose", 1), audio)
     _write_copy(lying, media / "1012_IEO_FEA_HI.flv", display_rotation=90)
     mute = ffmpeg.input("anullsrc=r=16000:cl=mono:d=1", f="lavfi")
-    _write(media / "1012_DFA_HAP_XX.flv", picture, mute)
+    _write(media / "1012_DFA_HAP_XX.flv", video, mute)
 
 
 def _write_copy(source: Path, path: Path, **options: Any) -> None:
@@ -109,17 +109,17 @@ def _write_copy(source: Path, path: Path, **options: Any) -> None:
 
 
 def _broken(source: Path, media: Path) -> None:
-    picture, sound = _cut(source)
+    video, audio = _cut(source)
     whole = media / "whole"
     flash = {"f": "flv", "vcodec": "flv1", "acodec": "libmp3lame", "ar": 44100}
-    _write(whole, picture, sound, **flash)
+    _write(whole, video, audio, **flash)
     odd_media.truncated(whole).rename(media / "1012_IEO_ANG_LO.flv")
-    _write(media / "1012_IEO_ANG_MD.flv", picture)
-    _write(media / "1012_IEO_ANG_HI.flv", sound)
-    _write(whole, picture, sound, movflags="+faststart")
+    _write(media / "1012_IEO_ANG_MD.flv", video)
+    _write(media / "1012_IEO_ANG_HI.flv", audio)
+    _write(whole, video, audio, movflags="+faststart")
     odd_media.corrupt_middle(whole).rename(media / "1012_IEO_DIS_LO.flv")
     whole.unlink()
-    _write(media / "1012_DFA_FEA_XX.flv", odd_media.picture(seconds=1), sound)
+    _write(media / "1012_DFA_FEA_XX.flv", odd_media.picture(seconds=1), audio)
     (media / "1011_DFA_DIS_XX.flv").symlink_to("nowhere.flv")
     (media / "1011_DFA_FEA_XX.flv").touch()
     (media / "1011_DFA_HAP_XX.flv").write_text("this was never a video\n" * 100)

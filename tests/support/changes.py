@@ -1,4 +1,4 @@
-"""Kinds of change to a built tiny project, and what each must make run again."""
+"""Kinds of change to a built tiny project, and the jobs that each of them makes run again."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ ALL = ("audio", "frames", "mel", "mel_image", "mel_chunks")
 
 @dataclass(frozen=True)
 class Change:
-    """A change and what has to follow from it.
+    """A change and the jobs that follow from it.
 
     Attributes:
-        what: the row's name.
-        apply: makes the change in a project's folder.
-        extract: feature -> extraction jobs.
-        computed: feature -> clips computed; the other clips of its jobs are reused.
-        train: cells trained again.
-        environment: further variables of the run.
+        what: Name of the change.
+        apply: Function that makes the change in a project's folder.
+        extract: Feature -> number of extraction jobs.
+        computed: Feature -> number of clips computed; the other clips of its jobs are reused.
+        train: Cells that are trained again.
+        environment: Function from the folder to further variables of the run.
     """
 
     what: str
@@ -39,12 +39,12 @@ class Change:
 
 
 def clips(folder: Path) -> list[Path]:
-    """The media files, sorted."""
+    """List the media files."""
     return sorted(path for path in (folder / "media").rglob("*") if path.suffix in (".mp4", ".flv", ".avi", ".mkv"))
 
 
 def shard_of(clip: Path) -> str:
-    """The shard that a clip lies in."""
+    """Find the shard of a clip."""
     from affectstore.features.plan import shard_of as function
 
     return function(clip.stem, 2)
@@ -59,7 +59,7 @@ def _touch(folder: Path) -> None:
 
 
 def _same_contents(folder: Path) -> None:
-    """Another file, the same pictures and sound: a free box at the end of an mp4."""
+    """Append a free box to an mp4: another file with the same frames and samples."""
     with open(clips(folder)[0], "ab") as file:
         file.write((16).to_bytes(4, "big") + b"free" + b"\0" * 8)
 
@@ -69,7 +69,7 @@ def _other_contents(folder: Path) -> None:
 
 
 def _rename(folder: Path) -> None:
-    """To a free name that falls into the same shard: one job a feature, and nothing computed."""
+    """Rename a clip within its shard: one job per feature, and nothing computed."""
     clip = clips(folder)[0]
     clip.rename(_free_name(folder, clip, shard_of(clip)))
 
@@ -118,7 +118,7 @@ def _shards(config: dict[str, Any]) -> None:
 
 
 def _version(folder: Path) -> dict[str, str]:
-    """Another version of one extractor, as an upgrade would bring it."""
+    """Install another version of one extractor, as an upgrade does."""
     (folder / "upgrade").mkdir(exist_ok=True)
     (folder / "upgrade" / "sitecustomize.py").write_text(
         "import dataclasses\nfrom affectstore.features.audio import mel\n"
@@ -165,8 +165,8 @@ OF_MEL = dict.fromkeys(MEL, 12)
 CHANGES = (
     Change("nothing", _nothing),
     Change("a clip touched", _touch),
-    Change("a clip's bytes changed, its sound and picture not", _same_contents, ONE_EACH, ONE_EACH),
-    Change("a clip's sound and picture changed", _other_contents, ONE_EACH, {}, CELLS),
+    Change("a clip's bytes changed, its audio and frames not", _same_contents, ONE_EACH, ONE_EACH),
+    Change("a clip's audio and frames changed", _other_contents, ONE_EACH, {}, CELLS),
     Change("a clip renamed", _rename, ONE_EACH, {}, CELLS),
     Change("a clip added", _add, ONE_EACH, ONE_EACH, CELLS),
     Change("a clip deleted", _delete, ONE_EACH, {}, CELLS),

@@ -1,4 +1,4 @@
-"""Drawn faces that MTCNN finds, the same to the bit everywhere, and lossless videos of given pictures."""
+"""Synthetic faces that MTCNN finds, the same to the bit everywhere, and lossless videos of given frames."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ _BACKGROUND = (96, 128, 112)
 def face_picture(
     width: int = 320, height: int = 240, centre: tuple[float, float] = (0.5, 0.5), head_px: float = 120
 ) -> np.ndarray:
-    """A head over neck and shoulders, uint8 (height, width, 3).
+    """Draw a head over neck and shoulders, uint8 (height, width, 3).
 
     Args:
-        width, height: of the picture in px.
-        centre: of the head, in parts of width and height.
-        head_px: width of the head.
+        width: Width of the image, in pixels.
+        height: Height of the image, in pixels.
+        centre: Centre of the head, as fractions of width and height.
+        head_px: Width of the head.
     """
     canvas = np.empty((height * _SCALE, width * _SCALE, 3), dtype=np.uint8)
     canvas[:] = _BACKGROUND
@@ -52,12 +53,12 @@ def face_picture(
 
 
 def lossless_video(path: Path, pictures: np.ndarray, fps: int = 25, pixels: str = "rgb24") -> Path:
-    """Write pictures as FFV1 in yuv420p.
+    """Write frames as FFV1 in yuv420p.
 
     Args:
-        path: file to write; its suffix chooses the container (avi keeps exact times, mkv milliseconds).
-        pictures: uint8 (frame, height, width, 3) RGB, or (frame, height * 3 / 2, width) planes of yuv420p.
-        fps: pictures per second.
+        path: File to write; its suffix chooses the container (avi keeps exact times, mkv milliseconds).
+        pictures: Frames: uint8 (frame, height, width, 3) RGB, or (frame, height * 3 / 2, width) planes of yuv420p.
+        fps: Frames per second.
         pixels: "rgb24" or "yuv420p".
     """
     height, width = pictures.shape[1:3]
@@ -78,14 +79,14 @@ def _ellipse(canvas: np.ndarray, x: float, y: float, w: float, h: float, colour:
 
 
 def _blurred(picture: np.ndarray) -> np.ndarray:
-    """Weighted with 1 2 1 along rows and columns."""
+    """Blur with the weights 1 2 1 along rows and columns."""
     padded = np.pad(picture, ((1, 1), (1, 1), (0, 0)), mode="edge")
     rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]
     return (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) // 16
 
 
 def _noise(height: int, width: int) -> np.ndarray:
-    """Integers from -3 to 3 that follow from the place alone."""
+    """Integers from -3 to 3 that follow from the position alone."""
     y, x = np.mgrid[:height, :width].astype(np.uint64)
     mixed = (x * np.uint64(73856093)) ^ (y * np.uint64(19349663)) ^ np.uint64(0x9E3779B9)
     mixed = (mixed * np.uint64(2654435761)) >> np.uint64(16)

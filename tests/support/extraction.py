@@ -1,4 +1,4 @@
-"""Running extractors on one file, with everything they read."""
+"""Extractors that run on one file, with the features that they read."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def extract(
     words: Path | None = None,
     **fields: Any,
 ) -> ClipArrays:
-    """A feature of the clip that `path` holds, its needs computed first.
+    """Extract a feature of the clip in a file, after the features that it reads.
 
     Args:
-        name: the extractor.
-        path: file of sound and picture.
-        options: of the extractor.
-        upstream: options of the extractors it reads, by name; those not named keep their defaults.
-        segment: start and end of the clip in the file.
-        words: file of word times.
+        name: Name of the extractor.
+        path: File of audio and video.
+        options: Options of the extractor.
+        upstream: Options of the extractors it reads, by name; those not named keep their defaults.
+        segment: Start and end of the clip in the file.
+        words: File of word times.
         fields: `text` and `face_side` of the clip.
     """
     extractor = chain(name, options, upstream)
@@ -42,14 +42,14 @@ def extract(
 
 
 def both(path: Path) -> Media:
-    """A file that is the clip's sound and picture."""
+    """Media of a clip whose audio and video are in one file."""
     return Media(Source(path), Source(path))
 
 
 def chain(
     name: str, options: Mapping[str, Any] | None = None, upstream: Mapping[str, Mapping[str, Any]] | None = None
 ) -> BaseExtractor:
-    """An extractor with those it reads."""
+    """Build an extractor with those it reads."""
     given = dict(upstream or {})
     needs = build(name, options).upstream
     return build(name, options, {need: chain(need, given.get(need), given) for need in needs})
@@ -77,5 +77,5 @@ def spans(transcript: ClipArrays) -> list[tuple[str, float, float]]:
 
 
 def sound(samples: np.ndarray, rate_hz: int = 16000, start: Fraction = Fraction(0)) -> ClipArrays:
-    """What `audio` gives for these int16 samples."""
+    """Output of the extractor `audio` for int16 samples."""
     return ClipArrays({"values": samples}, Grid(start, Fraction(rate_hz)))

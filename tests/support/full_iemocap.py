@@ -48,7 +48,7 @@ def dialogues(session: str) -> list[str]:
 
 
 def labelled(seed: int = 0) -> dict[str, str]:
-    """Consensus code of every utterance, with the counts of the corpus."""
+    """Make the consensus code of every utterance, with the counts of the corpus."""
     rng = random.Random(seed)
     four = [code for code in FOUR for _ in range(LABELS[code])]
     other = [code for code in LABELS if code not in FOUR for _ in range(LABELS[code])]
@@ -70,7 +70,7 @@ def labelled(seed: int = 0) -> dict[str, str]:
 
 
 def write(root: Path) -> dict[str, str]:
-    """Write the tree; the labels by utterance."""
+    """Write the tree; return the labels by utterance."""
     labels = labelled()
     agreed = [name for name, code in labels.items() if code in FOUR and name not in UNALIGNED]
     noise = dict(zip(agreed[7::500], NOISE, strict=False))

@@ -134,7 +134,7 @@ def loss_of(net: Network, values: Inputs, masks: Inputs, labels: torch.Tensor) -
     return F.cross_entropy(output.logits, labels) + sum(output.losses.values()), output
 
 
-def train(net: Network, clips: int = 3, steps: int = 3) -> Network:
+def train(net: Network, clips: int = 3, steps: int = 2) -> Network:
     """Train a network for some steps of an optimiser on one batch."""
     values, masks = inputs(net.train(), clips)
     labels = torch.arange(clips) % len(CLASSES)

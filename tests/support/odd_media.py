@@ -1,4 +1,4 @@
-"""Media files as they should not be, and as they seldom are; each function makes one and returns its path.
+"""Bad and rare media files; each function makes one and returns its path.
 
 Everything is made by the ffmpeg that comes with pip, in a fraction of a second a file.
 """
@@ -42,7 +42,7 @@ def good_flv(folder: Path, name: str = "good.flv", seconds: float = SECONDS) -> 
 
 
 def good_mp4(folder: Path, name: str = "good.mp4", seconds: float = SECONDS, **options: Any) -> Path:
-    """H.264 with B-frames, a key frame every 10 pictures, and AAC."""
+    """H.264 with B-frames, a key frame every 10 frames, and AAC."""
     path = folder / name
     settings = {"vcodec": "libx264", "pix_fmt": "yuv420p", "g": 10, "acodec": "aac", "movflags": "+faststart"}
     run(ffmpeg.output(picture(seconds=seconds), tone(seconds), str(path), **(settings | options)))
@@ -73,21 +73,21 @@ def not_media(folder: Path) -> Path:
 
 
 def no_audio(folder: Path) -> Path:
-    """A picture without sound."""
+    """Video without audio."""
     path = folder / "no_audio.mp4"
     run(ffmpeg.output(picture(), str(path), vcodec="libx264", pix_fmt="yuv420p"))
     return path
 
 
 def no_video(folder: Path) -> Path:
-    """Sound in a video's container."""
+    """Audio in a container of video."""
     path = folder / "no_video.mp4"
     run(ffmpeg.output(tone(), str(path), acodec="aac"))
     return path
 
 
 def cover_only(folder: Path) -> Path:
-    """A sound file with a cover picture, which is a video stream to the libraries."""
+    """An audio file with a cover image, which is a video stream to the libraries."""
     path, cover = folder / "cover.m4a", folder / "cover.png"
     run(ffmpeg.output(picture(), str(cover), vframes=1))
     settings = {"acodec": "aac", "vcodec": "png", "disposition:v": "attached_pic"}
@@ -122,7 +122,7 @@ def trailing_bytes(folder: Path) -> Path:
 
 
 def several_streams(folder: Path) -> Path:
-    """Two sounds (440 Hz, then 1 kHz) and two pictures (160x120, then 64x64), the sounds first."""
+    """Two audio streams (440 Hz, then 1 kHz) and two video streams (160x120, then 64x64), audio first."""
     path = folder / "several.mkv"
     streams = tone(), tone(hz=1000), picture(), picture("64x64")
     run(ffmpeg.output(*streams, str(path), vcodec="libx264", pix_fmt="yuv420p", acodec="pcm_s16le"))
@@ -137,7 +137,7 @@ def data_first(folder: Path) -> Path:
 
 
 def with_data_first(flv: bytes) -> bytes:
-    """The bytes of an flv with a script tag before sound and picture: a stream of data, of index 0."""
+    """The bytes of an flv with a script tag before audio and video: a stream of data, of index 0."""
     text = b"<metadata/>"
     script = b"\x02\x00\x09onXMPData\x08\x00\x00\x00\x01\x00\x07liveXML"
     script += b"\x02" + len(text).to_bytes(2, "big") + text + b"\x00\x00\x09"
@@ -155,7 +155,7 @@ def odd_size(folder: Path) -> Path:
 
 
 def variable_rate(folder: Path) -> Path:
-    """25 pictures a second for 0.8 s, then every fifth of them."""
+    """25 frames per second for 0.8 s, then every fifth of them."""
     path = folder / "variable_rate.mp4"
     shown = picture().filter("select", "lt(n,20)+not(mod(n,5))")
     settings = {"vcodec": "libx264", "pix_fmt": "yuv420p", "acodec": "aac", "fps_mode": "passthrough"}
@@ -164,7 +164,7 @@ def variable_rate(folder: Path) -> Path:
 
 
 def rotated(folder: Path, degrees: int = 90, mirror: bool = False) -> Path:
-    """A picture whose upper left quarter is white as coded, to be rotated when shown."""
+    """Video whose upper left quarter is white as coded, to be rotated when shown."""
     coded, path = folder / f"coded_{degrees}.mp4", folder / f"rotated_{degrees}{'_mirrored' if mirror else ''}.mp4"
     quarter = ffmpeg.input(f"color=black:size=160x120:rate={FPS}:duration=1", f="lavfi").filter(
         "drawbox", x=0, y=0, w=80, h=60, color="white", thickness="fill"
@@ -183,7 +183,7 @@ def silence(folder: Path) -> Path:
 
 
 def late_audio(folder: Path, offset_s: float = 0.5) -> Path:
-    """A file whose sound begins 0.5 s after its picture."""
+    """A file whose audio begins 0.5 s after its video."""
     path, sound = folder / "late_audio.mkv", good_wav(folder, "late.wav")
     late = ffmpeg.input(str(sound), itsoffset=offset_s)
     run(ffmpeg.output(picture(), late, str(path), vcodec="libx264", pix_fmt="yuv420p", acodec="pcm_s16le"))
@@ -191,7 +191,7 @@ def late_audio(folder: Path, offset_s: float = 0.5) -> Path:
 
 
 def audio_gap(folder: Path, begin_s: float = 0.8, end_s: float = 1.2) -> Path:
-    """Sound whose packets between two times are missing, with timestamps that say so."""
+    """Audio whose packets between two times are missing; the timestamps of the others are unchanged."""
     path = folder / f"gap_{begin_s}_{end_s}.mkv"
     kept = tone(4).filter("asetnsamples", 160).filter("aselect", f"not(between(t,{begin_s},{end_s - 0.001}))")
     run(ffmpeg.output(kept, str(path), acodec="pcm_s16le"))

@@ -1,4 +1,4 @@
-"""A small copy of CREMA-D's layout: short sounds under its names, and its tables."""
+"""A small copy of CREMA-D's layout: short audio files under its names, and its tables."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ def sound(hz: float = 200.0, seconds: float = 0.1) -> bytes:
 
 
 def write_media(root: Path, names: Iterable[str], folder: str = "AudioWAV", suffix: str = ".wav") -> None:
-    """One sound per name, no two alike. ffmpeg goes by content, so a sound may stand under any suffix."""
+    """Write one audio file per name, no two alike; ffmpeg goes by content, so the suffix may be any."""
     (root / folder).mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(names):
         (root / folder / f"{name}{suffix}").write_bytes(sound(200.0 + 10 * number))
 
 
 def write_list(root: Path, names: Iterable[str]) -> None:
-    """SentenceFilenames.csv, without a final newline, as the original."""
+    """Write SentenceFilenames.csv, without a final newline, as the original."""
     root.mkdir(parents=True, exist_ok=True)
     lines = ['"Stimulus_Number","Filename"', *(f'{n},"{name}"' for n, name in enumerate(names, start=1))]
     (root / "SentenceFilenames.csv").write_text("\n".join(lines))
 
 
 def write_summary(root: Path, votes: Mapping[str, tuple[str, str, str]]) -> None:
-    """summaryTable.csv: voice, face and multi-modal vote of each name."""
+    """Write summaryTable.csv: voice, face and multi-modal vote of each name."""
     folder = root / "processedResults"
     folder.mkdir(parents=True, exist_ok=True)
     columns = '"","FileName","VoiceVote","VoiceLevel","FaceVote","FaceLevel","MultiModalVote","MultiModalLevel"'
@@ -42,7 +42,7 @@ def write_summary(root: Path, votes: Mapping[str, tuple[str, str, str]]) -> None
 
 
 def write_votes(root: Path, votes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]) -> None:
-    """tabulatedVotes.csv: counts of A D F H N S for voice, face and both; the winner follows from them."""
+    """Write tabulatedVotes.csv: counts of A D F H N S for voice, face and both; the winner follows from them."""
     folder = root / "processedResults"
     folder.mkdir(parents=True, exist_ok=True)
     rows = ['"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote","meanEmoResp"']
@@ -56,7 +56,7 @@ def write_votes(root: Path, votes: Mapping[str, tuple[tuple[int, ...], tuple[int
 
 
 def write_speakers(root: Path, rows: Iterable[tuple[str, int, str]]) -> None:
-    """VideoDemographics.csv: actor, age and sex."""
+    """Write VideoDemographics.csv: actor, age and sex."""
     lines = ['"ActorID","Age","Sex","Race","Ethnicity"']
     lines += [f'{actor},{age},"{sex}","Unknown","Not Hispanic"' for actor, age, sex in rows]
     (root / "VideoDemographics.csv").write_text("\n".join(lines) + "\n")

@@ -16,31 +16,31 @@ def put(root: Path, path: str, content: str | bytes = b"") -> Path:
 
 
 def sound(root: Path, *turns: str) -> None:
-    """Files (empty) of utterances' sounds."""
+    """Write empty audio files of utterances."""
     for turn in turns:
         put(root, f"Session{turn[4]}/sentences/wav/{turn.rpartition('_')[0]}/{turn}.wav")
 
 
 def video(root: Path, *dialogues: str) -> None:
-    """Files (empty) of dialogues' videos."""
+    """Write empty videos of dialogues."""
     for dialogue in dialogues:
         put(root, f"Session{dialogue[4]}/dialog/avi/DivX/{dialogue}.avi")
 
 
 def dialogue_sound(root: Path, *dialogues: str) -> None:
-    """Files (empty) of dialogues' sounds."""
+    """Write empty audio files of dialogues."""
     for dialogue in dialogues:
         put(root, f"Session{dialogue[4]}/dialog/wav/{dialogue}.wav")
 
 
 def alignment(root: Path, *turns: str) -> None:
-    """Files (empty) of word times."""
+    """Write empty files of word times."""
     for turn in turns:
         put(root, f"Session{turn[4]}/sentences/ForcedAlignment/{turn.rpartition('_')[0]}/{turn}.wdseg")
 
 
 def evaluation(root: Path, dialogue: str, *blocks: str) -> Path:
-    """The evaluation of a dialogue; blocks are made by `block`."""
+    """Write the evaluation of a dialogue; blocks are made by `block`."""
     text = "\n".join(["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", "", *blocks]) + "\n"
     return put(root, f"Session{dialogue[4]}/dialog/EmoEvaluation/{dialogue}.txt", text)
 
@@ -53,7 +53,7 @@ def block(turn: str, label: str, span: tuple[float, float], *ratings: str, tripl
 
 
 def transcription(root: Path, dialogue: str, *lines: str) -> Path:
-    """The transcription of a dialogue, line by line."""
+    """Write the transcription of a dialogue, line by line."""
     return put(root, f"Session{dialogue[4]}/dialog/transcriptions/{dialogue}.txt", "\n".join(lines) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""A small copy of RAVDESS: its names in any of its archives' layouts, with short sounds and pictures."""
+"""A small copy of RAVDESS: its names in any of its archives' layouts, with short audio and video files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sound(hz: float = 220.0, seconds: float = 0.25, channels: int = 1) -> bytes:
 
 
 def film(folder: Path, sounding: bool) -> bytes:
-    """An mp4 file of a quarter of a second, with or without sound."""
+    """Make an mp4 file of a quarter of a second, with or without audio."""
     path = folder / f"film_{sounding}.mp4"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def film(folder: Path, sounding: bool) -> bytes:
 
 
 def where(name: str, layout: str) -> str:
-    """Path of a file below the root."""
+    """Path of a file, relative to the root."""
     _, recording = parse(name.partition(".")[0])
     sounding = name.lower().endswith(".wav")
     folder = LAYOUTS[layout].format(
@@ -70,13 +70,13 @@ def where(name: str, layout: str) -> str:
 
 
 def write(root: Path, names: Iterable[str], layout: str = "archives", content: bytes | None = None) -> list[str]:
-    """Write files by name, such as 03-01-05-02-01-01-12.wav; their paths.
+    """Write files by name, such as 03-01-05-02-01-01-12.wav; return their paths.
 
     Args:
-        root: the corpus folder.
-        names: files' names; no two wavs sound alike.
-        layout: see `LAYOUTS`.
-        content: of every file; by default a sound, or a picture with sound (01) or without (02).
+        root: Folder of the corpus.
+        names: Names of the files; no two wavs are alike.
+        layout: A key of `LAYOUTS`.
+        content: Content of every file; by default audio, or video with audio (01) or without (02).
     """
     paths = []
     for number, name in enumerate(names):

@@ -116,17 +116,10 @@ def tiny_whisper(folder: Path, samples: np.ndarray, text: str, *, word_times: bo
         WhisperConfig,
         WhisperFeatureExtractor,
         WhisperForConditionalGeneration,
-        WhisperTokenizer,
     )
 
     folder.mkdir(parents=True, exist_ok=True)
-    letters = ["!", *string.ascii_lowercase, "\u0120"]  # the last is a blank to byte-level tokenizers
-    special = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|translate|>", "<|transcribe|>"]
-    special += ["<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
-    special += [f"<|{number * 0.02:.2f}|>" for number in range(1501)]
-    vocab = {token: number for number, token in enumerate([*letters, *special])}
-    tokenizer = WhisperTokenizer(vocab=vocab, merges=[], language="en")
-    tokenizer.add_tokens(special, special_tokens=True)
+    tokenizer = _whisper_tokenizer()
     extractor = WhisperFeatureExtractor(feature_size=8)
     number = tokenizer.convert_tokens_to_ids
     config = WhisperConfig(
@@ -163,8 +156,36 @@ def tiny_whisper(folder: Path, samples: np.ndarray, text: str, *, word_times: bo
         max_initial_timestamp_index=50,
         **({"alignment_heads": [[0, 0], [0, 1]]} if word_times else {}),
     )
+    _fit_whisper(model, tokenizer, extractor, samples, text)
+    for part in (model, tokenizer, extractor):
+        part.save_pretrained(folder)
+    return folder
+
+
+#: Characters of the tiny Whisper's vocabulary; the last is a blank to byte-level tokenizers.
+_LETTERS = ["!", *string.ascii_lowercase, "\u0120"]
+
+
+def _whisper_tokenizer():
+    """Build a tokenizer of letters, with Whisper's special tokens."""
+    from transformers import WhisperTokenizer
+
+    special = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|translate|>", "<|transcribe|>"]
+    special += ["<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
+    special += [f"<|{number * 0.02:.2f}|>" for number in range(1501)]
+    vocab = {token: number for number, token in enumerate([*_LETTERS, *special])}
+    tokenizer = WhisperTokenizer(vocab=vocab, merges=[], language="en")
+    tokenizer.add_tokens(special, special_tokens=True)
+    return tokenizer
+
+
+def _fit_whisper(model, tokenizer, extractor, samples: np.ndarray, text: str) -> None:
+    """Set the last layer so that a recording is transcribed as a text, with time stamps and without."""
+    import torch
+
+    number = tokenizer.convert_tokens_to_ids
     prompt = [number(token) for token in ("<|startoftranscript|>", "<|en|>", "<|transcribe|>")]
-    spoken = [letters.index("\u0120" if letter == " " else letter) for letter in f" {text}"]
+    spoken = [_LETTERS.index("\u0120" if letter == " " else letter) for letter in f" {text}"]
     timed = [*prompt, number("<|0.00|>"), *spoken, number("<|1.00|>"), number("<|endoftext|>")]
     plain = [*prompt, number("<|notimestamps|>"), *spoken, number("<|endoftext|>")]
     states, wanted = [], []
@@ -177,9 +198,6 @@ def tiny_whisper(folder: Path, samples: np.ndarray, text: str, *, word_times: bo
     target = np.zeros((len(wanted), len(tokenizer)))
     target[np.arange(len(wanted)), wanted] = 20
     _solve(model.proj_out, np.concatenate(states), target)
-    for part in (model, tokenizer, extractor):
-        part.save_pretrained(folder)
-    return folder
 
 
 def _solve(layer, states: np.ndarray, wanted: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""A store with everything that networks read by default: twelve clips of small pictures and short sequences."""
+"""A store with everything that networks read by default: twelve clips of small images and short sequences."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ CLASSES = ("ANG", "HAP", "SAD")
 COLUMNS = 6
 _SIZE_PX, _BANDS, _WORDS = 32, 16, 3
 _RATE_HZ = 5
-_PICTURES = ArraySpec("values", "uint8", ("frame", "height", "width", "channel"), (_SIZE_PX, _SIZE_PX, 3))
+_IMAGES = ArraySpec("values", "uint8", ("frame", "height", "width", "channel"), (_SIZE_PX, _SIZE_PX, 3))
 _STEPS = ArraySpec("values", "float32", ("frame", "feature"), (COLUMNS,))
 
 SPECS = {
     "mel_image": (ArraySpec("values", "uint8", ("image", "height", "width"), (_SIZE_PX, _SIZE_PX)),),
     "mel_chunks": (ArraySpec("values", "float16", ("frame", "band", "column"), (_BANDS, 4), unit="dB"),),
-    "faces": (_PICTURES,),
-    "frames": (_PICTURES,),
+    "faces": (_IMAGES,),
+    "frames": (_IMAGES,),
     "lld": (_STEPS,),
     "vggface": (_STEPS,),
     "bert": (
@@ -38,7 +38,7 @@ SPECS = {
 
 
 def write_store(root: Path, clips: int = 12) -> Path:
-    """Write it: classes take turns, a class is a level of all that there is, and clips differ in length.
+    """Write the store: classes alternate, a class is a level of all values, and clips differ in length.
 
     Returns:
         A split of it beside the store: half of the clips train, a quarter each validate and test.
@@ -69,8 +69,8 @@ def _clip(name: str, rows: int, level: int, rng: np.random.Generator) -> ClipArr
         return ClipArrays({"values": words, "times": edges[:-1], "ends": edges[1:]})
     shape = (1 if name == "mel_image" else rows, *values.shape)
     if values.dtype == "uint8":
-        drawn = rng.integers(0, 100, shape) + 70 * level
+        levels = rng.integers(0, 100, shape) + 70 * level
     else:
-        drawn = rng.normal(level, 0.5, shape)
-        drawn = 10 * drawn - 50 if values.unit == "dB" else drawn
-    return ClipArrays({"values": drawn.astype(values.dtype)}, Grid(Fraction(0), Fraction(_RATE_HZ)))
+        levels = rng.normal(level, 0.5, shape)
+        levels = 10 * levels - 50 if values.unit == "dB" else levels
+    return ClipArrays({"values": levels.astype(values.dtype)}, Grid(Fraction(0), Fraction(_RATE_HZ)))

@@ -1,4 +1,4 @@
-"""Writing Torch7's binary form, as its documentation has it, for tests of the reader."""
+"""Writer of Torch7's binary format, for tests of the reader."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CLASSES = {"float32": "Float", "float64": "Double", "int64": "Long", "uint8": "
 
 
 class Raw(bytes):
-    """Bytes that stand in a file as they are."""
+    """Bytes that are written as they are."""
 
 
 class Instance:

@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import affectstore
+from support.fake_store import make_experiment, make_split, make_store
 from support.python import run_python
+from support.training import train_cell
 
 
 def train_in_processes(
@@ -26,18 +31,15 @@ def train_in_processes(
     return run_python("-m", "support.train_script", *arguments, tests=True)
 
 
-def main(folder: Path, processes: int, cell: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Train into `folder`/out."""
-    import affectstore
-    from support.fake_store import make_experiment, make_split, make_store
-    from support.training import train_cell
-
+def train_here(folder: Path, processes: int, cell: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Train a cell into `folder`/out in this process and those that it starts."""
     store = make_store()
-    affectstore.open = lambda _: store
     make_split(store).to_parquet(folder / "split.parquet")
     experiment = make_experiment(cell, **settings)
-    train_cell(experiment, folder, digests={"config": "c"}, threads=1, processes=processes)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(affectstore, "open", lambda _: store)
+        train_cell(experiment, folder, digests={"config": "c"}, threads=1, processes=processes)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4]))
+    train_here(Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4]))

@@ -1,4 +1,4 @@
-"""A voice-like sound, and what a second process makes of it."""
+"""A synthetic vowel, and features of it that other processes compute."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def voiced(seconds: float, rate_hz: int = 16000, f0_hz: float = 140.0, seed: int
 
 
 def values_of(task: tuple[str, Mapping[str, Any], int]) -> np.ndarray:
-    """A feature (name, options) of the voice with this seed: what a worker process computes."""
+    """Extract a feature (name, options) from the vowel with this seed, in a worker process."""
     name, options, seed = task
     clip = Clip("clip", Media(), {"audio": sound(voiced(0.8, f0_hz=110 + 10 * seed, seed=seed))})
     return build(name, options).extract(clip).arrays["values"]

@@ -1,7 +1,9 @@
-"""One built tiny project for all workflow tests of a worker; each test works on its own copy."""
+"""One built tiny project for all workflow tests; each test works on its own copy."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tiny_project.make_project(tmp_path_factory.mktemp("tiny") / "project")
-    observed = tiny_project.run("affectstore", folder)
-    assert observed.returncode == 0, observed.output
+    """The tiny project, built by the first of pytest-xdist's workers; nothing may change it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "tiny-project"
+    with open(shared / "tiny-project.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "built").exists():
+            observed = tiny_project.run("affectstore", tiny_project.make_project(folder))
+            assert observed.returncode == 0, observed.output
+            (folder / "built").touch()
     return folder
 
 

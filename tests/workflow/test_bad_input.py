@@ -1,4 +1,4 @@
-"""One of each thing that goes wrong in a corpus: a row or a status says so, the run goes on, and the summary tells."""
+"""Bad files of each kind: a row or a status names each, the run goes on, and the summary counts them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from support import bad_corpus, tiny_project
+from support.python import environment
 
 from affectstore.store.index.ledger import Ledger
 
@@ -48,9 +49,9 @@ def affectstore_run(folder: Path, *targets: str, **variables: str) -> subprocess
     command = [sys.executable, "-m", "affectstore", "run", "--cores", "2", *targets]
     if os.geteuid() == 0 and shutil.which("setpriv"):
         command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
-    environment = tiny_project.environment(**variables)
-    environment.pop("AFFECTSTORE_DATA", None)
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    env = environment(**variables)
+    env.pop("AFFECTSTORE_DATA", None)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The two doors to the same results: `affectstore run` with its targets, and plain `snakemake`."""
+"""`affectstore run` with its targets and plain `snakemake` build the same results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def call(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def state(folder: Path) -> dict[str, bytes]:
-    """What readers and people go by: catalogs, tables, data."""
+    """Contents of the catalogs, tables and data files."""
     files = [*folder.glob("results/store/*/*/catalog.json"), *folder.glob("results/tables/*")]
     files += [path for path in folder.glob("results/store/*/*/shards/*/**/*") if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}

@@ -1,4 +1,4 @@
-"""A cell with a grid through both doors: a new value trains its own trials; who follows takes what was chosen."""
+"""A cell with a grid: a new value trains its own trials, and cells that start from it take the chosen one."""
 
 from __future__ import annotations
 

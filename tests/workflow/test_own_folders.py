@@ -1,4 +1,4 @@
-"""Clips of one's own: two folders with tables side by side, from config.yaml to results."""
+"""Corpora of kind `folder`: two folders with tables, from config.yaml to results."""
 
 from __future__ import annotations
 

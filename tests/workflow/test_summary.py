@@ -1,4 +1,4 @@
-"""What a run prints at its end, and how its jobs start."""
+"""The summary that a run prints, and the imports of its jobs."""
 
 from __future__ import annotations
 
