@@ -32,8 +32,8 @@ def forced():
     return settings is not None and bool(settings.forceall or settings.forcerun)
 
 
-def asked(function):
-    """Report an AffectstoreError as Snakemake reports its own errors: in one message."""
+def reported(function):
+    """Let an input function raise errors as Snakemake reports its own: in one message, without a traceback."""
 
     def wrapped(wildcards):
         try:
@@ -44,61 +44,61 @@ def asked(function):
     return wrapped
 
 
-@asked
+@reported
 def default_targets(_):
     return STATE.targets(STATE.resolved.config.experiments)
 
 
-@asked
+@reported
 def store_targets(_):
     return STATE.catalogs()
 
 
-@asked
+@reported
 def upstream_ledgers(wildcards):
     return STATE.upstream_ledgers(
         wildcards.corpus, wildcards.feature, wildcards.shard, forced()
     )
 
 
-@asked
+@reported
 def shard_ledgers(wildcards):
     return STATE.ledgers(wildcards.corpus, wildcards.feature, forced())
 
 
-@asked
+@reported
 def cell_inputs(wildcards):
     return STATE.cell_inputs(
         wildcards.experiment, wildcards.cell, int(wildcards.fold), forced()
     )
 
 
-@asked
+@reported
 def experiment_markers(wildcards):
     return STATE.markers(wildcards.experiment, forced())
 
 
-@asked
+@reported
 def skipped_list(wildcards):
     return STATE.skipped(wildcards.experiment)
 
 
-@asked
+@reported
 def report_inputs(_):
     return STATE.tables(STATE.wanted)
 
 
-@asked
+@reported
 def feature_digest(wildcards):
     return STATE.feature(wildcards.feature).digest
 
 
-@asked
+@reported
 def cell_digest(wildcards):
     return STATE.cell(wildcards.experiment, wildcards.cell, int(wildcards.fold)).config
 
 
-@asked
+@reported
 def runs_network(wildcards):
     return STATE.feature(wildcards.feature).spec.gpu
 
@@ -112,7 +112,7 @@ def extract_mem_mb(wildcards):
 
 
 def gpus(*_):
-    """One GPU per job where there are any or a scheduler assigns them; none on a machine without."""
+    """One GPU per job if there are any or a scheduler assigns them, else none."""
     return int(not workflow.local_exec or shutil.which("nvidia-smi") is not None)
 
 
