@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "print which encoders can be trained with which fusions, and why the others cannot"
+HELP = "print the valid pairs of encoders and fusions, and the reasons why others are not"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the matrix, and draw it if a file is named."""
+    """Print the matrix, and draw it if --figure names a file."""
     from affectstore.errors import UnknownNameError
     from affectstore.models.cells.matrix import matrix
 

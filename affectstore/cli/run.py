@@ -1,4 +1,4 @@
-"""Build targets: the default tables, a corpus, a feature (`crema-d/faces`), an experiment or a table.
+"""Build targets: a corpus, a feature (`crema-d/faces`), an experiment or a file; by default the listed experiments.
 
 Exit status: 0: everything is built; 1: a job failed or the configuration is wrong; 3: everything is built, but clips
 were skipped or failed (results/manifests/*.skipped.tsv and `affectstore show` list them); 130: interrupted.
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-HELP = "build targets (default: the tables that config.yaml names)"
+HELP = "build targets (default: the experiments that config.yaml lists)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,9 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "targets", nargs="*", metavar="TARGET", help="corpus, corpus/feature, experiment, or a file below results/"
     )
-    parser.add_argument("-n", "--dry-run", action="store_true", help="print the jobs and their reasons; run nothing")
-    parser.add_argument("-j", "--cores", type=int, help="number of cores (default: the profile's, which is all)")
-    parser.add_argument("--profile", type=Path, help="folder of a Snakemake profile (workflow/profiles/default)")
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="print the jobs and their reasons, and run nothing"
+    )
+    parser.add_argument("-j", "--cores", type=int, help="number of cores (default: that of the profile, all)")
+    parser.add_argument(
+        "--profile", type=Path, help="folder of a Snakemake profile (default: workflow/profiles/default)"
+    )
     parser.add_argument("--paranoid", action="store_true", help="hash every media file again, even if unchanged")
     parser.add_argument(
         "--allow-incomplete", action="store_true", help="exit with 0 even if clips were skipped or failed"

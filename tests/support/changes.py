@@ -19,15 +19,15 @@ ALL = ("audio", "frames", "mel", "mel_image", "mel_chunks")
 
 @dataclass(frozen=True)
 class Change:
-    """A change and what has to follow from it.
+    """A change and the jobs that have to run after it.
 
     Attributes:
-        what: the row's name.
-        apply: makes the change in a project's folder.
-        extract: feature -> extraction jobs.
-        computed: feature -> clips computed; the other clips of its jobs are reused.
-        train: cells trained again.
-        environment: further variables of the run.
+        what: Name of its row.
+        apply: Function that makes the change in a project's folder.
+        extract: Feature -> extraction jobs.
+        computed: Feature -> clips computed; the other clips of its jobs are reused.
+        train: Cells trained again.
+        environment: Further variables of the run.
     """
 
     what: str
@@ -59,7 +59,7 @@ def _touch(folder: Path) -> None:
 
 
 def _same_contents(folder: Path) -> None:
-    """Another file, the same pictures and sound: a free box at the end of an mp4."""
+    """Another file with the same video and audio: a free box at the end of an mp4."""
     with open(clips(folder)[0], "ab") as file:
         file.write((16).to_bytes(4, "big") + b"free" + b"\0" * 8)
 
@@ -165,8 +165,8 @@ OF_MEL = dict.fromkeys(MEL, 12)
 CHANGES = (
     Change("nothing", _nothing),
     Change("a clip touched", _touch),
-    Change("a clip's bytes changed, its sound and picture not", _same_contents, ONE_EACH, ONE_EACH),
-    Change("a clip's sound and picture changed", _other_contents, ONE_EACH, {}, CELLS),
+    Change("a clip's bytes changed, its audio and video not", _same_contents, ONE_EACH, ONE_EACH),
+    Change("a clip's audio and video changed", _other_contents, ONE_EACH, {}, CELLS),
     Change("a clip renamed", _rename, ONE_EACH, {}, CELLS),
     Change("a clip added", _add, ONE_EACH, ONE_EACH, CELLS),
     Change("a clip deleted", _delete, ONE_EACH, {}, CELLS),

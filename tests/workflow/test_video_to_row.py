@@ -10,6 +10,7 @@ import pytest
 from support import clip_trace
 from support.python import ROOT
 
+pytestmark = pytest.mark.slow
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 SECTION = PAGE.split("## From a video to a table row")[1].split("\n## ")[0]
 MOST_FILES = 40
