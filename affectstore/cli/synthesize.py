@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", default="synthetic", help="`synthetic`, or a corpus that has a replica")
     parser.add_argument("--clips", type=int, default=None, help="number of clips; for `synthetic` only (default: 96)")
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed that speakers and texts depend on (default: %(default)s)"
+        "--seed", type=int, default=0, help="random seed of the speakers and their clips (default: %(default)s)"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write the corpus to")
     parser.add_argument(
