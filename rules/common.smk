@@ -112,7 +112,7 @@ def extract_mem_mb(wildcards):
 
 
 def gpus(*_):
-    """One GPU per job where there are any or a scheduler assigns them; none on a machine without."""
+    """One GPU per job if there are any or a scheduler assigns them, else none."""
     return int(not workflow.local_exec or shutil.which("nvidia-smi") is not None)
 
 

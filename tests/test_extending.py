@@ -31,9 +31,11 @@ COMMANDS = [
     *re.findall(r"^```\n(.*)\n```$", PAGE, re.MULTILINE),
 ]
 KINDS = {
-    *("features/audio", "affectstore/corpora"),
+    *("features/audio", "affectstore/corpora", "affectstore/splits", "affectstore/cli"),
     *("models/encoders", "models/fusions", "models/losses", "models/tricks"),
 }
+#: Function and entry of the page's metric.
+METRIC = re.search(r"^```python\n(def worst_recall.*?)^```$.*?^```python\n( +Metric\(.*?\n)^```$", PAGE, re.M | re.S)
 #: What a checkout holds that commands of the page read.
 CHECKOUT = (
     *("affectstore", "features", "models", "rules", "workflow", "tests", "docs"),
@@ -60,6 +62,11 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in {**FILES, **EXPERIMENTS}.items():
         assert not (folder / name).exists()
         (folder / name).write_text(text, encoding="utf-8")
+    assert METRIC is not None
+    metrics = folder / "affectstore/evaluation/metrics.py"
+    function, entry = METRIC.groups()
+    text = metrics.read_text(encoding="utf-8").replace("\ndef uar(", f"\n{function}\n\ndef uar(")
+    metrics.write_text(re.sub(r"( +Metric\(\"uar\".*\n)", rf"\1{entry}", text), encoding="utf-8")
     config = (folder / "config.yaml").read_text(encoding="utf-8")
     for block in CONFIG:
         for key, lines in re.findall(r"^(\w+):\n((?:  .*\n)+)", block, re.MULTILINE):
@@ -127,7 +134,7 @@ def test_every_command_that_the_page_names_is_run_here() -> None:
 
 def test_the_files_are_in_the_house_style(checkout: Path) -> None:
     for command in (["check"], ["format", "--check"]):
-        python(checkout, "ruff", *command, *FILES)
+        python(checkout, "ruff", *command, *FILES, "affectstore/evaluation/metrics.py")
 
 
 def test_they_keep_the_contracts(checkout: Path, tmp_path: Path) -> None:
@@ -137,7 +144,7 @@ def test_they_keep_the_contracts(checkout: Path, tmp_path: Path) -> None:
         patched.setenv("PYTEST_ADDOPTS", f"-p no:cacheprovider -m 'not realdata' -rp --basetemp={folder}")
         lines = said(checkout, command).splitlines()
     passed = [line.removeprefix("PASSED ") for line in lines if line.startswith("PASSED ")]
-    for name in ("loudness", "mean_cnn", "modality_gate", "focal", "input_noise", "my-corpus"):
+    for name in ("loudness", "mean_cnn", "modality_gate", "focal", "input_noise", "my-corpus", "two_halves"):
         assert sum(name in line for line in passed) >= 3, (name, passed)
     for file in ("test_model_contracts", "test_matrix_training", "test_training_contracts", "test_trainer_contracts"):
         for name in ("mean_cnn", "modality_gate"):
@@ -175,6 +182,11 @@ def test_loudness_is_in_the_store(drawn: Path) -> None:
         assert fine[clip_id].max() <= 0
 
 
+def test_the_new_command_lists_speakers(drawn: Path) -> None:
+    lines = said(drawn, "affectstore speakers few").splitlines()
+    assert sum(int(line.split(": ")[1]) for line in lines) == 24
+
+
 def test_the_corpus_is_looked_at(drawn: Path) -> None:
     shown = said(drawn, "affectstore check my-corpus $AFFECTSTORE_DATA/my-corpus", status=3)
     assert "My corpus: eight colleagues" in shown
@@ -198,6 +210,14 @@ def test_all_of_them_are_in_one_table(drawn: Path) -> None:
     assert all(name in table for name in ("mean_cnn", "modality_gate", "noisy", "linear_svm"))
     metrics = pd.read_parquet(drawn / "results/metrics/mine.parquet")
     assert metrics["cell"].nunique() == 5
+    runs = (
+        metrics[metrics["seed"] >= 0]
+        .groupby(["cell", "fold", "seed", "subset", "condition", "metric"])["value"]
+        .first()
+    )
+    by_metric = runs.unstack("metric")
+    worst = by_metric[["recall:ANG", "recall:HAP", "recall:NEU"]].min(axis=1)
+    pd.testing.assert_series_equal(by_metric["worst_recall"], worst, check_names=False)
     store = affectstore.open(drawn / "results/store/my-corpus")
     fine = store["loudness"]
     assert len(fine.clip_ids) == 12

@@ -19,7 +19,7 @@ REPLACED = frozenset(
     re.split(
         r"\s+",
         """
-        Given GivenSteps takes gives fuse settled settle plan_stores heard taught leaves_out completed present_in
+        Given GivenSteps takes gives fuse settled settle settle_stores heard taught leaves_out completed present_in
         emptied silenced takes_of inputs_of units Source named_sources Trainee Fitted worth lay_out _is_over read_ahead
         Means reach choose saved restamp said agree own_rows sum_of mean_of share_norms Draws moved SIDES asks reads
         asking allowed steps_of none_ahead Block perceptron Stack placed zeroed backwards deviation moments corrupted

@@ -1,1 +1,1 @@
-"""The command line: one verb, one file."""
+"""Command line: one file per command."""

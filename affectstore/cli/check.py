@@ -1,7 +1,7 @@
-"""Check a folder that should hold a corpus: what is there, what is missing, what would be left out and why.
+"""Check a folder that should hold a corpus: list clips that are present, missing or would be left out, with reasons.
 
-Names and tables are read, every file is looked at for its size, and some are opened; nothing is hashed and nothing is
-written, so it takes seconds, and needs no config.yaml.
+It reads names, tables and file sizes, and opens some of the files. It hashes and writes nothing, so it takes seconds,
+and needs no config.yaml.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from affectstore.corpora.base import SkippedClip
 
-HELP = "check a folder that should hold a corpus, in seconds: what is there, missing or left out"
+HELP = "check in seconds if a folder holds a corpus, and list missing and unusable clips"
 _SHOWN = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `affectstore check`."""
-    parser.add_argument("corpus", help="a corpus by the name of its file: crema-d, ravdess, iemocap, folder, ...")
-    parser.add_argument("root", type=Path, help="the folder")
+    parser.add_argument("corpus", help="name of the corpus: crema-d, ravdess, iemocap, folder, ...")
+    parser.add_argument("root", type=Path, help="folder to check")
     parser.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="an option of the corpus, as in config.yaml (channel=both, columns={label: emotion}); may be repeated",
+        help="option of the corpus, as in config.yaml (channel=both, columns={label: emotion}); may be repeated",
     )
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the check; the exit status is 3 where files or clips would be left out, 1 where nothing is usable."""
+    """Print the check; the exit status is 3 if files or clips would be left out, 1 if no clip is usable."""
     from affectstore.corpora.base import CORPORA
     from affectstore.errors import CorpusError
     from affectstore.preflight.folder_check import check_folder
@@ -71,7 +71,7 @@ def _options(module: ModuleType, corpus: str, given: list[str]) -> Mapping[str, 
 
 
 def _print_skipped(skipped: Sequence[SkippedClip]) -> None:
-    """Print them by reason, the most frequent first; quoted names are left out of reasons, so that equal ones meet."""
+    """Print skipped clips by reason, the most frequent first; quoted names are removed so that reasons are grouped."""
     import re
     from collections import defaultdict
 

@@ -1,4 +1,4 @@
-"""Publish a feature: replace its catalog by one of the present ledgers; a job of the DAG."""
+"""Publish a feature: write a catalog of its current ledgers; a job of the DAG."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ HELP = "publish a feature (a job of the DAG)"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `affectstore commit`."""
     parser.add_argument("--config", type=Path, required=True, help="resolved configuration of the run")
-    parser.add_argument("--corpus", required=True)
-    parser.add_argument("--feature", required=True)
+    parser.add_argument("--corpus", required=True, help="name of the corpus in config.yaml")
+    parser.add_argument("--feature", required=True, help="name of the feature in config.yaml")
     parser.add_argument("--digest", required=True, help="feature digest that was planned")
 
 

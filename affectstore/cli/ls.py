@@ -10,7 +10,7 @@ HELP = "list corpora and features"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `affectstore ls`."""
     parser.add_argument(
-        "path", nargs="?", default="results/store", help="stores, a corpus or a feature (results/store)"
+        "path", nargs="?", default="results/store", help="folder of stores, corpus or feature (default: results/store)"
     )
 
 

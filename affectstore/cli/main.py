@@ -1,4 +1,4 @@
-"""`affectstore VERB ...`: every file of this folder that declares HELP, add_arguments and main is a verb."""
+"""`affectstore VERB ...`: every file of this folder is a command that declares HELP, add_arguments and main."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from affectstore.errors import AffectstoreError
 from affectstore.registry import Registry
 
 VERBS: Registry[Any] = Registry("verb", ("affectstore.cli",), ("HELP", "add_arguments", "main"))
-#: Exit status after Ctrl-C, as shells have it.
+#: Exit status after Ctrl-C, as in shells.
 INTERRUPTED = 130
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
-    """The parser of all verbs, or of one: a job should not pay for importing the others."""
+    """Build the parser of all commands, or of one, so that a job does not import the others."""
     parser = argparse.ArgumentParser(
         prog="affectstore", description="Feature store and experiments for emotion recognition."
     )
@@ -33,7 +33,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; errors of our own are one message and exit status 1, without a traceback."""
+    """Run one command; an AffectstoreError is one message and exit status 1, without a traceback."""
     argv = sys.argv[1:] if argv is None else list(argv)
     only = argv[0] if argv and argv[0] in VERBS.names() and argv[0] != "main" else None
     args = build_parser(only).parse_args(argv)
@@ -43,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"affectstore {args.verb}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"affectstore {args.verb}: interrupted; what is finished stays, the next run goes on", file=sys.stderr)
+        print(
+            f"affectstore {args.verb}: interrupted; finished results are kept, and the next run continues from them",
+            file=sys.stderr,
+        )
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--experiment",
         action="append",
         default=[],
-        help="experiment to show (may be repeated); by default every one that has a table",
+        help="experiment to show; may be repeated (default: all that have a table)",
     )
 
 

@@ -1,24 +1,24 @@
-"""Scan corpora: find their clips, read new and changed media, list what is left out.
+"""Scan corpora: find their clips, read new and changed media, and list what is left out.
 
-Every run begins with it. Manifests go to results/manifests/, with a reason for each clip left out.
+Every run begins with a scan. It writes results/manifests/, with a reason for each clip that is left out.
 """
 
 from __future__ import annotations
 
 import argparse
 
-HELP = "scan corpora: what is there, what is left out and why"
+HELP = "scan corpora, and list the clips that are left out with reasons"
 _SHOWN = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `affectstore scan`."""
-    parser.add_argument("corpus", nargs="*", help="corpora of config.yaml; none: all that can be found")
+    parser.add_argument("corpus", nargs="*", help="corpora of config.yaml (default: all whose folders exist)")
     parser.add_argument("--paranoid", action="store_true", help="read every media file again, even if unchanged")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Scan and plan; the exit status is 3 where files or clips were left out."""
+    """Scan and plan; the exit status is 3 if files or clips were left out."""
     from affectstore.paths import RESULTS
     from affectstore.preflight.state import plan_stores
     from affectstore.runner.summary import INCOMPLETE

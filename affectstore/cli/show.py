@@ -1,4 +1,4 @@
-"""Show a feature with the states of its clips, or one clip."""
+"""Show a feature and its clips, or one clip."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ HELP = "show a feature's provenance, arrays and clips"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `affectstore show`."""
-    parser.add_argument("feature", help="folder of a feature, CORPUS/FEATURE, or an fsspec address")
-    parser.add_argument("clip", nargs="?", help="one clip: its rows, time grid, digest and value ranges")
-    parser.add_argument("--clips", action="store_true", help="list every clip, not just those without arrays")
+    parser.add_argument("feature", help="CORPUS/FEATURE, folder of a feature, or fsspec address")
+    parser.add_argument("clip", nargs="?", help="clip id: show its rows, time grid, digest and value ranges")
+    parser.add_argument("--clips", action="store_true", help="list all clips, not only those without arrays")
 
 
 def main(args: argparse.Namespace) -> int:

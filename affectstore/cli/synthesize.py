@@ -1,24 +1,28 @@
-"""Make the synthetic corpus, or a replica of a corpus that may not be passed on: drawn faces, espeak-ng's voice."""
+"""Generate the synthetic corpus, or a replica of a corpus that may not be shared: drawn faces, speech by espeak-ng."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-HELP = "make the synthetic corpus, or a replica of another one, in a folder"
+HELP = "generate the synthetic corpus, or a replica of another one, in a folder"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `affectstore synthesize`."""
     parser.add_argument("--corpus", default="synthetic", help="`synthetic`, or a corpus that has a replica")
-    parser.add_argument("--clips", type=int, default=None, help="number of clips, of `synthetic` (default: 96)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed gives other speakers (default: %(default)s)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the corpus")
-    parser.add_argument("--jobs", type=int, default=None, help="processes, of `synthetic` (default: one per core)")
+    parser.add_argument("--clips", type=int, default=None, help="number of clips; for `synthetic` only (default: 96)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="random seed of the speakers and their clips (default: %(default)s)"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write the corpus to")
+    parser.add_argument(
+        "--jobs", type=int, default=None, help="number of processes; for `synthetic` only (default: one per core)"
+    )
 
 
 def main(args: argparse.Namespace) -> int:
-    """Make what is missing and print its numbers."""
+    """Generate what is missing, and print the numbers of clips and speakers."""
     from affectstore.corpora.base import CORPORA
     from affectstore.errors import ConfigError
 

@@ -11,9 +11,9 @@ HELP = "train a cell on one fold, all its seeds (a job of the DAG)"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `affectstore train`."""
     parser.add_argument("--config", type=Path, required=True, help="resolved configuration of the run")
-    parser.add_argument("--experiment", required=True)
+    parser.add_argument("--experiment", required=True, help="name of the experiment")
     parser.add_argument("--cell", required=True, help="id of the cell, as in results/runs/")
-    parser.add_argument("--fold", type=int, required=True)
+    parser.add_argument("--fold", type=int, required=True, help="number of the fold")
     parser.add_argument("--digest", required=True, help="digest of the cell's settings that was planned")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: the environment's)")
     parser.add_argument(

@@ -1,21 +1,21 @@
-"""Read everything that is stored and compare it with its digests; exit status 1 where something is wrong."""
+"""Read all stored data and compare them with their digests; the exit status is 1 if anything is wrong."""
 
 from __future__ import annotations
 
 import argparse
 
-HELP = "read the whole store and check every digest"
+HELP = "read all stored data and check every digest"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `affectstore verify`."""
     parser.add_argument(
-        "path", nargs="?", default="results/store", help="stores, a corpus or a feature (results/store)"
+        "path", nargs="?", default="results/store", help="folder of stores, corpus or feature (default: results/store)"
     )
 
 
 def main(args: argparse.Namespace) -> int:
-    """Verify, one line a feature."""
+    """Verify and print one line per feature."""
     from affectstore.store.paths import feature_folders, resolve
     from affectstore.store.verify import verify_feature, verify_tables
     from affectstore.wording import counted
@@ -30,13 +30,13 @@ def main(args: argparse.Namespace) -> int:
     for feature in features:
         report = verify_feature(feature.path)
         wrong += len(report.problems)
-        verdict = "sound" if not report.problems else counted(len(report.problems), "problem")
+        verdict = "intact" if not report.problems else counted(len(report.problems), "problem")
         print(f"{feature}: {report.summary}: {verdict}", flush=True)
         for line in report.problems:
             print(f"  problem: {line}")
         for line in report.notes:
             print(f"  note: {line}")
     if wrong:
-        told = f"{counted(wrong, 'problem')} in {counted(len(features), 'feature')}"
-        print(f"{told}: delete the data named above and extract again")
+        total = f"{counted(wrong, 'problem')} in {counted(len(features), 'feature')}"
+        print(f"{total}: delete the data named above and extract again")
     return 1 if wrong else 0

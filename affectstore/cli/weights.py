@@ -1,16 +1,16 @@
-"""List published weights that features and encoders use: which are here, and where to get the others; or fetch one."""
+"""List the published weights that features and encoders use, and where to get missing ones; or fetch a file."""
 
 from __future__ import annotations
 
 import argparse
 
-HELP = "list published weights: used by, found, verified; or fetch one"
+HELP = "list published weights with users, state and place; or fetch a file"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `affectstore weights`."""
     parser.add_argument("--fetch", metavar="NAME", help="download this file into weights/, where the network allows")
-    parser.add_argument("--paranoid", action="store_true", help="compute every digest again, even if it is remembered")
+    parser.add_argument("--paranoid", action="store_true", help="compute every digest again, even of unchanged files")
 
 
 def main(args: argparse.Namespace) -> int:

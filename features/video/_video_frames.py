@@ -58,9 +58,9 @@ class VideoFrames:
         if held <= KEPT_BYTES:
             self._kept = kept
 
-    def pixels(self, picture: TimedFrame) -> np.ndarray:
+    def pixels(self, timed: TimedFrame) -> np.ndarray:
         """Convert a frame to uint8 (height, width, 3) RGB, upright."""
-        return to_array(picture.frame, self._scaler, self._size_px)
+        return to_array(timed.frame, self._scaler, self._size_px)
 
     def batches(self, wanted: Callable[[int, bool], bool]) -> Iterator[tuple[list[int], np.ndarray]]:
         """Convert selected frames in one iteration, in order, several at a time.

@@ -68,8 +68,8 @@ class Extractor(base.BaseExtractor):
         scaler = VideoReformatter()
         rate = 1 / Fraction(str(self.options.every_s))
 
-        def scaled(picture: TimedFrame) -> np.ndarray:
-            return to_array(picture.frame, scaler, self.options.size_px, self.options.colour)
+        def scaled(timed: TimedFrame) -> np.ndarray:
+            return to_array(timed.frame, scaler, self.options.size_px, self.options.colour)
 
         shown = timed_frames(source.path, source.start_s, source.end_s)
         first = next(shown)

@@ -10,48 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from support.python import print_of
+from support.tiny_image_transformers import FLAT, KINDS, MASK, MLP, cell, image, images, model, vector
 from torch import Tensor
 
-from affectstore.config.experiment import Experiment
 from affectstore.digest import digest_file
 from affectstore.errors import ConfigError
-from affectstore.models.cells.recipe import recipe_for
-from affectstore.models.cells.validate import cell_problem
 from affectstore.models.encoders.pt_vit import Options, PTViT
-from affectstore.models.spec import ImageShape
 from affectstore.models.training.saved_model import load_model
-
-_FLAT = {"image_size": 32, "patch_size": 8, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
-_MLP = {"intermediate_size": 20}
-#: Type -> entries of the configuration, length of a token, and number of tokens before the patches.
-KINDS: dict[str, tuple[dict[str, Any], int, int]] = {
-    "vit": ({**_FLAT, **_MLP}, 24, 1),
-    "deit": ({**_FLAT, **_MLP}, 24, 2),
-    "beit": ({**_FLAT, **_MLP, "use_relative_position_bias": True, "layer_scale_init_value": 0.1}, 24, 1),
-    "dinov2": (_FLAT, 24, 1),
-    "dinov2_with_registers": ({**_FLAT, "num_register_tokens": 3}, 24, 4),
-    "swin": (
-        {"image_size": 32, "patch_size": 4, "embed_dim": 8, "depths": [1, 1], "num_heads": [1, 2], "window_size": 2},
-        16,
-        0,
-    ),
-}
-MASK = torch.ones(3, 1, dtype=torch.bool)
-
-
-def model(kind: str, auto: str = "AutoModel") -> Any:
-    """A model with weights that matter: images and their parts have different vectors."""
-    import transformers
-
-    config = transformers.AutoConfig.for_model(kind, **KINDS[kind][0], initializer_range=0.3)
-    torch.manual_seed(3)
-    config.architectures = ["DeiTForImageClassification"]  # of DeiT's two classifiers the plain one
-    made = getattr(transformers, auto).from_config(config).eval()
-    for name, parameter in made.named_parameters():
-        if "cls_token" in name or "position" in name:
-            torch.nn.init.normal_(parameter)
-    return made
 
 
 @pytest.fixture(params=KINDS)
@@ -63,21 +28,6 @@ def kind(request: pytest.FixtureRequest) -> str:
 def folder(kind: str, tmp_path: Path) -> Path:
     model(kind).save_pretrained(tmp_path / kind)
     return tmp_path / kind
-
-
-def image(channels: int, size_px: int = 32) -> ImageShape:
-    return ImageShape(channels=channels, height_px=size_px, width_px=size_px)
-
-
-def images(channels: int = 3, size_px: int = 32) -> Tensor:
-    return torch.randn(3, channels, size_px, size_px, generator=torch.Generator().manual_seed(1))
-
-
-def vector(shape: ImageShape, values: Tensor, **options: Any) -> Tensor:
-    with torch.no_grad():
-        encoded = PTViT(shape, Options(**options)).eval()(values, MASK)
-    vector: Tensor = encoded.vector
-    return vector
 
 
 def expected(kind: str, network: Any, values: Tensor, pooling: str = "auto") -> Tensor:
@@ -180,10 +130,6 @@ def test_by_id_and_revision_from_the_hubs_cache(kind: str, folder: Path, monkeyp
         missing.pretrained_digest()
 
 
-def cell(**options: Any) -> dict[str, Any]:
-    return {"modalities": ["vision"], "encoder": "pt_vit", "encoder_options": options}
-
-
 @pytest.mark.parametrize("name", ["dinov2", "swin"])
 def test_a_trained_model_loads_where_the_published_one_is_missing(
     name: str, bench: Any, fake: Any, tmp_path: Path
@@ -214,7 +160,7 @@ def test_the_newly_initialised_vit_is_that_of_the_library_to_the_bit() -> None:
 
     sizes = {"size_px": 32, "patch_px": 8, "dim": 24, "layers": 2, "heads": 2, "ffn_dim": 20}
     torch.manual_seed(5)
-    library = ViTForImageClassification(ViTConfig(**_FLAT, **_MLP, num_channels=2, num_labels=0)).eval()
+    library = ViTForImageClassification(ViTConfig(**FLAT, **MLP, num_channels=2, num_labels=0)).eval()
     then = torch.rand(4)
     torch.manual_seed(5)
     encoder = PTViT(image(2), Options(**sizes)).eval()
@@ -244,7 +190,7 @@ def test_a_published_vit_leaves_the_generator_where_it_was(tmp_path: Path) -> No
 
     model("vit").save_pretrained(tmp_path / "vit")
     torch.manual_seed(5)
-    ViTForImageClassification(ViTConfig(**_FLAT, **_MLP, num_labels=0))
+    ViTForImageClassification(ViTConfig(**FLAT, **MLP, num_labels=0))
     AutoModelForImageClassification.from_pretrained(tmp_path / "vit", local_files_only=True)
     then = torch.rand(4)
     torch.manual_seed(5)
@@ -261,80 +207,3 @@ def test_another_architecture_is_newly_initialised() -> None:
     assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
     assert one(images(2), MASK).vector.shape == (3, 16)
     assert options.resolved() == options
-
-
-def problem(**options: Any) -> str | None:
-    experiment = Experiment(title="t", corpus="synthetic", cells=(cell(**options),))
-    return cell_problem(experiment, experiment.cells[0])
-
-
-def reason(**options: Any) -> str:
-    found = problem(**options)
-    assert found is not None
-    return found
-
-
-def test_sizes_that_are_not_the_models_are_refused_before_any_job(tmp_path: Path) -> None:
-    for kind in ("vit", "dinov2"):
-        model(kind).save_pretrained(tmp_path / kind)
-    vit, dinov2 = (str(tmp_path / kind) for kind in ("vit", "dinov2"))
-    assert problem(weights=vit, dim=24, layers=2, heads=2, ffn_dim=20, patch_px=8) is None
-    assert problem(weights=vit) is None
-    assert "`layers: 4` of encoder 'pt_vit' is not that of " + vit in reason(weights=vit, layers=4)
-    assert "which has 2; leave it out" in reason(weights=vit, layers=4)
-    assert "`ffn_dim: 20` of encoder 'pt_vit'" in _refused(weights=dinov2, ffn_dim=20)
-    assert "has no intermediate_size; leave it out" in _refused(weights=dinov2, ffn_dim=20)
-    assert "has no `model_type`" in reason(architecture={"hidden_size": 24})
-    other = {"model_type": "vit", **_FLAT, **_MLP}
-    assert "`dim: 8` of encoder 'pt_vit' is not that of its `architecture`, which has 24" in reason(
-        architecture=other, dim=8
-    )
-    assert "`architecture` is not that of " + vit in reason(weights=vit, architecture=other | {"hidden_size": 8})
-    (asked,) = Experiment(title="t", corpus="synthetic", cells=(cell(weights=vit),)).cells
-    part = recipe_for(Experiment(title="t", corpus="c", cells=(asked,)), asked, ("a", "b")).encoders["vision"]
-    assert problem(**part.options) is None  # the options that are saved with a trained model are valid too
-
-
-def _refused(**options: Any) -> str:
-    with pytest.raises(ConfigError) as error:
-        PTViT(image(3), Options(**options))
-    return str(error.value)
-
-
-def test_models_that_read_no_images_or_hide_patches_are_refused(tmp_path: Path) -> None:
-    import transformers
-
-    transformers.BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1).save_pretrained(tmp_path)
-    assert "is a 'bert' model, which reads no images" in reason(weights=str(tmp_path))
-    masked = {"model_type": "vit_mae", **_FLAT, **_MLP}
-    assert "a 'vit_mae' model hides patches" in _refused(architecture=masked)
-    assert "no model of type 'vitt'" in _refused(architecture={"model_type": "vitt", "image_size": 32})
-    assert "a 'clip' model does not read images alone" in _refused(
-        architecture={"model_type": "clip", "hidden_size": 8}
-    )
-    cannot = _refused(architecture={"model_type": "videomae", **_FLAT, **_MLP})
-    assert "a 'videomae' model cannot read images of 3x32x32 as one vector" in cannot
-
-
-def test_validation_needs_no_torch(tmp_path: Path) -> None:
-    model("vit").save_pretrained(tmp_path / "vit")
-    code = (
-        "import sys\nfrom affectstore.config.experiment import Experiment\n"
-        "from affectstore.models.cells.validate import cell_problem\n"
-        "cell = {'modalities': ['vision'], 'encoder': 'pt_vit', 'encoder_options': {'weights': './vit', 'layers': 3}}\n"
-        "asked = Experiment(title='x', corpus='synthetic', cells=(cell,))\n"
-        "print('leave it out' in cell_problem(asked, asked.cells[0]), "
-        "sorted({'torch', 'transformers', 'torchvision'} & set(sys.modules)))"
-    )
-    assert print_of(code, tmp_path) == "True []"
-
-
-def test_entries_that_a_configuration_leaves_out_have_their_defaults(tmp_path: Path) -> None:
-    model("swin").save_pretrained(tmp_path / "swin")
-    path = tmp_path / "swin/config.json"
-    entries = json.loads(path.read_text())
-    path.write_text(
-        json.dumps({key: value for key, value in entries.items() if key not in ("hidden_size", "mlp_ratio")})
-    )
-    assert PTViT(image(3), Options(weights=str(tmp_path / "swin"))).output_dim == 16
-    assert vector(image(3), images(), weights=str(tmp_path / "swin")).shape == (3, 16)

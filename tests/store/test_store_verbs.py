@@ -111,8 +111,8 @@ def test_get_from_a_zip(project: Path, capsys: pytest.CaptureFixture[str], tmp_p
 def test_verify(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify"]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0].startswith("corpus/draft: not published, 1 shards extracted: sound")
-    assert out[2].endswith(": sound")
+    assert out[0].startswith("corpus/draft: not published, 1 shards extracted: intact")
+    assert out[2].endswith(": intact")
     ledger = Ledger.read(project / "corpus" / "mel" / "shards" / "0.json")
     file = project / "corpus" / "mel" / ledger.data / "values" / "c" / "0" / "0"
     content = bytearray(file.read_bytes())
@@ -142,5 +142,5 @@ def test_gc_leaves_a_feature_alone_whose_catalog_is_damaged(project: Path, capsy
     (project / "corpus" / "mel" / "catalog.json").write_text("{")
     before = sorted((project / "corpus" / "mel").rglob("*"))
     assert main(["gc", "--grace", "0"]) == 1
-    assert "corpus/mel: left alone" in capsys.readouterr().out
+    assert "corpus/mel: not changed" in capsys.readouterr().out
     assert sorted((project / "corpus" / "mel").rglob("*")) == before

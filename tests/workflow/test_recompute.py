@@ -9,42 +9,42 @@ import pytest
 from support import tiny_project
 from support.changes import CHANGES, Change
 
-DOORS = ("affectstore", "snakemake")
+COMMANDS = ("affectstore", "snakemake")
 _ROWS: dict[str, dict[str, str]] = {}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("change", CHANGES, ids=[change.what for change in CHANGES])
-def test_exactly_what_is_needed_runs(change: Change, door: str, project: Path) -> None:
+def test_exactly_what_is_needed_runs(change: Change, command: str, project: Path) -> None:
     shard_size = _clips_in_shard(project, "000")
     change.apply(project)
     extra = change.environment(project)
-    seen = tiny_project.run(door, project, **extra)
+    seen = tiny_project.run(command, project, **extra)
     assert seen.returncode == 0, seen.output
-    _ROWS.setdefault(change.what, {})[door] = _row(seen)
+    _ROWS.setdefault(change.what, {})[command] = _row(seen)
     assert dict(seen.features) == change.extract
     assert dict(seen.computed) == {name: shard_size if n < 0 else n for name, n in change.computed.items()}
     assert tiny_project.trained_cells(project, seen) == set(change.train)
-    if door == "affectstore":  # which looks again when the store is made, before it plans any training
+    if command == "affectstore":  # plans again after the store is published, before any training
         assert set(seen.cells) == set(change.train)
-    again = tiny_project.run(door, project, **extra)
+    again = tiny_project.run(command, project, **extra)
     assert again.returncode == 0, again.output
     assert dict(again.jobs) == {}, "a second run must do nothing"
-    if door == "affectstore":
+    if command == "affectstore":
         assert "nothing to do" in again.output
     if "n_mels" in change.what:
-        check_option_taken_back(door, project)
+        check_option_taken_back(command, project)
 
 
-def check_option_taken_back(door: str, project: Path) -> None:
+def check_option_taken_back(command: str, project: Path) -> None:
     """Undo the change of an option: everything is reused."""
     tiny_project.write_config(project, tiny_project.CONFIG)
-    seen = tiny_project.run(door, project)
+    seen = tiny_project.run(command, project)
     assert seen.returncode == 0, seen.output
     assert dict(seen.features) == {}, "the old shards are still there, whole: their ledgers are put back"
     assert dict(seen.computed) == {}
-    _ROWS.setdefault("that option taken back", {})[door] = _row(seen)
+    _ROWS.setdefault("the option changed back (mel: n_mels)", {})[command] = _row(seen)
 
 
 def test_the_matrix_is_whole() -> None:
@@ -85,16 +85,17 @@ def _write_table(request: pytest.FixtureRequest):
     lines = [
         "# What each change makes run again",
         "",
-        "Printed by `make recompute`, on twelve clips in two shards with five features and two cells; each row starts",
-        "from a fully built project. Through both doors: `affectstore run`, and plain `snakemake`. A clip that is",
-        "renamed or replaced by a copy of another is found by its content and computed nowhere. Where a clip's bytes",
-        "change and its audio and frames do not, plain `snakemake`, which plans everything at once, starts the",
-        "training jobs, and these find their weights there; with `affectstore run` they do not start. An interrupted",
-        "run: `tests/workflow/test_interrupted.py`.",
+        "Printed by `make recompute`, for a project of twelve clips in two shards with five features and two cells;",
+        "each row starts from a completely built project. Each change is made twice: once before `affectstore run`,",
+        "once before plain `snakemake`. A clip that is renamed, or replaced by a copy of another, is found by its",
+        "content and not computed again. If the bytes of a clip change and its audio and video do not, plain",
+        "`snakemake`, which plans everything at once, starts the training jobs, and these find that their weights",
+        "are still valid; with `affectstore run` they do not start. `tests/workflow/test_interrupted.py` tests",
+        "interrupted runs.",
         "",
-        "| change | door | jobs | clips computed | clips reused |",
+        "| change | command | jobs | clips computed | clips reused |",
         "|---|---|---|---|---|",
     ]
-    for what, doors in _ROWS.items():
-        lines += [f"| {what} | `{door}` | {row} |" for door, row in doors.items()]
+    for what, rows in _ROWS.items():
+        lines += [f"| {what} | `{command}` | {row} |" for command, row in rows.items()]
     Path(path).write_text("\n".join(lines) + "\n")
