@@ -14,6 +14,7 @@ from affectstore.config.main import Config
 from affectstore.corpora.base import CORPORA
 from affectstore.features.extract import extract_shard
 from affectstore.features.keys import FeatureInstance, features_of
+from affectstore.paths import Results
 from affectstore.preflight.plan import plan_columns
 from affectstore.preflight.scan import scan
 from affectstore.store.commit import commit
@@ -86,7 +87,7 @@ def some_clips(count: int, folder: Path) -> Clips:
     module = CORPORA.load(corpus)
     if hasattr(module, "prepare"):
         module.prepare(root, options)
-    plan = plan_columns(scan(corpus, root, options, results=folder).clips)
+    plan = plan_columns(scan(corpus, root, options, results=Results(folder)).clips)
     plan = plan.iloc[:: max(1, len(plan) // count)].iloc[:count].reset_index(drop=True)
     return Clips(corpus, root, plan, default_features())
 

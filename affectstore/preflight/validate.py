@@ -21,8 +21,8 @@ from affectstore.preflight.cells import CellPlan
 from affectstore.problem import Problem
 from affectstore.splits.base import check_protocol
 
-#: Problems that a message lists.
-_SHOWN = 10
+#: Problems that a message lists, and cells that a problem names.
+_SHOWN, _NAMED = 10, 3
 
 
 def check_config(resolved: Resolved, features: Features) -> None:
@@ -79,20 +79,26 @@ def validate(name: str, resolved: Resolved, features: Features) -> Iterator[Prob
     # The labels of a corpus whose card lists none are known once it is scanned; see `validate_clips`.
     if labels := CORPORA.load(resolved.config.kind_of(experiment.corpus)).CARD.labels:
         yield from _labels(where, experiment, labels)
+    cells: dict[str, list[str]] = {}
     for cell in experiment.cells:
-        yield from _cell(f"{where}, cell {cell.id!r}", experiment, cell, features)
+        for reason in _cell(experiment, cell, features):
+            cells.setdefault(reason, []).append(repr(cell.id))
+    for reason, ids in cells.items():  # once, however many cells it concerns
+        more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+        yield Problem(f"{where}, {'cell' if len(ids) == 1 else 'cells'} {', '.join(ids[:_NAMED])}{more}", reason)
 
 
-def _cell(where: str, experiment: Experiment, cell: Cell, features: Features) -> Iterator[Problem]:
+def _cell(experiment: Experiment, cell: Cell, features: Features) -> Iterator[str]:
+    """Reasons why a cell is invalid."""
     reason = cell_problem(experiment, cell) or parents_problem(experiment, cell)
     reason = reason or dims_problem(experiment, cell, _dims(experiment, cell, features))
     if reason:
-        yield Problem(where, reason)
+        yield reason
         return
     for modality, feature in input_features(experiment, cell).items():
         known = [*features, *features.unusable]
         if feature not in known:
-            yield _unknown(where, f"feature for {modality} (features of config.yaml)", feature, known)
+            yield str(UnknownNameError(f"feature for {modality} (features of config.yaml)", feature, known))
 
 
 def _dims(experiment: Experiment, cell: Cell, features: Features) -> dict[str, int]:

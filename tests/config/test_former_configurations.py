@@ -115,7 +115,8 @@ def test_following_the_messages_leads_to_a_valid_file(
         found = _LINE.findall(message)
         if not found:
             break
-        assert len(message.splitlines()) <= 1 + len(found), "a line each, below the name of the file"
+        assert len(found) == len(set(found)), "a line for each name, however many cells it concerns"
+        assert all(_LINE.search(line) or line.endswith(":") for line in message.splitlines())
         assert "former.yaml" in message.splitlines()[0]
         for old, new in found:
             text = re.sub(rf"\b{old}\b", new, text, count=1)

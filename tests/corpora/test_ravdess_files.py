@@ -81,7 +81,7 @@ def test_every_odd_file_is_a_row_with_a_reason(root: Path):
 def test_folders_that_are_too_deep_are_named(root: Path):
     deep = root.joinpath(*"abcdef")
     small.write(deep, [f"03-{ANGRY}.wav"], "actors")
-    assert "folders that lie too deep were not looked into: a/b/c/d/e/f" in notes(find(root, {}))
+    assert "folders that are too deep were not searched: a/b/c/d/e/f" in notes(find(root, {}))
     small.write(root.joinpath(*"abcd"), ["03-01-05-02-02-02-12.wav"], "actors")
     assert "a/b/c/d/Actor_12/03-01-05-02-02-02-12.wav" in find(root, {}).clips["audio_path"].tolist()
 

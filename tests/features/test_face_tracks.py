@@ -157,8 +157,8 @@ def test_a_half_without_a_face(folder: Path):
 
 def test_the_side_enters_the_key_only_where_it_counts():
     module = EXTRACTORS.load("faces")
-    assert module.Options().spec_for(module.SPEC).fields == ("face_side",)
-    assert module.Options(side="whole").spec_for(module.SPEC).fields == ()
+    assert module.Options().spec_for(module.SPEC).columns == ("face_side",)
+    assert module.Options(side="whole").spec_for(module.SPEC).columns == ()
 
 
 def test_the_tracked_face_stays_while_another_comes_nearer(folder: Path):

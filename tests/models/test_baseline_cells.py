@@ -102,7 +102,7 @@ FLV = sorted((Path(os.environ.get("AFFECTSTORE_DATA", "/nowhere")) / "crema-d" /
 @pytest.mark.skipif(len(FLV) < 273, reason="AFFECTSTORE_DATA names no folder with the 273 clips of crema-d")
 def test_a_linear_machine_on_functionals_separates_three_emotions_of_unknown_speakers() -> None:
     """Published for these clips: .872 UAR on five speaker-disjoint folds."""
-    from extraction import both, chain, run
+    from support.extraction import both, chain, run
 
     from affectstore.splits import speaker_independent
 

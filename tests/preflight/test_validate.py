@@ -59,13 +59,21 @@ def test_every_problem_is_found_with_its_place() -> None:
 
 
 def test_of_many_problems_the_first_are_listed() -> None:
-    cells = [{**CELL, "name": f"n{number}", "encoder": "resnet19"} for number in range(12)]
+    cells = [{**CELL, "name": f"n{number}", "encoder": f"resnet{number + 100}"} for number in range(12)]
     found = resolved({"cells": cells})
     with pytest.raises(ConfigError) as error:
         check_config(found, features_of(found.config))
     *listed, last = str(error.value).splitlines()
     assert len(listed) == 10
     assert last == "... and 2 more"
+
+
+def test_cells_with_the_same_problem_are_one_line() -> None:
+    cells = [{**CELL, "name": f"n{number}", "encoder": "resnet19"} for number in range(5)]
+    found = resolved({"cells": cells})
+    (problem,) = validate("x", found, features_of(found.config))
+    assert problem.where == "workflow/experiments/x.yaml, cells 'n0', 'n1', 'n2' and 2 more"
+    assert "unknown encoder 'resnet19'" in problem.message
 
 
 def test_corpora_are_validated_too() -> None:
