@@ -18,16 +18,19 @@ DECODING = tuple(name for name in NAMES if {"audio", "video"} & set(EXTRACTORS.l
 
 
 #: Extractors that need neither weights nor a face: a clip is made for them from a media file, through what they read.
+#: The others extract in test files of their own.
 EXTRACTED = ("audio", "frames", "functionals", "lld", "mel", "mel_chunks", "mel_image", "mfcc")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the contract for every extractor, and the tests that extract for those that need nothing else."""
+    if "declared" in metafunc.fixturenames:
+        names = EXTRACTED if "clips" in metafunc.fixturenames else NAMES
+        metafunc.parametrize("declared", [EXTRACTORS.load(name) for name in names], ids=names)
 
 
 class TestExtractors(ExtractorContract):
     """Contract of all extractors."""
-
-    @pytest.fixture(params=NAMES)
-    def declared(self, request: pytest.FixtureRequest) -> Any:
-        """File of one extractor."""
-        return EXTRACTORS.load(request.param)
 
     @pytest.fixture
     def extractor(self, declared: Any) -> BaseExtractor:
@@ -35,10 +38,8 @@ class TestExtractors(ExtractorContract):
         return extraction.chain(declared.SPEC.name)
 
     @pytest.fixture
-    def clips(self, declared: Any, extractor: BaseExtractor, media: tuple[Media, Media]) -> list[Clip]:
+    def clips(self, extractor: BaseExtractor, media: tuple[Media, Media]) -> list[Clip]:
         """An flv and an mp4 file."""
-        if declared.SPEC.name not in EXTRACTED:
-            pytest.skip("needs weights, text or a face: tested in its own file")
         return [
             Clip("clip", one, {need: extraction.run(source, one) for need, source in extractor.upstream.items()})
             for one in media
