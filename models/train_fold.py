@@ -24,7 +24,7 @@ from affectstore.models.cells.parents import missing_parents, named_parents, see
 from affectstore.models.cells.recipe import BaselineRecipe, Recipe, baseline_recipe_for, recipe_for
 from affectstore.models.data.batch import compute_scales
 from affectstore.models.data.dataset import estimate_nbytes, load_clips
-from affectstore.models.data.fold import SUBSETS, UNLABELLED_SUBSET, FoldClips, FoldData, read_split, select_clips
+from affectstore.models.data.fold import UNLABELLED_SUBSET, FoldClips, FoldData, read_split, select_clips
 from affectstore.models.run_files import WEIGHTS, FoldFacts, is_complete
 from affectstore.models.seed_runner import SeedRunner
 from affectstore.models.spec import TrainingError
@@ -32,6 +32,7 @@ from affectstore.models.sweep import BASELINE_MONITOR, GridJob, train_grid
 from affectstore.models.training.distributed import make_fabric
 from affectstore.models.training.machine import keep_freed_memory, use_deterministic_kernels
 from affectstore.models.training.run import NetworkRunner
+from affectstore.splits.base import SUBSETS
 
 MARKER = "fold.json"
 _RESIDENT_SHARE = 0.5  # of a GPU's free memory

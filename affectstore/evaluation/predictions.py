@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from affectstore.errors import IntegrityError, StoreError
+from affectstore.splits.base import SUBSETS
 
 COLUMNS = ("instance_id", "clip_id", "audio_clip_id", "speaker", "fold", "seed", "subset", "condition", "y")
-SUBSETS = ("train", "val", "test")
 _TOLERANCE = 1e-3  # largest rounding error of a sum over classes in half precision
 
 

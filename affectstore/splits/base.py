@@ -35,8 +35,10 @@ PROTOCOLS: Registry[Any] = Registry("protocol", ("affectstore.splits",), ("VERSI
 #: Former name of a protocol -> its name today.
 RENAMED: Mapping[str, str] = {"sound": "speaker_independent"}
 
-#: Subsets of a fold; `unlabelled` clips may be trained on without labels.
-SUBSETS = ("train", "val", "test", "unlabelled", "excluded")
+#: Subsets that runs train on, choose by and are tested on.
+SUBSETS = ("train", "val", "test")
+#: All subsets of a fold; `unlabelled` clips may be trained on without labels.
+SPLIT_SUBSETS = (*SUBSETS, "unlabelled", "excluded")
 SPLIT_COLUMNS: Mapping[str, str] = {"fold": "int64", "clip_id": "string", "subset": "string", "reason": "string"}
 _ARROW = {"int64": pa.int64(), "string": pa.string()}
 
@@ -89,9 +91,9 @@ def check_split(split: pd.DataFrame, clips: pd.DataFrame, *, speaker_disjoint: b
     Raises:
         IntegrityError: The split is wrong; the message names the fold and the clip or speaker.
     """
-    unknown = sorted(set(split["subset"]) - set(SUBSETS))
+    unknown = sorted(set(split["subset"]) - set(SPLIT_SUBSETS))
     if unknown:
-        raise IntegrityError(f"unknown subset {unknown[0]!r}; known: {', '.join(SUBSETS)}")
+        raise IntegrityError(f"unknown subset {unknown[0]!r}; known: {', '.join(SPLIT_SUBSETS)}")
     unexplained = split[(split["subset"] == "excluded") & (split["reason"] == "")]
     if len(unexplained):
         raise IntegrityError(f"clip {unexplained['clip_id'].iloc[0]} is excluded without a reason")
@@ -183,7 +185,7 @@ def write_split(
         "speaker_disjoint": module.SPEAKER_DISJOINT,
         "digest": split_digest(split),
         "folds": {
-            str(fold): {subset: int((rows["subset"] == subset).sum()) for subset in SUBSETS}
+            str(fold): {subset: int((rows["subset"] == subset).sum()) for subset in SPLIT_SUBSETS}
             for fold, rows in split.groupby("fold")
         },
     }

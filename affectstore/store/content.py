@@ -96,7 +96,7 @@ def _reader_problems(reader: ShardReader) -> list[str]:
     for name, array in index.items():
         if not np.array_equal(reader.container.index(name), array):
             found.append(f"{reader.folder}: the array {name!r} does not fit the ledger")
-    found += reader.container.find_damage(index)
+    found += reader.container.find_problems(index)
     named = data_path(ledger.shard, content_digest(ledger.container, specs, reader.container.attributes, ledger.clips))
     if named != ledger.data:
         found.append(f"{reader.folder}: its content is that of {named}, its ledger says {ledger.data}")

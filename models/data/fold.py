@@ -18,8 +18,8 @@ from affectstore.models.data.dataset import ClipSet, find_unusable
 from affectstore.models.data.word_spans import find_untimed
 from affectstore.models.run_files import FoldFacts
 from affectstore.models.spec import TrainingError
+from affectstore.splits.base import SUBSETS
 
-SUBSETS = ("train", "val", "test")
 UNLABELLED_SUBSET = "unlabelled"
 
 

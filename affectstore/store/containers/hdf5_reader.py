@@ -53,7 +53,7 @@ class Hdf5Reader(ContainerReader):
         """Read an index array; HDF5 keeps no checksum of it, `verify` compares it with the ledger."""
         return self._array(name)
 
-    def find_damage(self, index: Mapping[str, np.ndarray]) -> list[str]:
+    def find_problems(self, index: Mapping[str, np.ndarray]) -> list[str]:
         """List the datasets that are missing, and those that do not belong there."""
         expected = {*index, *self.specs, "metadata"}
         return [f"{self.folder}/{HDF5_FILE}: dataset {name!r}" for name in sorted(expected ^ self._places.keys())]

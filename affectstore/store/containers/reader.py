@@ -49,7 +49,7 @@ class ContainerReader(abc.ABC):
         """
 
     @abc.abstractmethod
-    def find_damage(self, index: Mapping[str, np.ndarray]) -> list[str]:
+    def find_problems(self, index: Mapping[str, np.ndarray]) -> list[str]:
         """Check the bytes that no clip's digest covers, and describe each damage.
 
         Args:

@@ -61,7 +61,7 @@ class ZarrReader(ContainerReader):
         array = np.frombuffer(data, dtype=_INDEX_TYPES.get(name, "<i8"))
         return array.reshape(-1, 2) if name in _PAIRS else array
 
-    def find_damage(self, index: Mapping[str, np.ndarray]) -> list[str]:
+    def find_problems(self, index: Mapping[str, np.ndarray]) -> list[str]:
         """List the metadata that the writer would write otherwise, and padding other than zeros."""
         expected = {"zarr.json": group_document(self.attributes)}
         for name, array in index.items():
