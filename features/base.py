@@ -22,8 +22,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from affectstore.config.base import Settings
 from affectstore.errors import NotApplicable
 from affectstore.registry import Registry
 from affectstore.store.clip_arrays import ClipArrays
@@ -40,11 +41,17 @@ Pixels = Annotated[int, Field(ge=1, le=4096)]
 ImageSize = Pixels | tuple[Pixels, Pixels]
 
 
-class Options(BaseModel):
+class Options(Settings):
     """Base class of every extractor's options: frozen, without unknown keys."""
 
     # Defaults are validated too: `fps: 24` written out and the default 24 are the same value, and digest.
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    def digested(self) -> dict[str, Any]:
+        """Options as the feature digest covers them: by former names, so that a rename computes nothing again."""
+        former = {new: old for old, new in self.renamed.items()}
+        values = {key: {new: old for old, new in pairs.items()} for key, pairs in self.renamed_values.items()}
+        dumped = self.model_dump(mode="json").items()
+        return {former.get(k, k): values.get(k, {}).get(v, v) if isinstance(v, str) else v for k, v in dumped}
 
     def spec_for(self, spec: Spec) -> Spec:
         """Specify the extractor under these options, whose inputs may depend on them (see `transcript`)."""
@@ -187,8 +194,8 @@ def height_width(size: ImageSize) -> tuple[int, int]:
 
 
 def image_spec(row: str, size_px: tuple[int, int], colour: str, codec: Codec) -> ArraySpec:
-    """Declare `values`: uint8 (row, height, width), with three channels unless `colour` is grey."""
-    channels = () if colour == "grey" else (3,)
+    """Declare `values`: uint8 (row, height, width), with three channels unless `colour` is grayscale."""
+    channels = () if colour == "grayscale" else (3,)
     dims = (row, "height", "width", *("channel" for _ in channels))
     return ArraySpec("values", "uint8", dims, (*size_px, *channels), codec=codec)
 

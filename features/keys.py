@@ -1,10 +1,11 @@
 """Feature digests and clip keys: the identity of values.
 
-- Feature digest = sha256 of the extractor's name, SPEC.version, its options, the digest of its
-  weights and the digests of the features it reads.
-- Clip key = sha256 of the feature digest, the content of the media that the extractor reads and the
-  clip's segment in them, the columns of the clips table that it reads, and the keys of the same clip in
-  the features it reads.
+- Feature digest = sha256 of the extractor's name, SPEC.version, its options, the digest of its weights, the digests of
+  the features that it reads, and the format and codec of the stored values.
+- Clip key = sha256 of the feature digest, the content of the media that the extractor reads and the clip's segment in
+  them, the columns of the clips table that it reads, and the keys of the same clip in the features that it reads.
+
+The columns are made by `affectstore/preflight/plan.py`, the hashes of media by `affectstore/preflight/hashes.py`.
 """
 
 from __future__ import annotations
@@ -152,7 +153,7 @@ def _feature(name: str, config: Config, resolve: Callable[[str], FeatureInstance
     own = {
         "name": spec.name,
         "version": spec.version,
-        "options": options.model_dump(mode="json"),
+        "options": options.digested(),
         "weights": weights,
         "upstream": {need: source.digest for need, source in sources.items()},
         "storage": [config.store.format, settings.codec],

@@ -1,4 +1,4 @@
-"""Compute metrics from predictions: the only path from a run to a number.
+"""Compute metrics from predictions: the only path from test predictions to a number in a table.
 
 One long table (column `metric`) with rows per cell, fold and seed; pooled rows (fold -1) over the predictions of all
 folds of one seed; and summary rows (fold -1, seed -1) with mean and standard deviation of the pooled values over seeds

@@ -20,10 +20,10 @@ import numpy as np
 from affectstore.media.stream import MAX_GAP_S, SHORTFALL_S, MediaStream, exact, open_stream
 from affectstore.timeline import rows_covering
 
-Colour = Literal["rgb", "grey"]
+Colour = Literal["rgb", "grayscale"]
 #: Decoders of codecs in which a packet may hold a frame that is never shown, or none.
 _HIDING = frozenset({"vp8", "libvpx", "vp9", "libvpx-vp9", "mpeg4", "av1", "libdav1d", "libaom-av1"})
-_FORMATS = {"rgb": "rgb24", "grey": "gray"}
+_FORMATS = {"rgb": "rgb24", "grayscale": "gray"}
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def to_array(
         frame: An `av.VideoFrame`.
         scaler: An `av.video.reformatter.VideoReformatter`, kept from frame to frame for its tables.
         size_px: Side of the square, or height and width, to which the frame is stretched; None keeps its size.
-        colour: "rgb", or "grey" for grayscale.
+        colour: "rgb" or "grayscale".
 
     Returns:
         Pixels, uint8 (height, width, 3) or, in grayscale, (height, width).

@@ -7,10 +7,10 @@ results/store/crema-d/         a store: the features of one corpus
     zarr.json                  attributes: provenance
     catalog.json               the published snapshot; catalogs/ keeps every one
     shards/                    a Zarr v3 group
-      0003.json                ledger: which data folder is shard 0003, and its contents
-      0003-5f0c.../            immutable data, named by its content
-      .0003.lock               held by the one writer of the shard
-      .0003.tmp-...            unfinished work of that writer
+      003.json                ledger: which data folder is shard 003, and its contents
+      003-5f0c.../            immutable data, named by its content
+      .003.lock               held by the one writer of the shard
+      .003.tmp-...            unfinished work of that writer
 ```
 """
 

@@ -23,7 +23,7 @@ class ShardReader:
     """The clips of one data folder.
 
     Args:
-        folder: The data folder (`.../shards/0003-5f0c...`).
+        folder: The data folder (`.../shards/003-5f0c...`).
         ledger: Its ledger, if that was read already; by default its own copy is read.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy as np
 
 from affectstore.timeline import Grid, overlap_weights
 
-Colormap = Literal["grey", "magma", "viridis", "inferno", "plasma", "cividis", "turbo"]
+Colormap = Literal["grayscale", "magma", "viridis", "inferno", "plasma", "cividis", "turbo"]
 
 
 def stretch_weights(length: int, size_px: int) -> np.ndarray:
@@ -22,10 +22,10 @@ def apply_colormap(level_db: np.ndarray, floor_db: float, colour: Colormap) -> n
     """Map levels to pixels: `floor_db` and less to the dark end of the map, 0 dB to the bright one.
 
     Returns:
-        uint8, of the shape of `level_db`, with an axis of RGB behind it unless `colour` is grey.
+        uint8, of the shape of `level_db`, with an axis of RGB behind it unless `colour` is grayscale.
     """
-    grey = np.rint(np.clip(1 - level_db / floor_db, 0, 1) * 255).astype(np.uint8)
-    return grey if colour == "grey" else _map(colour)[grey]
+    gray = np.rint(np.clip(1 - level_db / floor_db, 0, 1) * 255).astype(np.uint8)
+    return gray if colour == "grayscale" else _map(colour)[gray]
 
 
 @cache

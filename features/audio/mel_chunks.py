@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -30,22 +31,27 @@ _MICROSECONDS = 1_000_000
 class Options(base.Options):
     """Options of `mel_chunks`."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"picture_px": "image_px"}
+    renamed_values: ClassVar[Mapping[str, Mapping[str, str]]] = {"colour": {"grey": "grayscale"}}
+
     width: int = Field(default=4, ge=1, le=256, description="Columns of a chunk.")
     align: Literal["time", "stretch"] = Field(
         default="time",
         description="time: a chunk covers its frame's span; stretch: the whole spectrogram in equal parts.",
     )
-    picture_px: base.ImageSize | None = Field(
+    image_px: base.ImageSize | None = Field(
         default=None,
         description="Side, or height and width, of images (low frequencies at the bottom) instead of levels in dB.",
     )
-    colour: Colormap = Field(default="grey", description="Of images: grey (one channel) or a colour map (RGB).")
+    colour: Colormap = Field(
+        default="grayscale", description="Of images: grayscale (one channel) or a colour map (RGB)."
+    )
     floor_db: float = Field(default=-80.0, lt=0, description="Level of black in images; 0 dB is white.")
 
     @model_validator(mode="after")
     def _levels_have_no_colour(self) -> Options:
-        if self.picture_px is None and self.colour != "grey":
-            raise ValueError(f"colour {self.colour} applies to images: set picture_px too")
+        if self.image_px is None and self.colour != "grayscale":
+            raise ValueError(f"colour {self.colour} applies to images: set image_px too")
         return self
 
 
@@ -60,8 +66,8 @@ class Extractor(base.BaseExtractor):
         Frames with times of their own pass them on as `times`: float64 (frame,).
         """
         options = self.options
-        if options.picture_px is not None:
-            values = base.image_spec("frame", base.height_width(options.picture_px), options.colour, "zstd")
+        if options.image_px is not None:
+            values = base.image_spec("frame", base.height_width(options.image_px), options.colour, "zstd")
         else:
             (n_mels,) = self.upstream["mel"].arrays()[0].shape
             values = ArraySpec("values", "float16", ("frame", "mel", "width"), (n_mels, options.width), unit="dB")
@@ -100,8 +106,8 @@ class Extractor(base.BaseExtractor):
     def _stored(self, chunks: np.ndarray) -> np.ndarray:
         """Convert chunks (frame, n_mels, width) in dB to the declared dtype and shape."""
         options = self.options
-        if options.picture_px is None:
+        if options.image_px is None:
             return chunks.astype(np.float16)
-        size_px = base.height_width(options.picture_px)
+        size_px = base.height_width(options.image_px)
         rows, columns = (stretch_weights(length, px) for length, px in zip(chunks.shape[1:], size_px, strict=True))
         return apply_colormap((rows @ chunks @ columns.T)[:, ::-1], options.floor_db, options.colour)

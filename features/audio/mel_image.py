@@ -6,8 +6,9 @@ mean of the spectrogram under it, 0 dB is white (or the top of the colour map) a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -32,6 +33,8 @@ SPEC = base.Spec(
 class Options(base.Options):
     """Options of `mel_image`."""
 
+    renamed_values: ClassVar[Mapping[str, Mapping[str, str]]] = {"colour": {"grey": "grayscale"}}
+
     time: Literal["stretched", "fixed"] = Field(
         default="stretched",
         description="stretched: the clip fills the width, whatever its duration; fixed: the width is `width_s`, and "
@@ -39,7 +42,7 @@ class Options(base.Options):
     )
     width_s: float = Field(default=5.0, gt=0, description="Duration of the width, under `time: fixed`.")
     size_px: int = Field(default=224, ge=1, le=4096, description="Side of the square image.")
-    colour: Colormap = Field(default="grey", description="grey (one channel) or a colour map (RGB).")
+    colour: Colormap = Field(default="grayscale", description="grayscale (one channel) or a colour map (RGB).")
     floor_db: float = Field(default=-80.0, lt=0, description="Level of black; 0 dB is white.")
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -40,12 +40,15 @@ Side = Literal["left", "right"]
 class Options(base.Options):
     """Options of `faces`."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"picture_px": "image_px"}
+    renamed_values: ClassVar[Mapping[str, Mapping[str, str]]] = {"colour": {"grey": "grayscale"}}
+
     at: Literal["middle", "all"] | Annotated[float, Field(gt=0, le=1000)] = Field(
         default="middle",
         description="middle: the frame of index N // 2; all: every frame of the file, with its own time; "
         "a number: that many frames per second.",
     )
-    picture_px: base.ImageSize | None = Field(
+    image_px: base.ImageSize | None = Field(
         default=None,
         description="Side of the square, or height and width, to which the whole frame is stretched before the "
         "search; boxes are in its pixels. null: the file's own size.",
@@ -54,8 +57,8 @@ class Options(base.Options):
     margin_px: int = Field(
         default=0, ge=0, description="Pixels of the result that surround the box, both sides together."
     )
-    colour: Literal["rgb", "bgr", "grey"] = Field(
-        default="rgb", description="Order of the channels; grey: luma (Rec. 601), one axis less."
+    colour: Literal["rgb", "bgr", "grayscale"] = Field(
+        default="rgb", description="Order of the channels; grayscale: luma (Rec. 601), one axis less."
     )
     align: Literal["none", "landmarks"] = Field(
         default="none",
@@ -160,7 +163,7 @@ class Extractor(base.BaseExtractor):
             ClipError: The file cannot be decoded, or no frame shows a face.
             NotApplicable: The clip has no video file.
         """
-        source, at, size = clip.media.source("video"), self.options.at, self.options.picture_px
+        source, at, size = clip.media.source("video"), self.options.at, self.options.image_px
         side = clip.face_side if self.options.side == "given" else None
         where = source.path, source.start_s, source.end_s
         if at == "middle":

@@ -7,8 +7,9 @@ horizontally", about six pairs from a recording of three seconds.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -33,6 +34,8 @@ SPEC = base.Spec(
 class Options(base.Options):
     """Options of `frame_pairs`."""
 
+    renamed_values: ClassVar[Mapping[str, Mapping[str, str]]] = {"colour": {"grey": "grayscale"}}
+
     every_s: Annotated[float, Field(ge=0.001, le=3600)] = Field(
         default=0.5, description="Seconds from one pair to the next; the first is at the start of the video."
     )
@@ -40,7 +43,7 @@ class Options(base.Options):
         default=224,
         description="Side of the square, or height and width, to which each frame is stretched.",
     )
-    colour: Literal["rgb", "grey"] = Field(default="rgb", description="rgb or grey (one axis less).")
+    colour: Literal["rgb", "grayscale"] = Field(default="rgb", description="rgb or grayscale (one axis less).")
 
 
 class Extractor(base.BaseExtractor):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -27,6 +28,8 @@ SPEC = base.Spec(
 class Options(base.Options):
     """Options of `frames`."""
 
+    renamed_values: ClassVar[Mapping[str, Mapping[str, str]]] = {"colour": {"grey": "grayscale"}}
+
     fps: Annotated[float, Field(gt=0, le=1000)] | Literal["source"] = Field(
         default=24, description="Frames per second, or `source`: every frame of the file, with its own time."
     )
@@ -38,7 +41,7 @@ class Options(base.Options):
         ge=2,
         description="With `fps: source`: every n-th frame is left out (5: of 30 frames 24 are kept).",
     )
-    colour: Literal["rgb", "grey"] = Field(default="rgb", description="rgb or grey (one channel less).")
+    colour: Literal["rgb", "grayscale"] = Field(default="rgb", description="rgb or grayscale (one channel less).")
 
     @model_validator(mode="after")
     def _only_source_frames_are_left_out(self) -> Options:

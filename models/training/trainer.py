@@ -123,7 +123,7 @@ class Trainer:
         self.model, self.optimizer = fabric.setup(model, make_optimizer(network, self.settings))
         self.parameters = tuple(network.parameters())
         self.loss = make_loss(self.settings, self.train_clips, len(data.recipe.classes), self.device)
-        self.context = TrickContext(fabric, network, self.model, self.batches, self.settings.batch_size)
+        self.trick_context = TrickContext(fabric, network, self.model, self.batches, self.settings.batch_size)
         probe = range(min(_PROBE_CLIPS, len(self.train_clips)))
         check_modalities_affect_logits(network, self.batches["train"].make(probe))
 
@@ -203,7 +203,7 @@ class Trainer:
             parameter.grad = None  # as zero_grad does, at less cost for a small network
         self.fabric.backward(losses.total)
         for trick in self.tricks:
-            for name, value in trick.on_gradients(self.context, output, batch, rng).items():
+            for name, value in trick.on_gradients(self.trick_context, output, batch, rng).items():
                 means.add(name, value, 1)
         if self.settings.max_grad_norm is not None:
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.settings.max_grad_norm)
@@ -242,7 +242,7 @@ class Trainer:
         scores = self.fabric.broadcast(score_logits(logits, val.clips.labels))
         row = {f"val_{name}": value for name, value in scores.items()}
         for trick in self.tricks:
-            row |= trick.on_validation(self.context, epoch)
+            row |= trick.on_validation(self.trick_context, epoch)
         return row
 
     def score(self, row: Metrics) -> tuple[float, float]:

@@ -55,9 +55,9 @@ def test_options_are_those_of_the_studies():
     for name in ("seed-000", "seed-001-2d", "seed-001-3d"):
         mel = options(name, "mel")
         assert (mel["sample_rate_hz"], mel["n_fft"], mel["hop_length"], mel["n_mels"]) == (22050, 2048, 512, 128)
-    assert options("seed-001-2d", "faces")["picture_px"] == 224
+    assert options("seed-001-2d", "faces")["image_px"] == 224
     coded = options("seed-001-2d-code", "faces")
-    assert (coded["picture_px"], coded["colour"], coded["at"], coded["size_px"]) == (None, "bgr", "middle", 224)
+    assert (coded["image_px"], coded["colour"], coded["at"], coded["size_px"]) == (None, "bgr", "middle", 224)
     assert options("seed-001-3d-code", "frames")["leave_out"] == 5
     lld = options("seed-002", "lld")
     assert (lld["deltas"], lld["window_ms"], lld["step_ms"]) == (True, 32, 16)

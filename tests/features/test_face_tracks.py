@@ -204,12 +204,12 @@ def test_faces_aligned_by_their_landmarks(drifting: Path):
 def test_colours(drifting: Path):
     rgb, bgr, grey = (
         extract("faces", drifting, {"size_px": 40, "colour": colour}).arrays["values"]
-        for colour in ("rgb", "bgr", "grey")
+        for colour in ("rgb", "bgr", "grayscale")
     )
     np.testing.assert_array_equal(bgr, rgb[..., ::-1])
     assert grey.shape == (1, 40, 40)
     assert np.abs(rgb @ np.array([0.299, 0.587, 0.114]) - grey).max() <= 1
-    assert build("faces", {"colour": "grey"}).arrays()[0].dims == ("frame", "height", "width")
+    assert build("faces", {"colour": "grayscale"}).arrays()[0].dims == ("frame", "height", "width")
 
 
 @pytest.mark.realdata

@@ -162,7 +162,7 @@ def test_a_margin_that_leaves_nothing():
 
 def test_a_picture_may_be_scaled_before_a_face_is_looked_for(moving: Path):
     whole = extract("faces", moving, {"min_face_px": 20}).arrays
-    small = extract("faces", moving, {"min_face_px": 20, "picture_px": (120, 160)}).arrays
+    small = extract("faces", moving, {"min_face_px": 20, "image_px": (120, 160)}).arrays
     np.testing.assert_allclose(2 * small["box"], whole["box"], atol=10)
     assert small["values"].shape == whole["values"].shape
     assert np.abs(small["values"].astype(int) - whole["values"]).mean() < 25

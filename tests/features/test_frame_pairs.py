@@ -99,7 +99,7 @@ def test_one_picture_is_no_pair(folder: Path):
 
 
 def test_grey(numbered: Path):
-    given = extract("frame_pairs", numbered, {"size_px": 16, "colour": "grey"}).arrays["values"]
+    given = extract("frame_pairs", numbered, {"size_px": 16, "colour": "grayscale"}).arrays["values"]
     assert given.shape == (3, 16, 32)
     assert numbers(given) == [(0, 1), (15, 16), (30, 31)]
 

@@ -67,7 +67,7 @@ def test_a_segment(folder: Path):
 
 def test_colours_and_grey(folder: Path):
     rgb = extract("frames", odd_media.good_mp4(folder), {"size_px": 40}).arrays["values"]
-    grey = extract("frames", odd_media.good_mp4(folder), {"size_px": 40, "colour": "grey"}).arrays["values"]
+    grey = extract("frames", odd_media.good_mp4(folder), {"size_px": 40, "colour": "grayscale"}).arrays["values"]
     assert grey.shape == rgb.shape[:3]
     luma = rgb @ np.array([0.299, 0.587, 0.114])
     assert np.abs(luma - grey).mean() < 4
@@ -84,8 +84,8 @@ def test_a_size_may_be_of_two_lengths_and_stays_upright(folder: Path):
     given = extract("frames", plain, {"size_px": (40, 64)})
     assert given.arrays["values"].shape[1:] == (40, 64, 3)
     rotated = odd_media.rotated(folder)
-    upright = extract("frames", rotated, {"fps": "source", "size_px": (40, 64), "colour": "grey"}).arrays["values"]
-    tall = extract("frames", rotated, {"fps": "source", "size_px": (80, 64), "colour": "grey"}).arrays["values"]
+    upright = extract("frames", rotated, {"fps": "source", "size_px": (40, 64), "colour": "grayscale"}).arrays["values"]
+    tall = extract("frames", rotated, {"fps": "source", "size_px": (80, 64), "colour": "grayscale"}).arrays["values"]
     assert upright.shape[1:] == (40, 64)
     halved = tall.reshape(len(tall), 40, 2, 64).mean(axis=2)
     assert np.abs(upright - halved).mean() < 4

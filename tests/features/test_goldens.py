@@ -110,4 +110,4 @@ def test_mel_chunks():
     assert versions("mel_chunks") == [1]
     assert sha(build("mel_chunks").extract(clip).arrays["values"]) == "620451a6643cc617"
     assert sha(build("mel_chunks", {"align": "stretch"}).extract(clip).arrays["values"]) == "9236ba9eae363ac3"
-    assert sha(build("mel_chunks", {"picture_px": 32}).extract(clip).arrays["values"]) == "8a49c64757dc7c5b"
+    assert sha(build("mel_chunks", {"image_px": 32}).extract(clip).arrays["values"]) == "8a49c64757dc7c5b"

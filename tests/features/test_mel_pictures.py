@@ -147,7 +147,7 @@ def test_frames_with_their_own_times():
 def test_pictures_of_chunks():
     values = np.full((60, 128), -80.0)
     values[:, :64] = 0
-    given = chunks(spectrogram(values), frames_at(20), picture_px=32).arrays["values"]
+    given = chunks(spectrogram(values), frames_at(20), image_px=32).arrays["values"]
     assert given.shape == (20, 32, 32)
     assert given.dtype == np.uint8
     assert (given[:, 16:] == 255).all()
@@ -172,15 +172,15 @@ def test_chunks_of_files(folder: Path, maker: str, fps: object):
 
 def test_chunks_of_two_lengths_and_in_colour():
     mel, frames = spectrogram(random_mel(60)), frames_at(6)
-    grey = chunks(mel, frames, picture_px=(32, 8), align="stretch").arrays["values"]
+    grey = chunks(mel, frames, image_px=(32, 8), align="stretch").arrays["values"]
     assert grey.shape == (6, 32, 8)
     whole = image(mel, size_px=64, colour="magma").arrays["values"]
-    magma = chunks(mel, frames, picture_px=(32, 8), colour="magma").arrays["values"]
+    magma = chunks(mel, frames, image_px=(32, 8), colour="magma").arrays["values"]
     assert magma.shape == (6, 32, 8, 3)
     assert whole.shape == (1, 64, 64, 3)
     # the colour of a level is the map's, whichever feature shows it
     levels = np.array([0.0, -80.0, -200.0])
-    assert apply_colormap(levels, -80.0, "grey").tolist() == [255, 0, 0]
+    assert apply_colormap(levels, -80.0, "grayscale").tolist() == [255, 0, 0]
     assert apply_colormap(levels, -80.0, "magma").tolist() == [[252, 253, 191], [0, 0, 4], [0, 0, 4]]
-    with pytest.raises(ValueError, match="set picture_px too"):
+    with pytest.raises(ValueError, match="set image_px too"):
         chunks(mel, frames, colour="magma")

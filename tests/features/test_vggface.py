@@ -209,8 +209,8 @@ def test_faces_stored_in_bgr_are_turned(random: BaseExtractor) -> None:
 
 @pytest.mark.parametrize("name", ["vggface", "facenet"])
 def test_grey_faces_are_refused_when_the_features_are_planned(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"{name} needs faces in colour, and its faces are `colour: grey`"):
-        build(name, {"weights": "random"}, {"faces": build("faces", {"colour": "grey"})})
+    with pytest.raises(ConfigError, match=f"{name} needs faces in colour, and its faces are `colour: grayscale`"):
+        build(name, {"weights": "random"}, {"faces": build("faces", {"colour": "grayscale"})})
 
 
 def test_a_clip_without_faces_has_no_vectors(random: BaseExtractor) -> None:

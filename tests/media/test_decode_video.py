@@ -35,7 +35,7 @@ def test_every_frame_with_its_time(folder: Path):
     shown = list(timed_frames(path))
     assert [timed.start for timed in shown] == [Fraction(k, 25) for k in range(50)]
     assert [timed.end for timed in shown] == [Fraction(k + 1, 25) for k in range(50)]
-    decoded = np.stack([array(timed, colour="grey") for timed in shown])
+    decoded = np.stack([array(timed, colour="grayscale") for timed in shown])
     assert np.abs(decoded.astype(int) - by_ffmpeg(path, (160, 120))).max() <= 1
 
 
@@ -127,7 +127,7 @@ def test_a_segment_beyond_the_picture_is_refused(folder: Path):
 @pytest.mark.parametrize(("degrees", "mirror"), [(90, False), (180, False), (270, False), (90, True), (0, True)])
 def test_the_picture_is_upright(folder: Path, degrees: int, mirror: bool):
     path = odd_media.rotated(folder, degrees, mirror)
-    upright = array(next(iter(timed_frames(path))), colour="grey")
+    upright = array(next(iter(timed_frames(path))), colour="grayscale")
     height, width = upright.shape
     assert (width, height) == ((120, 160) if degrees % 180 else (160, 120))
     assert np.abs(upright.astype(int) - by_ffmpeg(path, (width, height))[0]).max() <= 1
@@ -138,7 +138,7 @@ def test_odd_sizes(folder: Path):
     timed = next(iter(timed_frames(odd_media.odd_size(folder))))
     assert array(timed).shape == (241, 321, 3)
     assert array(timed, size_px=224).shape == (224, 224, 3)
-    assert array(timed, size_px=33, colour="grey").shape == (33, 33)
+    assert array(timed, size_px=33, colour="grayscale").shape == (33, 33)
 
 
 @pytest.mark.parametrize(("colorspace", "range_"), [("bt709", "tv"), ("smpte170m", "tv"), ("bt709", "pc")])

@@ -171,9 +171,9 @@ def test_every_hook_can_be_called(name: str, fake: Any, tmp_path: Path) -> None:
         assert losses.total.shape == ()
         assert losses.total.isfinite()
     trainer.fabric.backward(trainer.losses(output, criterion, 1.0).total)
-    columns |= trick.on_gradients(trainer.context, output, batch, rng)
+    columns |= trick.on_gradients(trainer.trick_context, output, batch, rng)
     assert all(p.grad is None or p.grad.isfinite().all() for p in trainer.network.parameters())
-    columns |= trick.on_validation(trainer.context, 1)
+    columns |= trick.on_validation(trainer.trick_context, 1)
     assert all(isinstance(column, str) and np.isfinite(value) for column, value in columns.items())
 
 

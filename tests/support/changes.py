@@ -166,7 +166,7 @@ CHANGES = (
     Change("nothing", _nothing),
     Change("a clip touched", _touch),
     Change("a clip's bytes changed, its audio and video not", _same_contents, ONE_EACH, ONE_EACH),
-    Change("a clip's audio and video changed", _other_contents, ONE_EACH, {}, CELLS),
+    Change("a clip replaced by a copy of another", _other_contents, ONE_EACH, {}, CELLS),
     Change("a clip renamed", _rename, ONE_EACH, {}, CELLS),
     Change("a clip added", _add, ONE_EACH, ONE_EACH, CELLS),
     Change("a clip deleted", _delete, ONE_EACH, {}, CELLS),
