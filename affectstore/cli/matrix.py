@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the matrix, and draw it if --figure names a file."""
     from affectstore.errors import UnknownNameError
-    from affectstore.models.cells.matrix import matrix
+    from affectstore.reference.matrix import matrix
 
     if args.former is not None:
         raise UnknownNameError("option", "--picture", (), renamed_to="--figure")

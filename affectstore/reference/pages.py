@@ -14,8 +14,8 @@ from affectstore.config.resolve import read_presets
 from affectstore.corpora.base import CORPORA
 from affectstore.features.base import EXTRACTORS
 from affectstore.models.baseline_spec import BASELINES
-from affectstore.models.cells.matrix import matrix
 from affectstore.models.spec import ENCODERS, FUSIONS, LOSSES, TRICKS
+from affectstore.reference.matrix import matrix
 from affectstore.reference.options_table import options_table
 
 DOCS = Path("docs")

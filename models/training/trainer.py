@@ -111,9 +111,6 @@ class Trainer:
         }
         self.train_clips = data.clips["train"]
         self.return_unimodal = any(trick.needs_unimodal_logits for trick in tricks)
-        replacing = [type(trick).__name__ for trick in tricks if type(trick).losses is not Trick.losses]
-        if len(replacing) > 1:
-            raise TrainingError(f"{' and '.join(replacing)} each replace the loss; use one of these tricks")
         for trick in tricks:
             trick.on_start(self.batches)
         set_memory_format(network, self.settings)

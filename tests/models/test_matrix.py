@@ -13,9 +13,9 @@ from affectstore.config.main import Config
 from affectstore.config.resolve import Resolved
 from affectstore.errors import ConfigError, UnknownNameError
 from affectstore.models.cells.expand import expand
-from affectstore.models.cells.matrix import Matrix, matrix
 from affectstore.models.cells.validate import cell_problem
 from affectstore.models.spec import ENCODERS, FUSIONS
+from affectstore.reference.matrix import Matrix, matrix
 
 
 def expanded(**settings: Any) -> Experiment:

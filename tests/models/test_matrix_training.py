@@ -6,8 +6,8 @@ import pytest
 import torch
 from support.model_cells import CLASSES, PAIRS, Cell, inputs, name_of, network, run, train
 
-from affectstore.models.cells.matrix import matrix
 from affectstore.models.spec import FUSIONS
+from affectstore.reference.matrix import matrix
 
 
 def test_the_pairs_that_are_trained_are_those_that_the_matrix_calls_valid() -> None:

@@ -1,5 +1,7 @@
 """Matrix of encoders and fusions: the pairs that can be trained, and the reasons why the others cannot."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
