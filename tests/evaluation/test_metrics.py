@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
+from support.metrics import evaluate
 
 from affectstore.evaluation.confusion_counts import ConfusionCounts, count_predictions
-from affectstore.evaluation.metrics import METRICS, Metric, evaluate, measure
+from affectstore.evaluation.metrics import METRICS, Metric, measure
 from affectstore.evaluation.render.tidy_table import tidy_table
 from affectstore.evaluation.runs import read_runs
 from affectstore.evaluation.score import score

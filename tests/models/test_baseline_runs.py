@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.baseline_examples import CLASSES, asked, every
+from support.metrics import evaluate
 
 import affectstore
 from affectstore.errors import StaleError, StoreError
-from affectstore.evaluation.metrics import evaluate
 from affectstore.evaluation.predictions import read_predictions
 from affectstore.evaluation.row_notes import row_notes
 from affectstore.evaluation.runs import Run

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.baseline_examples import clips, every, fitted, predicted, uar
+from support.metrics import evaluate
 
-from affectstore.evaluation.metrics import evaluate
 from affectstore.models.baseline_spec import BASELINES, Examples, PoolingOptions, softmax
 from affectstore.models.baselines import chance, gradient_boosting, majority
 from affectstore.models.spec import TrainingError

@@ -14,11 +14,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from support.metrics import evaluate
 from support.training import facts, history, interrupted_in_step, training
 
 from affectstore.config.training import Training
 from affectstore.errors import ConfigError
-from affectstore.evaluation.metrics import evaluate
 from affectstore.models.encoders.resnet18 import Options, ResNet18
 from affectstore.models.fusions.channel import ChannelFusion
 from affectstore.models.spec import ImageShape, TrainingError
