@@ -35,7 +35,7 @@ KINDS = {
     *("models/encoders", "models/fusions", "models/losses", "models/tricks"),
 }
 #: Function and entry of the page's metric.
-METRIC = re.search(r"^```python\n(def worst_recall.*?)^```$.*?^```python\n( +Metric\(.*?\n)^```$", PAGE, re.M | re.S)
+METRIC = re.search(r"^```python\n(def worst_recall.*?)^```$.*?^```text\n( +Metric\(.*?\n)^```$", PAGE, re.M | re.S)
 #: What a checkout holds that commands of the page read.
 CHECKOUT = (
     *("affectstore", "features", "models", "rules", "workflow", "tests", "docs"),
