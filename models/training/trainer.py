@@ -271,8 +271,8 @@ class Trainer:
 
     def sum(self, value: Tensor) -> float:
         """Sum over all processes."""
-        return float(all_reduce_sum(value, self.fabric).item())
+        return float((all_reduce_sum(value, self.fabric) if self.fabric.world_size > 1 else value).item())
 
     def mean(self, value: Tensor) -> float:
         """Mean over all processes."""
-        return float(all_reduce_mean(value, self.fabric).item())
+        return float((all_reduce_mean(value, self.fabric) if self.fabric.world_size > 1 else value).item())
